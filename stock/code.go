@@ -8,51 +8,51 @@ type Code uint16
 
 // Codes of refusals. Numbers are never reused.
 const (
-	BadRequest        Code = 1 + iota // the request itself is malformed; Args: what
-	BadUnits                          // a quantity is zero, negative or too large
-	BadAccount                        // a movement from an account to itself or to none
-	Short                             // not enough units; Args: available, wanted, product
-	UnknownProduct                    // no product has this number; Args: gtin
-	UnknownStore                      // no store has this number; Args: store
-	UnknownReservation                // no reservation has this id
-	UnknownHold                       // no hold has this id, or it expired
-	HoldExpired                       // the hold was released before it was confirmed
-	AlreadyCollected                  // Args: at (RFC 3339), code
-	AlreadyFinished                   // the reservation ended otherwise; Args: state
-	NotReady                          // not every line is staged yet
-	WrongItem                         // the scanned product is not on this order; Args: product, wanted
-	LineComplete                      // this line needs no more units; Args: product
-	WrongState                        // the step is not possible now; Args: state, step
-	WrongStore                        // the code belongs to another store; Args: store
-	BadSignature                      // a pickup code that we did not sign
-	UnknownKey                        // signed with a key that this store has not heard of
-	BadCheckDigit                     // Args: code
-	Unreadable                        // bytes that are no code at all
-	UnsupportedCode                   // a readable code of a kind that is no product; Args: kind
-	IDReused                          // this request id was used for another request
-	ManagerNeeded                     // the policy wants a manager; Args: level
-	NotSignedIn                       // nobody is signed in at this screen
-	WrongPIN                          // name and PIN do not match; Args: left
-	Locked                            // too many wrong PINs; Args: until
-	PromisedOnline                    // the unit is promised to a shopper; Args: available, promised, risk
-	NoPrice                           // the product has no price here; Args: product
-	NeedWeight                        // sold by weight: a weight is needed; Args: product
-	JoinUsed                          // the join string was used before
-	JoinUnknown                       // the join string is not known or expired
-	CAMismatch                        // the cloud's CA is not the one in the join string
-	Fenced                            // a newer session or epoch took over
-	Forked                            // two histories claim the same numbers
-	RolledBack                        // this store's state is older than what the cloud has
-	TooOld                            // the other side speaks an older protocol
-	Busy                              // try again later; Args: after_ms
-	Offline                           // the store cannot be reached now; Args: since
-	RateLimited                       // too many requests; Args: after_ms
-	TooMany                           // a bound was reached; Args: limit, what
-	DocumentUsed                      // this delivery was booked before; Args: document
-	FeatureRefused                    // a record or step that this version refuses; Args: what
-	NotTrusted                        // the caller's certificate does not allow this
-	ClockNotTrusted                   // the clock cannot be trusted for this
-	PrinterDown                       // Args: state
+	BadRequest         Code = 1 + iota // the request itself is malformed; Args: what
+	BadUnits                           // a quantity is zero, negative or too large
+	BadAccount                         // a movement from an account to itself or to none
+	Short                              // not enough units; Args: available, wanted, product
+	UnknownProduct                     // no product has this number; Args: gtin
+	UnknownStore                       // no store has this number; Args: store
+	UnknownReservation                 // no reservation has this id
+	UnknownHold                        // no hold has this id, or it expired
+	HoldExpired                        // the hold was released before it was confirmed
+	AlreadyCollected                   // Args: at (RFC 3339), code
+	AlreadyFinished                    // the reservation ended otherwise; Args: state
+	NotReady                           // not every line is staged yet
+	WrongItem                          // the scanned product is not on this order; Args: product, wanted
+	LineComplete                       // this line needs no more units; Args: product
+	WrongState                         // the step is not possible now; Args: state, step
+	WrongStore                         // the code belongs to another store; Args: store
+	BadSignature                       // a pickup code that we did not sign
+	UnknownKey                         // signed with a key that this store has not heard of
+	BadCheckDigit                      // Args: code
+	Unreadable                         // bytes that are no code at all
+	UnsupportedCode                    // a readable code of a kind that is no product; Args: kind
+	IDReused                           // this request id was used for another request
+	ManagerNeeded                      // the policy wants a manager; Args: level
+	NotSignedIn                        // nobody is signed in at this screen
+	WrongPIN                           // name and PIN do not match; Args: left
+	Locked                             // too many wrong PINs; Args: until
+	PromisedOnline                     // the unit is promised to a shopper; Args: available, promised, risk
+	NoPrice                            // the product has no price here; Args: product
+	NeedWeight                         // sold by weight: a weight is needed; Args: product
+	JoinUsed                           // the join string was used before
+	JoinUnknown                        // the join string is not known or expired
+	CAMismatch                         // the cloud's CA is not the one in the join string
+	Fenced                             // a newer session or epoch took over
+	Forked                             // two histories claim the same numbers
+	RolledBack                         // this store's state is older than what the cloud has
+	TooOld                             // the other side speaks an older protocol
+	Busy                               // try again later; Args: after_ms
+	Offline                            // the store cannot be reached now; Args: since
+	RateLimited                        // too many requests; Args: after_ms
+	TooMany                            // a bound was reached; Args: limit, what
+	DocumentUsed                       // this delivery was booked before; Args: document
+	FeatureRefused                     // a record or step that this version refuses; Args: what
+	NotTrusted                         // the caller's certificate does not allow this
+	ClockNotTrusted                    // the clock cannot be trusted for this
+	PrinterDown                        // Args: state
 )
 
 var codeNames = map[Code]string{
