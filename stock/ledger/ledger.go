@@ -11,23 +11,23 @@ type Account uint8
 // the store, whose balance is negative for what came in and positive for what
 // went out. The sum over all accounts of a SKU is always zero.
 const (
-	Sellable   Account = 1 + iota // the store's own free units; negative is debt to promises
-	Online                        // units whose right lies with the cloud, not bound to an order here
-	Reserved                      // bound to a reservation, on the shelf
-	Picked                        // bound, taken from the shelf
-	Staged                        // bound, in the pickup area
-	ToShelve                      // on the premises, waiting for a shelf scan
-	Damaged                       // on the premises, not usable
-	InTransfer                    // packed for another store, not yet gone
-	Suspense                      // what could not be explained; never lost, always visible
-	Supplier                      // came from a supplier or another store
-	Sold                          // left over a till
-	Collected                     // left as a pickup
-	Returned                      // came back from customers
-	Missing                       // was not there when somebody looked
-	Found                         // was there although the books did not know
-	TransferOut                   // left for another store
-	Writeoff                      // thrown away
+	Sellable    Account = 1 + iota // the store's own free units; negative is debt to promises
+	Online                         // units whose right lies with the cloud, not bound to an order here
+	Reserved                       // bound to a reservation, on the shelf
+	Picked                         // bound, taken from the shelf
+	Staged                         // bound, in the pickup area
+	ToShelve                       // on the premises, waiting for a shelf scan
+	Damaged                        // on the premises, not usable
+	InTransfer                     // packed for another store, not yet gone
+	Suspense                       // what could not be explained; never lost, always visible
+	Supplier                       // came from a supplier or another store
+	Sold                           // left over a till
+	Collected                      // left as a pickup
+	Returned                       // came back from customers
+	Missing                        // was not there when somebody looked
+	Found                          // was there although the books did not know
+	TransferOut                    // left for another store
+	Writeoff                       // thrown away
 
 	// NumAccounts is the length of Balances; index 0 is not used.
 	NumAccounts = int(Writeoff) + 1
