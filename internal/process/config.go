@@ -185,7 +185,7 @@ func mask(value string) string {
 
 func anySet(env []string) bool {
 	for _, name := range env {
-		if os.Getenv(name) != "" {
+		if _, ok := os.LookupEnv(name); ok {
 			return true
 		}
 	}

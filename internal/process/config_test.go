@@ -56,6 +56,7 @@ func load(t *testing.T, toml string, args ...string) (cli, Loaded, error) {
 func TestLaterSourcesOfOptionsWin(t *testing.T) {
 	t.Setenv("HOLDFAST_TEST_LIMIT", "5")
 	t.Setenv("HOLDFAST_TEST_DATA", "/env")
+	t.Setenv("HOLDFAST_TEST_HOLD", "30m")
 	got, loaded, err := load(t, `
 		data = "/file"
 		hold = "20m"
@@ -76,7 +77,7 @@ func TestLaterSourcesOfOptionsWin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := runOptions{
-		HTTPAddr: "127.0.0.1:1", Data: "/flag", Hold: 20 * time.Minute, Limit: 5,
+		HTTPAddr: "127.0.0.1:1", Data: "/flag", Hold: 30 * time.Minute, Limit: 5,
 		Langs: []string{"nl", "da"}, Demo: true, Log: LogOptions{Level: -4, Format: "text"},
 		Devices: []device{
 			{Kind: "scanner", Path: "/dev/ttyACM0"},

@@ -65,25 +65,22 @@ func Serve(name string, s *http.Server, l net.Listener) Part {
 // Stream is one response of server-sent events. Its methods may be called from
 // any goroutine until the handler returns.
 type Stream struct {
+	limit time.Duration
+
 	mu   sync.Mutex
 	w    io.Writer
 	ctrl *http.ResponseController
 }
 
-// OpenStream lifts the server's deadlines from this response and starts it as
-// server-sent events. From then on each event has a deadline of its own. The
-// handler returns when the context ends: the client left or the server stops.
+// OpenStream lifts the server's write deadline from this response and starts it
+// as server-sent events, each with a deadline of its own. The handler returns
+// when the context ends: the client left or the server stops.
 func OpenStream(w http.ResponseWriter, r *http.Request) (*Stream, context.Context, error) {
-	ctrl := http.NewResponseController(w)
-	// The read deadline too: passing it would end the request's context.
-	if err := errors.Join(ctrl.SetReadDeadline(time.Time{}), ctrl.SetWriteDeadline(time.Time{})); err != nil {
-		return nil, nil, fmt.Errorf("open event stream: %w", err)
-	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // else some proxies hold events back
 	w.WriteHeader(http.StatusOK)
-	s := &Stream{w: w, ctrl: ctrl}
+	s := &Stream{limit: streamWrite, w: w, ctrl: http.NewResponseController(w)}
 	return s, untilStopping(r.Context()), s.Ping()
 }
 
@@ -122,13 +119,18 @@ func (s *Stream) Ping() error { return s.write(": ping\n\n") }
 func (s *Stream) write(text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ctrl.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-		return fmt.Errorf("send event: %w", err)
+	err := s.ctrl.SetWriteDeadline(time.Now().Add(s.limit))
+	if err == nil {
+		_, err = io.WriteString(s.w, text)
 	}
-	if _, err := io.WriteString(s.w, text); err != nil {
-		return fmt.Errorf("send event: %w", err)
+	if err == nil {
+		err = s.ctrl.Flush()
 	}
-	if err := s.ctrl.Flush(); err != nil {
+	if err == nil {
+		// HTTP/2 resets a stream whose deadline passes, also when it is idle.
+		err = s.ctrl.SetWriteDeadline(time.Time{})
+	}
+	if err != nil {
 		return fmt.Errorf("send event: %w", err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -39,15 +41,17 @@ func serve(t *testing.T, s *http.Server) (url string, stop func() error) {
 	return "http://" + l.Addr().String(), stop
 }
 
-func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
-	left := make(chan struct{})
-	s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// sixEvents sends an event every 50 ms, and waits until the client leaves or the
+// server stops.
+func sixEvents(t *testing.T, left chan<- struct{}) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		defer close(left)
 		stream, ctx, err := OpenStream(w, r)
 		if err != nil {
 			t.Error(err)
 			return
 		}
+		stream.limit = 20 * time.Millisecond
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for i := range 6 {
@@ -62,14 +66,16 @@ func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
 			}
 		}
 		<-ctx.Done()
-	}))
-	s.ReadTimeout, s.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
-	url, stop := serve(t, s)
-	resp, err := http.Get(url)
+	}
+}
+
+func wantSixEvents(t *testing.T, client *http.Client, url string) {
+	t.Helper()
+	resp, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	t.Cleanup(func() { resp.Body.Close() })
 	lines := bufio.NewScanner(resp.Body)
 	want := []string{": ping", ""}
 	for range 6 {
@@ -80,6 +86,14 @@ func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
 			t.Fatalf("line %d: got %q (%v), want %q", i, lines.Text(), lines.Err(), w)
 		}
 	}
+}
+
+func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
+	left := make(chan struct{})
+	s := HTTPServer("", sixEvents(t, left))
+	s.ReadTimeout, s.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	url, stop := serve(t, s)
+	wantSixEvents(t, http.DefaultClient, url)
 	begin := time.Now()
 	if err := stop(); err != nil { // an open stream must not hold up the stop
 		t.Error(err)
@@ -88,6 +102,18 @@ func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
 	if took := time.Since(begin); took > drain/2 {
 		t.Errorf("stopping took %s", took)
 	}
+}
+
+func TestEventStreamOutlivesTheTimeoutsOfHTTP2(t *testing.T) {
+	left := make(chan struct{})
+	s := httptest.NewUnstartedServer(sixEvents(t, left))
+	s.EnableHTTP2 = true
+	s.Config.ReadTimeout, s.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	s.StartTLS()
+	wantSixEvents(t, s.Client(), s.URL)
+	s.CloseClientConnections()
+	<-left
+	s.Close()
 }
 
 func TestStreamFieldsCannotBreakOut(t *testing.T) {
@@ -167,5 +193,36 @@ func TestServersHaveAllTimeouts(t *testing.T) {
 			s.IdleTimeout == 0 || s.MaxHeaderBytes != 16<<10 {
 			t.Errorf("%s: a bound is missing: %+v", name, s)
 		}
+	}
+}
+
+func TestStreamGivesUpOnAClientThatDoesNotRead(t *testing.T) {
+	result := make(chan error, 1)
+	s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stream, ctx, err := OpenStream(w, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		stream.limit = 50 * time.Millisecond
+		for err == nil && ctx.Err() == nil {
+			err = stream.Send("", "", strings.Repeat("x", 1<<20))
+		}
+		result <- err
+	}))
+	url, _ := serve(t, s)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	select {
+	case err := <-result:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v, want a deadline", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the handler is stuck")
 	}
 }
