@@ -185,7 +185,7 @@ func (b *Book) Save() error {
 		}
 	}
 	for _, d := range b.documents {
-		if _, err := b.tx.Exec(insertDocument, b.store, d.id, d.position, b.seq); err != nil {
+		if _, err := b.tx.Exec(insertDocument, b.store, d.id, d.position, d.seq); err != nil {
 			return fmt.Errorf("save document %q: %w", d.id, err)
 		}
 	}

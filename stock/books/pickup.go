@@ -1,6 +1,8 @@
 package books
 
 import (
+	"time"
+
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/ledger"
@@ -78,10 +80,10 @@ func (b *Book) known(raw []byte) (*Reservation, error) {
 func Finished(r *Reservation) *stock.Refusal {
 	if r.State() == reservation.AllCollected {
 		return stock.Refuse(stock.AlreadyCollected, "reservation %x", r.ID).
-			With("at", r.FinishedAt).With("code", r.Reserve.GetCode())
+			With("at", stamp(r.FinishedAt)).With("code", r.Reserve.GetCode())
 	}
 	return stock.Refuse(stock.AlreadyFinished, "reservation %x is %s", r.ID, r.State()).
-		With("at", r.FinishedAt).With("state", r.State())
+		With("at", stamp(r.FinishedAt)).With("state", r.State())
 }
 
 func (b *Book) stage(r *Reservation, s *recordv1.Stage) error {
@@ -146,3 +148,6 @@ func (b *Book) replace(r *Reservation, p *recordv1.Replace) error {
 	}
 	return b.post(line.SKU, ledger.Movement{From: ledger.Reserved, To: ledger.Missing, Units: n})
 }
+
+// stamp is how refusals tell a time: RFC 3339, UTC.
+func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }

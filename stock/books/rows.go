@@ -146,6 +146,7 @@ func Accounts(tx *journal.Tx, store stock.StoreID, after stock.SKU, limit int) (
 type document struct {
 	id       string
 	position uint32
+	seq      uint64
 }
 
 // claim makes sure that a position of a document is booked once.
@@ -155,9 +156,14 @@ func (b *Book) claim(id string, position uint32) error {
 	}
 	var seq uint64
 	err := b.tx.QueryRow(selectDocument, b.store, id, position).Scan(&seq)
+	for _, d := range b.documents {
+		if d.id == id && d.position == position {
+			seq, err = d.seq, nil
+		}
+	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		b.documents = append(b.documents, document{id, position})
+		b.documents = append(b.documents, document{id, position, b.seq})
 		return nil
 	case err != nil:
 		return fmt.Errorf("load document %q: %w", id, err)
