@@ -1,0 +1,309 @@
+package shopfloor
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/escrow"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/ledger"
+)
+
+// localAcked is the local setting with the newest record that the cloud has.
+const localAcked = "acked"
+
+func decodeSeq(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+// Acked keeps how far the cloud has applied this journal.
+func (f *Floor) Acked(ctx context.Context, seq uint64) error {
+	if seq <= f.acked.Load() {
+		return nil
+	}
+	f.acked.Store(seq)
+	return nil
+}
+
+// SaveAcked writes the newest acknowledged number down, at most when asked; it
+// is a hint that saves nothing but time after a restart.
+func (f *Floor) SaveAcked(ctx context.Context) error {
+	raw := binary.BigEndian.AppendUint64(nil, f.acked.Load())
+	return f.j.Local(ctx, func(tx *journal.Tx) error {
+		_, err := tx.Exec(upsertLocal, localAcked, raw)
+		return err
+	})
+}
+
+// Hello is how this store presents its history to the cloud.
+func (f *Floor) Hello(ctx context.Context) (*recordv1.Hello, error) {
+	head := f.j.Head()
+	h := &recordv1.Hello{Store: uint32(f.o.Store), NodeId: f.o.NodeID[:],
+		Epoch:       &recordv1.Epoch{Timeline: uint32(f.o.Epoch.Timeline), Counter: f.o.Epoch.Counter},
+		JournalLast: head.Seq, JournalHash: head.Hash[:], JournalFirst: min(1, head.Seq),
+		JournalAcked: f.acked.Load(), Mode: f.Mode(), Clock: f.Clock(), WallMs: f.o.Now(),
+		BacklogRecords: head.Seq - min(head.Seq, f.acked.Load())}
+	for back := uint64(1); back < head.Seq; back *= 2 {
+		at, err := f.j.At(ctx, head.Seq-back)
+		if err != nil {
+			return nil, fmt.Errorf("hash of record %d: %w", head.Seq-back, err)
+		}
+		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: at.Seq, Hash: at.Hash[:]})
+	}
+	err := f.j.View(ctx, func(tx *journal.Tx) error {
+		c, err := books.CursorOf(tx, f.o.Store)
+		h.DirectivesApplied, h.DirectivesHash, h.Timeline = c.Directives, c.Hash[:], uint32(c.Timeline)
+		return err
+	})
+	return h, err
+}
+
+// Entries returns records as stored, for the uplink.
+func (f *Floor) Entries(ctx context.Context, from uint64, maxEntries, maxBytes int) ([]journal.Entry, error) {
+	return f.j.Entries(ctx, from, maxEntries, maxBytes)
+}
+
+// Changed is closed when there are records after seq.
+func (f *Floor) Changed(seq uint64) <-chan struct{} { return f.j.Changed(seq) }
+
+// ApplyDirectives applies orders of the cloud in their order, each with its
+// cursor in one record; those that were applied before are skipped. It returns
+// the number of the last one that is durable here.
+func (f *Floor) ApplyDirectives(ctx context.Context, from uint64, prev []byte, raws [][]byte) (uint64, error) {
+	proposals := make([]journal.Proposal, len(raws))
+	done := make([]func(context.Context, journal.Outcome, error) (Written, error), len(raws))
+	for i, raw := range raws {
+		seq := from + uint64(i)
+		proposals[i], done[i] = f.proposal(Cause{Actor: "cloud"}, func(tx *journal.Tx, rec *recordv1.Record) error {
+			return f.obey(tx, rec, seq, raw)
+		})
+	}
+	outs, errs := f.j.AppendAll(ctx, proposals)
+	applied := from - 1
+	reload := false
+	for i := range raws {
+		w, err := done[i](ctx, outs[i], errs[i])
+		if err != nil {
+			return applied, fmt.Errorf("apply directive %d: %w", from+uint64(i), err)
+		}
+		d := w.Record.GetApplyDirective()
+		reload = reload || d.GetPolicy() != nil || d.GetKeys() != nil
+		applied++
+	}
+	if reload {
+		if err := f.reload(ctx); err != nil {
+			return applied, err
+		}
+		f.o.Notify(Event{Kind: "settings"})
+	}
+	return applied, nil
+}
+
+// obey turns one directive into the record that applies it.
+func (f *Floor) obey(tx *journal.Tx, rec *recordv1.Record, seq uint64, raw []byte) error {
+	cursor, err := books.CursorOf(tx, f.o.Store)
+	if err != nil || seq <= cursor.Directives {
+		return err
+	}
+	if seq != cursor.Directives+1 {
+		return fmt.Errorf("directive %d after %d: gap", seq, cursor.Directives)
+	}
+	var d recordv1.Directive
+	if err := proto.Unmarshal(raw, &d); err != nil {
+		return fmt.Errorf("decode directive: %w", err)
+	}
+	if d.GetSeq() != seq {
+		return fmt.Errorf("directive %d says that it is %d", seq, d.GetSeq())
+	}
+	hash := journal.Chain(cursor.Hash, seq, raw)
+	rec.DirectivesApplied, rec.DirectiveHash = seq, hash[:]
+	return f.obeyBody(tx, rec, &d)
+}
+
+func (f *Floor) obeyBody(tx *journal.Tx, rec *recordv1.Record, d *recordv1.Directive) error {
+	note := &recordv1.ApplyDirective{Directive: d.GetSeq(), Timeline: d.GetTimeline(), Outcome: "applied"}
+	switch v := d.GetBody().(type) {
+	case *recordv1.Directive_Reserve:
+		rec.Body = &recordv1.Record_Accept{Accept: &recordv1.Accept{Reserve: v.Reserve, Directive: d.GetSeq()}}
+		return nil
+	case *recordv1.Directive_Return:
+		rec.Body = &recordv1.Record_ApplyReturn{ApplyReturn: &recordv1.ApplyReturn{Sku: v.Return.GetSku(),
+			Units: v.Return.GetUnits(), ReturnedTotal: v.Return.GetReturnedTotal(), Directive: d.GetSeq()}}
+		return nil
+	case *recordv1.Directive_Cancel:
+		return f.obeyCancel(tx, rec, d.GetSeq(), v.Cancel, note)
+	case *recordv1.Directive_Policy:
+		note.Policy = v.Policy.GetPolicy()
+	case *recordv1.Directive_Keys:
+		note.Keys = v.Keys
+	default:
+		if d.GetCritical() {
+			return stock.Refuse(stock.FeatureRefused, "directive %T", d.GetBody()).With("what", "directive")
+		}
+		note.Outcome = "ignored"
+	}
+	rec.Body = &recordv1.Record_ApplyDirective{ApplyDirective: note}
+	return nil
+}
+
+// obeyCancel releases a reservation that is still open; one that has ended
+// stays as it ended, which is the answer.
+func (f *Floor) obeyCancel(tx *journal.Tx, rec *recordv1.Record, seq uint64, c *recordv1.CancelRequest,
+	note *recordv1.ApplyDirective) error {
+	var id ID
+	copy(id[:], c.GetReservation())
+	r, ok, err := books.Open(tx, f.o.Store).Reservation(id)
+	switch {
+	case err != nil:
+		return err
+	case ok && !r.State().Final():
+		rec.Body = &recordv1.Record_Release{Release: &recordv1.Release{Reservation: id[:],
+			Reason: recordv1.ReleaseReason_RELEASE_REASON_CANCEL, Directive: seq}}
+		return nil
+	case ok:
+		note.Outcome = "ended before: " + r.State().String()
+	default:
+		note.Outcome = "unknown reservation"
+	}
+	rec.Body = &recordv1.Record_ApplyDirective{ApplyDirective: note}
+	return nil
+}
+
+// Got says what a counter is.
+type Got struct {
+	SKU   stock.SKU
+	Total stock.Units
+}
+
+// GrantUpTo grants units that a shopper waits for, up to absolute targets, as
+// far as the shelf has them. It returns what G is now for each want.
+func (f *Floor) GrantUpTo(ctx context.Context, wants []Want) ([]Got, error) {
+	got := make([]Got, len(wants))
+	for i, w := range wants {
+		_, err := f.write(ctx, Cause{Actor: "cloud"}, func(tx *journal.Tx, rec *recordv1.Record) error {
+			a, err := f.account(tx, w.SKU)
+			if err != nil {
+				return err
+			}
+			got[i] = Got{SKU: w.SKU, Total: a.Rights.Granted}
+			n := stock.Units(0)
+			if w.Timeline == a.Rights.Timeline && !f.frozen(a) {
+				floor := stock.Units(f.Policy().GetFloorUnits())
+				n = escrow.GrantUpTo(a.Balances[ledger.Sellable], floor, a.Rights, w.Target)
+			}
+			got[i].Total += n
+			return grant(rec, a, n)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return got, nil
+}
+
+func grant(rec *recordv1.Record, a books.Account, n stock.Units) error {
+	if n > 0 {
+		rec.Body = &recordv1.Record_Grant{Grant: &recordv1.Grant{Sku: uint32(a.SKU), Units: int64(n),
+			GrantedTotal: int64(a.Rights.Granted + n)}}
+	}
+	return nil
+}
+
+// frozen tells whether new grants are off: existing ones stay valid.
+func (f *Floor) frozen(a books.Account) bool {
+	return f.Mode() != recordv1.NodeMode_NODE_MODE_NORMAL || a.Balances[ledger.Sellable] < 0
+}
+
+// touch marks SKUs whose share of the cloud may need a look.
+func (f *Floor) touch(skus []stock.SKU) {
+	if len(skus) == 0 {
+		return
+	}
+	f.mu.Lock()
+	for _, sku := range skus {
+		f.touched[sku] = true
+	}
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default: // a look is due already
+	}
+}
+
+// Balance grants the cloud its share of the SKUs that were touched, unasked,
+// until ctx ends.
+func (f *Floor) Balance(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.wake:
+		}
+		if err := f.BalanceOnce(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// BalanceOnce looks once at every SKU that was touched.
+func (f *Floor) BalanceOnce(ctx context.Context) error {
+	f.mu.Lock()
+	skus := make([]stock.SKU, 0, len(f.touched))
+	for sku := range f.touched {
+		skus = append(skus, sku)
+	}
+	clear(f.touched)
+	f.mu.Unlock()
+	slices.Sort(skus)
+	due, err := f.dueGrants(ctx, skus)
+	if err != nil {
+		return err
+	}
+	for _, sku := range due {
+		_, err := f.write(ctx, Cause{Actor: "node"}, func(tx *journal.Tx, rec *recordv1.Record) error {
+			a, err := f.account(tx, sku)
+			if err != nil {
+				return err
+			}
+			return grant(rec, a, f.unasked(a))
+		})
+		if _, refused := stock.AsRefusal(err); err != nil && !refused {
+			return err
+		}
+	}
+	return nil
+}
+
+// dueGrants looks, outside the writer, which SKUs need a grant at all.
+func (f *Floor) dueGrants(ctx context.Context, skus []stock.SKU) (due []stock.SKU, err error) {
+	err = f.j.View(ctx, func(tx *journal.Tx) error {
+		for _, sku := range skus {
+			a, err := f.account(tx, sku)
+			if err != nil {
+				return err
+			}
+			if f.unasked(a) > 0 {
+				due = append(due, sku)
+			}
+		}
+		return nil
+	})
+	return due, err
+}
+
+func (f *Floor) unasked(a books.Account) stock.Units {
+	if f.frozen(a) {
+		return 0
+	}
+	return escrow.Unasked(a.Balances[ledger.Sellable], a.Rights.Online(), f.Policy().GetSharePermille())
+}

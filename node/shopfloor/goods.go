@@ -1,0 +1,120 @@
+package shopfloor
+
+import (
+	"context"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/ledger"
+)
+
+// maxDocument bounds the length of a delivery id.
+const maxDocument = 64
+
+// CheckDelivery refuses a delivery id that was booked before.
+func (f *Floor) CheckDelivery(ctx context.Context, document string) error {
+	return f.j.View(ctx, func(tx *journal.Tx) error { return f.checkDelivery(tx, document) })
+}
+
+func (f *Floor) checkDelivery(tx *journal.Tx, document string) error {
+	if document == "" || len(document) > maxDocument {
+		return stock.Refuse(stock.BadRequest, "delivery id of %d characters", len(document)).
+			With("what", "delivery id")
+	}
+	d, err := books.Document(tx, f.o.Store, document)
+	if err != nil || d.Count == 0 {
+		return err
+	}
+	return stock.Refuse(stock.DocumentUsed, "delivery %q has %d positions since record %d",
+		document, d.Count, d.First).With("document", document)
+}
+
+// Receive books a whole delivery at once. A delivery that was booked before is
+// refused and changes nothing.
+func (f *Floor) Receive(ctx context.Context, c Cause, document string,
+	lines []*recordv1.MovementLine) (Written, error) {
+	w, err := f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		if err := f.checkDelivery(tx, document); err != nil {
+			return err
+		}
+		rec.Body = &recordv1.Record_Receipt{Receipt: &recordv1.Receipt{Document: document, Lines: lines}}
+		return nil
+	})
+	if err != nil {
+		return w, err
+	}
+	was := w.Record.GetReceipt()
+	return w, same(w, was.GetDocument() == document && equalLines(was.GetLines(), lines))
+}
+
+// ReceiveScan books one scan of an open delivery.
+func (f *Floor) ReceiveScan(ctx context.Context, c Cause, document string, sku stock.SKU,
+	n stock.Units) (Written, error) {
+	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		d, err := books.Document(tx, f.o.Store, document)
+		if err != nil {
+			return err
+		}
+		rec.Body = &recordv1.Record_Receipt{Receipt: &recordv1.Receipt{Document: document,
+			Position: d.Last + 1, Lines: oneLine(sku, n)}}
+		return nil
+	})
+}
+
+func oneLine(sku stock.SKU, n stock.Units) []*recordv1.MovementLine {
+	return []*recordv1.MovementLine{{Sku: uint32(sku), Units: int64(n)}}
+}
+
+// Count books what a person saw on the shelf: the units that are the store's
+// own, online and reserved together.
+func (f *Floor) Count(ctx context.Context, c Cause, sku stock.SKU, counted stock.Units,
+	reason string) (Written, error) {
+	if counted < 0 || counted > ledger.MaxUnits {
+		return Written{}, stock.Refuse(stock.BadUnits, "counted %d", counted)
+	}
+	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		a, err := f.account(tx, sku)
+		if err != nil {
+			return err
+		}
+		b := a.Balances
+		believed := b[ledger.Sellable] + b[ledger.Online] + b[ledger.Reserved]
+		rec.Body = &recordv1.Record_Count{Count: &recordv1.Count{Sku: uint32(sku), Counted: int64(counted),
+			Delta: int64(counted - believed), Reason: reason}}
+		return nil
+	})
+}
+
+// Refund books goods that came back from a customer; they wait for a shelf scan
+// or are damaged.
+func (f *Floor) Refund(ctx context.Context, c Cause, sale ID, lines []*recordv1.MovementLine,
+	damaged bool) (Written, error) {
+	r := &recordv1.Refund{Lines: lines, Damaged: damaged}
+	if sale != (ID{}) {
+		r.SaleUid = sale[:]
+	}
+	return f.write(ctx, c, func(_ *journal.Tx, rec *recordv1.Record) error {
+		rec.Body = &recordv1.Record_Refund{Refund: r}
+		return nil
+	})
+}
+
+// Reshelve books units that a shelf scan brought back to the shelf.
+func (f *Floor) Reshelve(ctx context.Context, c Cause, sku stock.SKU, n stock.Units,
+	shelf string) (Written, error) {
+	return f.write(ctx, c, func(_ *journal.Tx, rec *recordv1.Record) error {
+		rec.Body = &recordv1.Record_Reshelve{Reshelve: &recordv1.Reshelve{Sku: uint32(sku),
+			Units: int64(n), Shelf: shelf}}
+		return nil
+	})
+}
+
+// Damage books units that cannot be sold, or throws damaged ones away.
+func (f *Floor) Damage(ctx context.Context, c Cause, d *recordv1.Damage) (Written, error) {
+	return f.write(ctx, c, func(_ *journal.Tx, rec *recordv1.Record) error {
+		rec.Body = &recordv1.Record_Damage{Damage: d}
+		return nil
+	})
+}

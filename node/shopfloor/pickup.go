@@ -1,0 +1,369 @@
+package shopfloor
+
+import (
+	"context"
+	"crypto/ed25519"
+	"slices"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/ledger"
+	"holdfast.dev/stock/reservation"
+	"holdfast.dev/stock/token"
+)
+
+// maxOpen bounds how many open reservations of one store are looked at.
+const maxOpen = 2000
+
+func newestFirst(all []*books.Reservation) {
+	slices.SortFunc(all, func(a, b *books.Reservation) int {
+		switch at, bt := a.Reserve.GetConfirmedAt(), b.Reserve.GetConfirmedAt(); {
+		case at > bt:
+			return -1
+		case at < bt:
+			return 1
+		}
+		return slices.Compare(b.ID[:], a.ID[:])
+	})
+}
+
+// Open returns an open reservation for a step, or a refusal that says why not.
+func (f *Floor) openReservation(tx *journal.Tx, id ID) (*books.Reservation, error) {
+	r, ok, err := books.Open(tx, f.o.Store).Reservation(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, stock.Refuse(stock.UnknownReservation, "reservation %x", id)
+	case r.State().Final():
+		return nil, books.Finished(r)
+	}
+	return r, nil
+}
+
+// Pick books n units of a product taken from the shelf for a reservation. A
+// product that is not on the order, or not needed any more, is refused. With
+// n = 0 everything of the product that is still on the shelf is picked.
+func (f *Floor) Pick(ctx context.Context, c Cause, id ID, sku stock.SKU, n stock.Units) (Written, error) {
+	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		r, err := f.openReservation(tx, id)
+		if err != nil {
+			return err
+		}
+		line, err := f.lineToPick(tx, r, sku)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			n = line.At(reservation.Reserved)
+		}
+		rec.Body = &recordv1.Record_Pick{Pick: &recordv1.Pick{Reservation: id[:], Line: line.Line,
+			Units: int64(min(n, line.At(reservation.Reserved)))}}
+		return nil
+	})
+}
+
+func (f *Floor) lineToPick(tx *journal.Tx, r *books.Reservation, sku stock.SKU) (reservation.Line, error) {
+	var wantedName string
+	onOrder := false
+	for _, l := range r.Lines {
+		if l.SKU == sku && l.At(reservation.Reserved) > 0 {
+			return l, nil
+		}
+		onOrder = onOrder || l.SKU == sku
+		if wantedName == "" && l.At(reservation.Reserved) > 0 {
+			wantedName = f.lineName(r, l.Line)
+		}
+	}
+	if onOrder {
+		return reservation.Line{}, stock.Refuse(stock.LineComplete, "sku %d is picked", sku).
+			With("product", f.productName(tx, sku))
+	}
+	return reservation.Line{}, stock.Refuse(stock.WrongItem, "sku %d is not on the order", sku).
+		With("product", f.productName(tx, sku)).With("wanted", wantedName)
+}
+
+func (f *Floor) lineName(r *books.Reservation, number uint32) string {
+	for _, l := range r.Reserve.GetLines() {
+		if l.GetLine() == number {
+			return l.GetName()
+		}
+	}
+	return ""
+}
+
+func (f *Floor) productName(tx *journal.Tx, sku stock.SKU) string {
+	p, err := f.o.Catalogue.BySKU(tx, sku)
+	if err != nil || p == nil {
+		return ""
+	}
+	return p.GetName()
+}
+
+// Stage books everything that is picked of a reservation onto a pickup shelf.
+func (f *Floor) Stage(ctx context.Context, c Cause, id ID, shelf string) ([]Written, error) {
+	if shelf == "" || len(shelf) > maxDocument {
+		return nil, stock.Refuse(stock.BadRequest, "shelf of %d characters", len(shelf)).With("what", "shelf")
+	}
+	var lines []reservation.Line
+	err := f.j.View(ctx, func(tx *journal.Tx) error {
+		r, err := f.openReservation(tx, id)
+		if err == nil {
+			lines = r.Lines
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []Written
+	for _, l := range lines {
+		if l.At(reservation.Picked) == 0 {
+			continue
+		}
+		w, err := f.write(ctx, c.part(l.Line), f.stageLine(id, l.Line, shelf))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, w)
+	}
+	if len(all) == 0 {
+		return nil, stock.Refuse(stock.WrongState, "nothing is picked").With("state", "new").With("step", "stage")
+	}
+	return all, nil
+}
+
+func (f *Floor) stageLine(id ID, line uint32, shelf string) buildFunc {
+	return func(tx *journal.Tx, rec *recordv1.Record) error {
+		r, err := f.openReservation(tx, id)
+		if err != nil {
+			return err
+		}
+		l, err := r.Line(line)
+		if err != nil || l.At(reservation.Picked) == 0 {
+			return err
+		}
+		rec.Body = &recordv1.Record_Stage{Stage: &recordv1.Stage{Reservation: id[:], Line: line,
+			Units: int64(l.At(reservation.Picked)), Shelf: shelf}}
+		return nil
+	}
+}
+
+// part derives the id of one line's record from the id of a step on several.
+func (c Cause) part(n uint32) Cause {
+	if c.ID != (ID{}) {
+		c.ID[14] ^= byte(n >> 8)
+		c.ID[15] ^= byte(n)
+	}
+	return c
+}
+
+// Handover is what became of a collection.
+type Handover struct {
+	Written
+	Reservation ID
+	Unheard     bool // collected by its token before the store had heard of it
+}
+
+// Collect hands over an order by its signed token or its human code. A token
+// works although this store has not heard of the reservation yet.
+func (f *Floor) Collect(ctx context.Context, c Cause, code string) (Handover, error) {
+	if human, err := token.ParseCode(code); err == nil {
+		return f.collectByCode(ctx, c, human)
+	}
+	t, err := token.Verify(code, f.tokenKeys())
+	if err != nil {
+		return Handover{}, err
+	}
+	if t.Store != f.o.Store || t.Tenant != f.o.Tenant {
+		return Handover{}, stock.Refuse(stock.WrongStore, "token of store %d", t.Store).With("store", t.Store)
+	}
+	h := Handover{Reservation: t.Reservation}
+	h.Written, err = f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		known, ok, err := books.Open(tx, f.o.Store).Reservation(t.Reservation)
+		switch {
+		case err != nil:
+			return err
+		case ok:
+			return handKnown(known, rec, recordv1.Verification_VERIFICATION_TOKEN)
+		}
+		return f.handUnheard(tx, rec, code, t)
+	})
+	h.Unheard = err == nil && h.Record.GetCollectByToken() != nil
+	return h, err
+}
+
+func (f *Floor) collectByCode(ctx context.Context, c Cause, code string) (h Handover, err error) {
+	h.Written, err = f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		known, err := books.FindByCode(tx, f.o.Store, code)
+		if err != nil {
+			return err
+		}
+		if known == nil {
+			return stock.Refuse(stock.UnknownReservation, "code %s", code)
+		}
+		return handKnown(known, rec, recordv1.Verification_VERIFICATION_CODE)
+	})
+	copy(h.Reservation[:], h.Record.GetCollect().GetReservation())
+	return h, err
+}
+
+// handKnown hands over everything of a known reservation that is off the shelf.
+func handKnown(r *books.Reservation, rec *recordv1.Record, by recordv1.Verification) error {
+	if r.State().Final() {
+		return books.Finished(r)
+	}
+	collect := &recordv1.Collect{Reservation: r.ID[:], Verification: by}
+	for _, l := range r.Lines {
+		if l.At(reservation.Reserved) > 0 {
+			return stock.Refuse(stock.NotReady, "line %d is not picked", l.Line).With("state", r.State())
+		}
+		if n := l.Open(); n > 0 {
+			collect.Lines = append(collect.Lines, &recordv1.OutcomeLine{Line: l.Line, Units: int64(n)})
+		}
+	}
+	rec.Body = &recordv1.Record_Collect{Collect: collect}
+	return nil
+}
+
+// handUnheard hands over by the token alone. A token whose directive was
+// applied long ago, and whose reservation is not here any more, has ended.
+func (f *Floor) handUnheard(tx *journal.Tx, rec *recordv1.Record, raw string, t token.Token) error {
+	cursor, err := books.CursorOf(tx, f.o.Store)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.Timeline == cursor.Timeline && t.DSeq <= cursor.Directives:
+		return stock.Refuse(stock.AlreadyFinished, "directive %d was applied", t.DSeq).With("state", "finished")
+	case len(t.Lines) == 0:
+		return stock.Refuse(stock.Offline, "token of a long order carries no lines").With("since", "")
+	}
+	by := &recordv1.CollectByToken{Token: raw, Reserve: reserveOf(t)}
+	b := books.Open(tx, f.o.Store)
+	left := make(map[stock.SKU]stock.Units)
+	for i, l := range t.Lines {
+		if _, seen := left[l.SKU]; !seen {
+			a, err := b.Account(l.SKU)
+			if err != nil {
+				return err
+			}
+			left[l.SKU] = a.Balances[ledger.Online]
+		}
+		line := uint32(i + 1)
+		by.Lines = append(by.Lines, &recordv1.OutcomeLine{Line: line, Units: int64(l.Units)})
+		by.Reserve.Lines[i].Name = f.productName(tx, l.SKU)
+		if bare := l.Units - max(0, left[l.SKU]); bare > 0 {
+			by.Uncovered = append(by.Uncovered, &recordv1.OutcomeLine{Line: line, Units: int64(bare)})
+			f.o.Logger.Error("token is not covered by online units", "store", f.o.Store, "sku", l.SKU)
+			f.mode.Store(int32(recordv1.NodeMode_NODE_MODE_SAFE))
+		}
+		left[l.SKU] -= l.Units
+	}
+	rec.Body = &recordv1.Record_CollectByToken{CollectByToken: by}
+	return nil
+}
+
+func reserveOf(t token.Token) *recordv1.Reserve {
+	r := &recordv1.Reserve{Reservation: t.Reservation[:], Timeline: uint32(t.Timeline), Directive: t.DSeq,
+		PickupFrom: t.PickupFrom, PickupUntil: t.PickupUntil, ConfirmedAt: t.IssuedAt}
+	for i, l := range t.Lines {
+		r.Lines = append(r.Lines, &recordv1.ReservedLine{Line: uint32(i + 1), Sku: uint32(l.SKU),
+			Units: int64(l.Units)})
+	}
+	return r
+}
+
+func (f *Floor) tokenKeys() token.KeySet {
+	keys := make(token.KeySet)
+	for _, k := range f.Keys().GetKeys() {
+		keys[k.GetId()] = token.Key{Public: ed25519.PublicKey(k.GetPublic()),
+			NotBefore: k.GetNotBefore(), NotAfter: k.GetNotAfter()}
+	}
+	return keys
+}
+
+// Release gives up what is open of a reservation.
+func (f *Floor) Release(ctx context.Context, c Cause, id ID, reason recordv1.ReleaseReason) (Written, error) {
+	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		r, err := f.openReservation(tx, id)
+		if err != nil {
+			return err
+		}
+		rec.Body = &recordv1.Record_Release{Release: &recordv1.Release{Reservation: r.ID[:], Reason: reason}}
+		return nil
+	})
+}
+
+// Missing says that n units of a line cannot be found: other units of the shelf
+// take their place if there are any, else the line runs short.
+func (f *Floor) Missing(ctx context.Context, c Cause, id ID, line uint32, n stock.Units) (Written, error) {
+	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		r, err := f.openReservation(tx, id)
+		if err != nil {
+			return err
+		}
+		l, err := r.Line(line)
+		if err != nil {
+			return err
+		}
+		a, err := f.account(tx, l.SKU)
+		if err != nil {
+			return err
+		}
+		if a.Balances[ledger.Sellable] >= n {
+			rec.Body = &recordv1.Record_Replace{Replace: &recordv1.Replace{Reservation: id[:], Line: line,
+				Units: int64(n)}}
+			return nil
+		}
+		rec.Body = &recordv1.Record_Shortage{Shortage: &recordv1.Shortage{Reservation: id[:], Line: line,
+			Units: int64(n), Reason: recordv1.ShortReason_SHORT_REASON_MISSING, DecidedBy: c.Actor}}
+		return nil
+	})
+}
+
+// Extend moves the pickup-by time of a reservation.
+func (f *Floor) Extend(ctx context.Context, c Cause, id ID, until int64) (Written, error) {
+	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+		r, err := f.openReservation(tx, id)
+		if err != nil {
+			return err
+		}
+		if until <= r.PickupUntil {
+			return stock.Refuse(stock.BadRequest, "until %d is not later", until).With("what", "pickup-by time")
+		}
+		rec.Body = &recordv1.Record_Extend{Extend: &recordv1.Extend{Reservation: id[:], PickupUntil: until}}
+		return nil
+	})
+}
+
+// ExpireDue gives up every reservation whose pickup-by time and grace have
+// passed, if the clock can be trusted. It returns how many.
+func (f *Floor) ExpireDue(ctx context.Context) (int, error) {
+	if f.Clock() == recordv1.ClockState_CLOCK_STATE_JUMPED {
+		return 0, nil
+	}
+	now, grace := f.o.Now(), f.Policy().GetGraceMs()
+	var due []ID
+	err := f.j.View(ctx, func(tx *journal.Tx) error {
+		open, err := books.OpenReservations(tx, f.o.Store, maxOpen)
+		for _, r := range open {
+			if r.PickupUntil+grace <= now {
+				due = append(due, r.ID)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i, id := range due {
+		_, err := f.Release(ctx, Cause{Actor: "node"}, id, recordv1.ReleaseReason_RELEASE_REASON_EXPIRE)
+		if _, refused := stock.AsRefusal(err); err != nil && !refused {
+			return i, err
+		}
+	}
+	return len(due), nil
+}

@@ -1,0 +1,251 @@
+package shopfloor
+
+import (
+	"context"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/gtin"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/token"
+)
+
+// Scan is one read at a station.
+type Scan struct {
+	ID      ID
+	Device  string
+	Data    []byte
+	AIM     string
+	Garbage bool
+	// Units is what a person typed for goods sold by weight; 0: as the code says.
+	Units stock.Units
+	// Decided answers the station's question for the same scan.
+	Decided *Decider
+}
+
+// Scan does what one read means at a station: its mode, and what was read. A
+// refusal is an answer like any other; an error is a fault.
+func (f *Floor) Scan(ctx context.Context, name string, s Scan) (Answer, Station, error) {
+	d, done, err := f.take(ctx, name)
+	if err != nil {
+		return Answer{}, Station{}, err
+	}
+	defer done()
+	a, err := f.read(ctx, d, s)
+	if r, refused := stock.AsRefusal(err); refused {
+		a.Refusal, err = r, nil
+	}
+	if err != nil {
+		return a, d.copy(), err
+	}
+	a.At = f.o.Now()
+	if a.Refusal != nil && a.Product.GetName() != "" && a.Refusal.Args["product"] == "" {
+		a.Refusal.With("product", a.Product.GetName())
+	}
+	d.Last = &a
+	return a, d.copy(), nil
+}
+
+// read decodes a scan and hands it to what its kind means here.
+func (f *Floor) read(ctx context.Context, d *desk, s Scan) (Answer, error) {
+	if s.Garbage {
+		return Answer{}, stock.Refuse(stock.Unreadable, "%d bytes of noise", len(s.Data))
+	}
+	sym, err := gtin.Decode(s.Data, s.AIM)
+	if err != nil {
+		return Answer{}, err
+	}
+	switch sym.Kind {
+	case gtin.Product:
+		return f.readProduct(ctx, d, s, sym)
+	case gtin.Pickup:
+		return f.readPickup(ctx, d, s, sym.Text)
+	case gtin.Location:
+		return f.readShelf(ctx, d, s, sym.Text)
+	}
+	return Answer{}, stock.Refuse(stock.UnsupportedCode, "a %s label", sym.Kind).With("kind", sym.Kind)
+}
+
+func (f *Floor) readProduct(ctx context.Context, d *desk, s Scan, sym gtin.Symbol) (Answer, error) {
+	p, err := f.findProduct(ctx, sym)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Product: p, Units: unitsOf(p, sym, s)}
+	c := Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}
+	sku := stock.SKU(p.GetSku())
+	if a.Units == 0 && d.Mode != Picking && d.Mode != Looking && d.Mode != Counting {
+		return a, stock.Refuse(stock.NeedWeight, "%s is sold by weight", p.GetGtin()).With("product", p.GetName())
+	}
+	var w Written
+	switch d.Mode {
+	case Selling:
+		return f.sellScan(ctx, d, s, a)
+	case Receiving:
+		a.Done = "floor.received"
+		w, err = f.ReceiveScan(ctx, c, d.Document, sku, a.Units)
+	case Picking, Staging:
+		a.Done = "floor.picked"
+		if d.Pickup == (ID{}) {
+			return a, stock.Refuse(stock.WrongState, "no order is open").With("state", "no order").With("step", "pick")
+		}
+		a.Pickup = d.Pickup
+		w, err = f.Pick(ctx, c, d.Pickup, sku, a.Units)
+	case Reshelving:
+		a.Done = "floor.reshelved"
+		w, err = f.Reshelve(ctx, c, sku, a.Units, "")
+	case Looking, Counting:
+		a.Done = "floor.looked"
+	default:
+		return a, stock.Refuse(stock.WrongState, "a product in mode %d", d.Mode).
+			With("state", "collect").With("step", "product")
+	}
+	a.Seq = w.Seq
+	return a, err
+}
+
+func (d *desk) actor() string {
+	if d.Staff != "" {
+		return d.Staff
+	}
+	return d.Name
+}
+
+// findProduct looks a symbol up in the store's catalogue.
+func (f *Floor) findProduct(ctx context.Context, sym gtin.Symbol) (p *recordv1.Product, err error) {
+	err = f.j.View(ctx, func(tx *journal.Tx) (err error) {
+		if sym.PLU != "" {
+			if p, err = f.o.Catalogue.ByPLU(tx, sym.PLU); p != nil || err != nil {
+				return err
+			}
+		}
+		p, err = f.o.Catalogue.ByGTIN(tx, sym.GTIN.Digits())
+		return err
+	})
+	if err == nil && p == nil {
+		return nil, stock.Refuse(stock.UnknownProduct, "no product %s", sym.GTIN.Digits()).
+			With("gtin", sym.GTIN.String())
+	}
+	return p, err
+}
+
+// unitsOf is how many base units one scan stands for; 0 when a weight is needed.
+func unitsOf(p *recordv1.Product, sym gtin.Symbol, s Scan) stock.Units {
+	switch {
+	case s.Units > 0:
+		return s.Units
+	case Measured(p):
+		return sym.Weight
+	case sym.Count > 0:
+		return sym.Count
+	}
+	return 1
+}
+
+// sellScan books the sale of one scan, or asks who decides.
+func (f *Floor) sellScan(ctx context.Context, d *desk, s Scan, a Answer) (Answer, error) {
+	if a.Product.GetPriceMinor() <= 0 {
+		return a, stock.Refuse(stock.NoPrice, "%s", a.Product.GetGtin()).With("product", a.Product.GetName())
+	}
+	if err := f.openBasket(ctx, d); err != nil {
+		return a, err
+	}
+	line := saleLine(a.Product, a.Units)
+	w, err := f.Sell(ctx, Sell{Cause: Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}, Till: d.Name,
+		Lines: []*recordv1.SaleLine{line}, Currency: a.Product.GetCurrency(), Basket: d.Basket,
+		Decided: s.Decided})
+	if r, ok := stock.AsRefusal(err); ok && (r.Code == stock.PromisedOnline || r.Code == stock.ManagerNeeded) {
+		d.Question = question(s, a, r)
+		return a, err
+	}
+	if err != nil {
+		return a, err
+	}
+	d.Question = nil
+	a.Done, a.Seq, a.Amount = "floor.sold", w.Seq, line.GetTotalMinor()
+	if w.Record.GetSale().GetMode() == recordv1.SaleMode_SALE_MODE_FOUND {
+		a.Done = "floor.found"
+	}
+	if !w.Repeated {
+		d.Lines = append(d.Lines, BasketLine{Product: a.Product, Line: line,
+			Mode: w.Record.GetSale().GetMode(), Seq: w.Seq})
+	}
+	return a, nil
+}
+
+func (f *Floor) openBasket(ctx context.Context, d *desk) error {
+	if d.Basket != (ID{}) {
+		return nil
+	}
+	d.Basket = f.o.NewID()
+	return f.keep(ctx, d)
+}
+
+func question(s Scan, a Answer, r *stock.Refusal) *Question {
+	q := &Question{ID: s.ID, Data: s.Data, AIM: s.AIM, Product: a.Product, Units: a.Units,
+		Level: r.Args["level"], Manager: r.Code == stock.ManagerNeeded}
+	q.Promised = stock.Units(number(r.Args["promised"]))
+	q.Risk = uint32(number(r.Args["risk"]))
+	return q
+}
+
+func number(s string) (n int64) {
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// readPickup collects an order, or opens it for picking.
+func (f *Floor) readPickup(ctx context.Context, d *desk, s Scan, code string) (Answer, error) {
+	if d.Mode == Picking || d.Mode == Staging {
+		return f.openPickup(ctx, d, code)
+	}
+	if d.Mode != Collecting && d.Mode != Selling {
+		return Answer{}, stock.Refuse(stock.WrongState, "a pickup code in mode %d", d.Mode).
+			With("state", "other").With("step", "collect")
+	}
+	h, err := f.Collect(ctx, Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}, code)
+	return Answer{Done: "floor.collected", Seq: h.Seq, Pickup: h.Reservation}, err
+}
+
+// openPickup makes a reservation the one that a station picks.
+func (f *Floor) openPickup(ctx context.Context, d *desk, code string) (Answer, error) {
+	human, err := token.ParseCode(code)
+	if err != nil {
+		return Answer{}, stock.Refuse(stock.UnsupportedCode, "a pickup token").With("kind", "pickup")
+	}
+	var r *books.Reservation
+	err = f.j.View(ctx, func(tx *journal.Tx) error {
+		r, err = books.FindByCode(tx, f.o.Store, human)
+		return err
+	})
+	switch {
+	case err != nil:
+		return Answer{}, err
+	case r == nil:
+		return Answer{}, stock.Refuse(stock.UnknownReservation, "code %s", human)
+	case r.State().Final():
+		return Answer{}, books.Finished(r)
+	}
+	d.Pickup = r.ID
+	return Answer{Done: "floor.opened", Pickup: r.ID}, f.keep(ctx, d)
+}
+
+// readShelf stages what is picked of the open order.
+func (f *Floor) readShelf(ctx context.Context, d *desk, s Scan, shelf string) (Answer, error) {
+	if d.Mode != Picking && d.Mode != Staging || d.Pickup == (ID{}) {
+		return Answer{}, stock.Refuse(stock.WrongState, "a shelf in mode %d", d.Mode).
+			With("state", "no order").With("step", "stage")
+	}
+	ws, err := f.Stage(ctx, Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}, d.Pickup, shelf)
+	a := Answer{Done: "floor.staged", Pickup: d.Pickup, Shelf: shelf}
+	if len(ws) > 0 {
+		a.Seq = ws[len(ws)-1].Seq
+	}
+	return a, err
+}
