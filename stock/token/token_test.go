@@ -92,7 +92,7 @@ func TestLongOrderCarriesTheDigestOfItsLines(t *testing.T) {
 	}
 }
 
-// TestTokenFitsOnAReceipt holds the QR code to what prints at 42 columns, and logs it.
+// TestTokenFitsOnAReceipt bounds the version of the QR code, and logs its size.
 func TestTokenFitsOnAReceipt(t *testing.T) {
 	for _, tt := range []struct{ lines, version int }{{1, 7}, {3, 8}, {6, 8}, {12, 9}, {13, 8}} {
 		text := sign(t, order(tt.lines))
