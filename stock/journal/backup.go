@@ -31,16 +31,21 @@ func (j *Journal) Backup(ctx context.Context, path string) error {
 	return syncPath(filepath.Dir(path))
 }
 
-// vacuumInto runs outside of View: VACUUM refuses to run in a transaction.
-func (j *Journal) vacuumInto(ctx context.Context, path string) error {
+// vacuumInto has a connection of its own: VACUUM refuses to run in a view.
+func (j *Journal) vacuumInto(ctx context.Context, path string) (err error) {
 	if j.path == "" {
 		return errors.New("journal in memory has nothing to copy from")
 	}
-	c, err := j.readers.borrow(ctx)
+	slot, err := j.readers.borrow(ctx) // so that Close waits for the copy
 	if err != nil {
 		return err
 	}
-	defer j.readers.giveBack(c)
+	defer j.readers.giveBack(slot)
+	c, err := connect(ctx, fileURI(j.path)+"?mode=rw&_busy_timeout=5000&_defensive=1&_dqs=0", readerCacheKiB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
 	tx := newTx(ctx, c, writing)
 	defer tx.end()
 	_, err = tx.Exec(`VACUUM INTO ?`, path)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"holdfast.dev/stock"
 )
@@ -20,13 +21,20 @@ const (
 // lead serves one batch and hands over. If a function of a caller panics, the
 // journal stops and the panic goes on.
 func (j *Journal) lead() {
+	// Those who were just answered may propose again: let them come along
+	// instead of waiting for the commit after this one.
+	runtime.Gosched()
 	batch := j.queue.take(nil)
 	returned := false
 	defer func() {
 		if !returned {
 			j.giveUp(batch, errors.New("a transaction's function panicked"))
 		}
-		j.queue.next()
+		if j.checkpointDue() {
+			j.wal.kick <- struct{}{} // the checkpointer leads next
+		} else {
+			j.queue.next()
+		}
 		for _, r := range batch {
 			r.wake <- done
 		}
@@ -58,7 +66,6 @@ func (j *Journal) serve(batch []*request) {
 		j.head.Store(&head)
 		j.watch.moved(head.Seq)
 	}
-	j.afterCommit()
 }
 
 // giveUp stops the journal. Whether the batch was kept is not known.

@@ -8,100 +8,75 @@ import (
 	"time"
 )
 
-// SQLite keeps new pages in a write-ahead log and copies them into the file
-// at a checkpoint. That costs an fsync of the file, so a goroutine of its own
-// does it, beside the writer. While the writer never pauses the log cannot
-// start over; when it has grown to maxFrames, the leader does one itself.
+// SQLite keeps new pages in a write-ahead log and copies them into the file at
+// a checkpoint. The log starts over only after a checkpoint that copied
+// everything, and a log that grows makes each fsync about twice as slow as one
+// that is written over. So a checkpoint shuts the writer out, soon and briefly,
+// rather than running beside it: a goroutine of its own leads the queue for
+// that time, so that no caller's answer waits for it.
 const (
 	checkpointFrames = 1000 // pages of 4 KiB
-	maxFrames        = 8192 // 32 MiB
+	alarmFrames      = 8192 // 32 MiB
 	idleCheckpoint   = 30 * time.Second
 	checkpointSQL    = `PRAGMA wal_checkpoint(PASSIVE)`
 )
 
-// walKeeper counts the pages in the write-ahead log, about: it is a trigger,
-// not a fact.
+// walKeeper counts the pages in the write-ahead log.
 type walKeeper struct {
-	frames  atomic.Int64  // since the log last started over
-	pending int           // since the last kick; the leader's
-	kick    chan struct{} // capacity 1
+	frames int           // since the last checkpoint; the leader's
+	dirty  atomic.Bool   // frames is not zero
+	kick   chan struct{} // capacity 1; whoever receives leads the queue
 }
 
 func (w *walKeeper) init() { w.kick = make(chan struct{}, 1) }
 
-// afterCommit is called by the leader.
-func (j *Journal) afterCommit() {
-	if j.path == "" {
-		return
+// checkpointDue counts what the leader just committed.
+func (j *Journal) checkpointDue() bool {
+	if j.path == "" || j.Err() != nil {
+		return false
 	}
-	w := &j.wal
-	n := j.writer.framesWritten()
-	w.pending += n
-	if w.frames.Add(int64(n)) >= maxFrames && w.pending >= checkpointFrames {
-		w.pending = 0
-		if err := j.checkpoint(context.Background(), j.writer); err != nil {
-			j.poison(err)
-		}
-		return
-	}
-	if w.pending >= checkpointFrames {
-		w.pending = 0
-		select {
-		case w.kick <- struct{}{}:
-		default:
-		}
-	}
+	j.wal.frames += j.writer.framesWritten()
+	j.wal.dirty.Store(j.wal.frames > 0)
+	return j.wal.frames >= checkpointFrames
 }
 
-// checkpointer runs until ctx ends.
+// checkpointer runs until ctx ends, which Close sees to once nobody leads.
 func (j *Journal) checkpointer(ctx context.Context) {
-	if err := j.keepLogShort(ctx); err != nil && ctx.Err() == nil {
-		j.poison(err)
-	}
-}
-
-func (j *Journal) keepLogShort(ctx context.Context) (err error) {
-	c, err := connect(ctx, fileURI(j.path)+"?_busy_timeout=5000&_defensive=1&_dqs=0&_synchronous=FULL",
-		readerCacheKiB)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
 	idle := time.NewTicker(idleCheckpoint)
 	defer idle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-j.fault:
-			return nil
+			return
 		case <-j.wal.kick:
 		case <-idle.C:
-			if j.wal.frames.Load() == 0 {
+			if !j.wal.dirty.Load() || !j.queue.claim() {
 				continue
 			}
 		}
-		if err := j.checkpoint(ctx, c); err != nil {
-			return err
+		if err := j.checkpoint(); err != nil {
+			j.poison(err)
 		}
+		j.queue.next()
 	}
 }
 
-func (j *Journal) checkpoint(ctx context.Context, c *conn) error {
-	before := j.wal.frames.Load()
-	tx := newTx(ctx, c, reading)
+// checkpoint is called by whoever leads the queue. What a view holds back
+// stays in the log and is tried again with the next pages.
+func (j *Journal) checkpoint() error {
+	if j.Err() != nil {
+		return nil
+	}
+	tx := newTx(context.Background(), j.writer, reading)
 	defer tx.end()
 	var busy, inLog, copied int64
 	if err := tx.QueryRow(checkpointSQL).Scan(&busy, &inLog, &copied); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if inLog == copied {
-		inLog = 0 // the next commit starts the log over
-	}
-	// What the writer added meanwhile stays counted.
-	j.wal.frames.Add(inLog - before)
-	if inLog > maxFrames {
-		j.log.Warn("write-ahead log is long; a view is held open", "frames", inLog)
+	j.wal.frames = 0
+	j.wal.dirty.Store(copied < inLog)
+	if copied < inLog && inLog >= alarmFrames {
+		j.log.Warn("write-ahead log is long because a view is held open", "frames", inLog)
 	}
 	return nil
 }

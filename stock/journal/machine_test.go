@@ -15,11 +15,13 @@ import (
 // is a SKU, a change and, if wanted, padding. Its reply is the new balance.
 type shelf struct {
 	migrations []string
-	broken     error // what Apply returns for SKU 666
+	broken     error // what Apply returns for the trap SKU
 	lateNo     bool  // refuse after the first write
 }
 
 var errBroken = errors.New("machine broke")
+
+const trapSKU = 1 << 40
 
 const (
 	createShelf = `CREATE TABLE shelf (sku INTEGER PRIMARY KEY, units INTEGER NOT NULL) STRICT;
@@ -34,7 +36,7 @@ func (m *shelf) Migrations() []string { return append([]string{createShelf}, m.m
 func (m *shelf) Apply(tx *Tx, seq uint64, data []byte) ([]byte, error) {
 	sku := binary.BigEndian.Uint64(data)
 	change := int64(binary.BigEndian.Uint64(data[8:]))
-	if sku == 666 {
+	if sku == trapSKU {
 		return nil, m.broken
 	}
 	var units int64

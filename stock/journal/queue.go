@@ -33,16 +33,16 @@ type request struct {
 
 	out  Outcome
 	err  error
-	wake chan signal // capacity 1: at most one signal is outstanding
+	wake chan turn // capacity 1: at most one signal is outstanding
 
 	taken bool // guarded by queue.mu: in a batch, no longer waiting
 	asked bool // guarded by queue.mu: its owner was asked to lead
 }
 
-type signal uint8
+type turn uint8
 
 const (
-	lead signal = 1 + iota
+	lead turn = 1 + iota
 	done
 )
 
@@ -50,7 +50,7 @@ func (q *queue) newRequest() *request {
 	if r, ok := q.spare.Get().(*request); ok {
 		return r
 	}
-	return &request{wake: make(chan signal, 1)}
+	return &request{wake: make(chan turn, 1)}
 }
 
 // recycle must not be called while a signal may still come.
@@ -107,6 +107,17 @@ func (q *queue) next() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.handOver()
+}
+
+// claim makes the caller the leader if nobody leads.
+func (q *queue) claim() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.busy || q.closed {
+		return false
+	}
+	q.busy = true
+	return true
 }
 
 // handOver asks the owner of the oldest request to lead. Called with mu held

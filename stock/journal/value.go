@@ -72,7 +72,11 @@ func assign(dest any, v driver.Value) error {
 			return nil
 		}
 	case *[]byte:
-		if b, ok := v.([]byte); ok || v == nil {
+		b, ok := v.([]byte)
+		if ok && b == nil {
+			b = []byte{} // the driver's empty blob; null is a nil value
+		}
+		if ok || v == nil {
 			*d = b
 			return nil
 		}
