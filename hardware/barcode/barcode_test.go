@@ -165,7 +165,9 @@ func TestASlowListenerTearsNoSymbol(t *testing.T) {
 }
 
 func TestParseSuffixKnowsItsNames(t *testing.T) {
-	for name, want := range map[string]barcode.Suffix{"": barcode.Auto, "crlf": barcode.CRLF, "none": barcode.Silent} {
+	for name, want := range map[string]barcode.Suffix{
+		"": barcode.Auto, "crlf": barcode.CRLF, "none": barcode.Silent,
+	} {
 		if got, err := barcode.ParseSuffix(name); got != want || err != nil {
 			t.Errorf("ParseSuffix(%q) = %d, %v", name, got, err)
 		}

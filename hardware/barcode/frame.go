@@ -105,7 +105,8 @@ func (f *framer) finish(at time.Time, torn bool) {
 // splitAIM takes a symbology identifier off a frame: a bracket, a letter for
 // the symbology and a letter or digit for its options (ISO/IEC 15424).
 func splitAIM(frame []byte) (aim string, data []byte) {
-	if len(frame) < 3 || frame[0] != ']' || !letter(frame[1]) || !letter(frame[2]) && !digit(frame[2]) {
+	if len(frame) < 3 || frame[0] != ']' || !letter(frame[1]) ||
+		!letter(frame[2]) && !digit(frame[2]) {
 		return "", frame
 	}
 	return string(frame[:3]), frame[3:]

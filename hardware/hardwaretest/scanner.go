@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,13 +79,14 @@ var scannerCases = []struct {
 	{"a symbol is delivered without its suffix",
 		[]string{"8710398500014<end>"}, []hardware.Read{symbol("", "8710398500014")}},
 	{"a symbol that comes byte by byte is one symbol",
-		append(strings.Split("8710398500014", ""), "<end>"), []hardware.Read{symbol("", "8710398500014")}},
+		append(strings.Split("8710398500014", ""), "<end>"),
+		[]hardware.Read{symbol("", "8710398500014")}},
 	{"symbols that come in one piece are many",
 		[]string{"5701234567899<end>4006381333931<end>87", "10398500014<end>"},
 		[]hardware.Read{symbol("", "5701234567899"), symbol("", "4006381333931"), symbol("", "8710398500014")}},
 	{"a burst of one code is as many reads",
 		[]string{strings.Repeat("4006381333931<end>", 3)},
-		[]hardware.Read{symbol("", "4006381333931"), symbol("", "4006381333931"), symbol("", "4006381333931")}},
+		slices.Repeat([]hardware.Read{symbol("", "4006381333931")}, 3)},
 	{"the AIM identifier is told apart from the data",
 		[]string{"]E04006381333931<end>]d20104006381333931<end>"},
 		[]hardware.Read{symbol("]E0", "4006381333931"), symbol("]d2", "0104006381333931")}},
@@ -100,12 +102,16 @@ var scannerCases = []struct {
 		[]string{"<end><end>4006381333931<end><end>"}, []hardware.Read{symbol("", "4006381333931")}},
 	{"noise is delivered as garbage and does not harm the next symbol",
 		[]string{"\x00\xff\x80\xf0<end>????<end>4006\x00381<end>4006381333931<end>"},
-		[]hardware.Read{garbage("\x00\xff\x80\xf0"), garbage("????"), garbage("4006\x00381"), symbol("", "4006381333931")}},
+		[]hardware.Read{
+			garbage("\x00\xff\x80\xf0"), garbage("????"), garbage("4006\x00381"),
+			symbol("", "4006381333931"),
+		}},
 	{"a frame without end is one piece of garbage",
 		[]string{strings.Repeat("7", 20<<10), "<end>4006381333931<end>"},
 		[]hardware.Read{garbage(strings.Repeat("7", 64)), symbol("", "4006381333931")}},
 	{"the largest QR code fits",
-		[]string{strings.Repeat("7", 7089), "<end>"}, []hardware.Read{symbol("", strings.Repeat("7", 7089))}},
+		[]string{strings.Repeat("7", 7089), "<end>"},
+		[]hardware.Read{symbol("", strings.Repeat("7", 7089))}},
 }
 
 func symbol(aim, data string) hardware.Read { return hardware.Read{AIM: aim, Data: []byte(data)} }

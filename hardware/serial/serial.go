@@ -4,7 +4,8 @@
 // tarm/serial sets the line and reads it. Beside it stands a companion, a
 // second, non-blocking descriptor of the same line, which can do what tarm
 // cannot: wait with a wake-up, notice a hang-up, write without blocking, and
-// lock the line. The package is for Linux.
+// lock the line. The package is for Linux, and is tested on pseudo terminals:
+// what a USB bridge does when it is pulled was not tried on a real one.
 package serial
 
 import (
