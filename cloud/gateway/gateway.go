@@ -1,0 +1,131 @@
+// Package gateway is the cloud's public API: what shoppers and retailers' web
+// shops may ask, and on another listener what head office may.
+package gateway
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"holdfast.dev/cloud/headoffice"
+	shopv1 "holdfast.dev/proto/shop/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/gtin"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/words"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+)
+
+// Stores is what the gateway needs to know of the lines to the stores.
+type Stores interface {
+	// AskGrant asks a connected store for units, in whole, and waits for its
+	// answer; a refusal or an error means that it did not give them.
+	AskGrant(ctx context.Context, store stock.StoreID, needs []Need) error
+	// Standing says whether a store is connected, since when it is as it is,
+	// and when it was last heard.
+	Standing(store stock.StoreID) Standing
+}
+
+// Need is units of a SKU that a cart waits for.
+type Need struct {
+	SKU   stock.SKU
+	Units stock.Units
+}
+
+// Standing is how a store stands with the cloud now.
+type Standing struct {
+	Connected bool
+	Since     time.Time
+	LastHeard time.Time
+}
+
+// Options are what a Gateway needs.
+type Options struct {
+	Engine  headoffice.Engine
+	Stores  Stores
+	Tenant  uint32
+	KeyID   uint32
+	Key     ed25519.PrivateKey // signs pickup tokens
+	CAPin   [32]byte           // of the CA that nodes must find
+	NodesAt string             // host:port that join strings name
+	Logger  *slog.Logger
+}
+
+// Gateway serves shopv1.Shop and, by Office, shopv1.HeadOffice.
+type Gateway struct {
+	shopv1.UnimplementedShopServer
+	o Options
+}
+
+const (
+	// askPatience is how long a shopper waits for a store to grant units.
+	askPatience = 800 * time.Millisecond
+	// watchBeat is the longest silence of a watch stream.
+	watchBeat = 15 * time.Second
+
+	defaultPage = 20
+	maxPage     = 100
+	maxBookPage = 1000
+)
+
+// New returns a gateway.
+func New(o Options) *Gateway { return &Gateway{o: o} }
+
+func (g *Gateway) view(ctx context.Context, read func(tx *journal.Tx) error) error {
+	return g.o.Engine.View(ctx, read)
+}
+
+// parseID reads a UUID that a caller made or was given.
+func parseID(text, what string) (id [16]byte, err error) {
+	u, err := uuid.Parse(text)
+	if err != nil || u == uuid.Nil {
+		return id, stock.Refuse(stock.BadRequest, "%s %q is no UUID", what, text).With("what", what)
+	}
+	return u, nil
+}
+
+func newID() [16]byte { return uuid.Must(uuid.NewV7()) }
+
+func idText(raw []byte) string {
+	u, err := uuid.FromBytes(raw)
+	if err != nil {
+		return ""
+	}
+	return u.String()
+}
+
+// product finds a product by its number as a caller wrote it.
+func product(tx *journal.Tx, text string) (*recordv1.Product, error) {
+	number, err := gtin.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	p, err := headoffice.ProductByGTIN(tx, number.Digits())
+	if err == nil && (p == nil || p.GetRetired()) {
+		return nil, stock.Refuse(stock.UnknownProduct, "no product %s", number.Digits()).
+			With("gtin", number.String())
+	}
+	return p, err
+}
+
+func langOf(text string) string {
+	if lang, ok := words.ParseLang(text); ok {
+		return string(lang)
+	}
+	return string(words.EN)
+}
+
+// pageSize bounds what a caller asked for.
+func pageSize(asked int32, most int) int {
+	switch {
+	case asked <= 0:
+		return min(defaultPage, most)
+	case int(asked) > most:
+		return most
+	}
+	return int(asked)
+}

@@ -1,0 +1,295 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"holdfast.dev/cloud/headoffice"
+	recordv1 "holdfast.dev/proto/record/v1"
+	shopv1 "holdfast.dev/proto/shop/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/reservation"
+	"holdfast.dev/stock/token"
+)
+
+// wanted turns a cart into what the state machine understands.
+func (g *Gateway) wanted(ctx context.Context, lines []*shopv1.CartLine) (all []*recordv1.WantedLine, err error) {
+	if len(lines) == 0 || len(lines) > headoffice.MaxLines {
+		return nil, stock.Refuse(stock.BadRequest, "a cart of %d lines", len(lines)).With("what", "lines")
+	}
+	err = g.view(ctx, func(tx *journal.Tx) error {
+		for _, l := range lines {
+			p, err := product(tx, l.GetGtin())
+			if err != nil {
+				return err
+			}
+			all = append(all, &recordv1.WantedLine{Sku: p.GetSku(), Units: int64(l.GetQuantity())})
+		}
+		return nil
+	})
+	return all, err
+}
+
+// proposeUnits proposes a command that needs units of a store's pool. When the
+// pool is short, the store is asked for more, once, if it is connected.
+func (g *Gateway) proposeUnits(ctx context.Context, store stock.StoreID, lines []*recordv1.WantedLine,
+	c *recordv1.Command) (*recordv1.Result, error) {
+	result, err := g.o.Engine.Propose(ctx, c)
+	if !stock.Refused(err, stock.Short) || !g.o.Stores.Standing(store).Connected {
+		return result, err
+	}
+	wait, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	needs := make([]Need, len(lines))
+	for i, l := range lines {
+		needs[i] = Need{SKU: stock.SKU(l.GetSku()), Units: stock.Units(l.GetUnits())}
+	}
+	if err := g.o.Stores.AskGrant(wait, store, needs); err != nil {
+		g.o.Logger.Debug("ask for units", "store", store, "err", err)
+	}
+	return g.o.Engine.Propose(ctx, c)
+}
+
+// shopper makes what a reservation needs to know of a person, with a fresh code.
+func shopper(c *shopv1.Contact) (*recordv1.Shopper, error) {
+	code, err := token.NewCode(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a pickup code: %w", err)
+	}
+	name, _, _ := strings.Cut(strings.TrimSpace(c.GetFirstName()), " ")
+	return &recordv1.Shopper{FirstName: name, Language: c.GetLanguage(), Code: code}, nil
+}
+
+// CreateReservation promises units of a store: all lines or none.
+func (g *Gateway) CreateReservation(ctx context.Context, r *shopv1.CreateReservationRequest) (*shopv1.Reservation, error) {
+	request, err := parseID(r.GetRequestId(), "request_id")
+	if err != nil {
+		return nil, err
+	}
+	lines, err := g.wanted(ctx, r.GetLines())
+	if err != nil {
+		return nil, err
+	}
+	who, err := shopper(r.GetContact())
+	if err != nil {
+		return nil, err
+	}
+	id := newID()
+	result, err := g.proposeUnits(ctx, stock.StoreID(r.GetStore()), lines, &recordv1.Command{
+		Request: request[:], Body: &recordv1.Command_ReserveNow{ReserveNow: &recordv1.ReserveNow{
+			Reservation: id[:], Store: r.GetStore(), Lines: lines, Shopper: who}}})
+	if err != nil {
+		return nil, err
+	}
+	return g.reservation(ctx, [16]byte(result.GetReservation().GetReserve().GetReservation()), r.GetContact().GetLanguage())
+}
+
+// CreateHold takes units for a cart; the request id is the hold's id.
+func (g *Gateway) CreateHold(ctx context.Context, r *shopv1.CreateHoldRequest) (*shopv1.Hold, error) {
+	id, err := parseID(r.GetRequestId(), "request_id")
+	if err != nil {
+		return nil, err
+	}
+	lines, err := g.wanted(ctx, r.GetLines())
+	if err != nil {
+		return nil, err
+	}
+	result, err := g.proposeUnits(ctx, stock.StoreID(r.GetStore()), lines, &recordv1.Command{
+		Body: &recordv1.Command_Hold{Hold: &recordv1.Hold{Hold: id[:], Store: r.GetStore(), Lines: lines}}})
+	if err != nil {
+		return nil, err
+	}
+	return &shopv1.Hold{Hold: idText(id[:]), Store: r.GetStore(), Lines: r.GetLines(),
+		ExpireTime: timestamppb.New(time.UnixMilli(result.GetHold().GetDeadline()))}, nil
+}
+
+// ConfirmHold turns a hold into a reservation.
+func (g *Gateway) ConfirmHold(ctx context.Context, r *shopv1.ConfirmHoldRequest) (*shopv1.Reservation, error) {
+	hold, err := parseID(r.GetHold(), "hold")
+	if err != nil {
+		return nil, err
+	}
+	request, err := parseID(r.GetRequestId(), "request_id")
+	if err != nil {
+		return nil, err
+	}
+	who, err := shopper(r.GetContact())
+	if err != nil {
+		return nil, err
+	}
+	id := newID()
+	result, err := g.o.Engine.Propose(ctx, &recordv1.Command{Request: request[:],
+		Body: &recordv1.Command_Confirm{Confirm: &recordv1.Confirm{Hold: hold[:], Store: r.GetStore(),
+			Reservation: id[:], Shopper: who}}})
+	if err != nil {
+		return nil, err
+	}
+	return g.reservation(ctx, [16]byte(result.GetReservation().GetReserve().GetReservation()), r.GetContact().GetLanguage())
+}
+
+// ReleaseHold gives a hold up.
+func (g *Gateway) ReleaseHold(ctx context.Context, r *shopv1.ReleaseHoldRequest) (*shopv1.ReleaseHoldResponse, error) {
+	hold, err := parseID(r.GetHold(), "hold")
+	if err != nil {
+		return nil, err
+	}
+	_, err = g.o.Engine.Propose(ctx, &recordv1.Command{
+		Body: &recordv1.Command_ReleaseHold{ReleaseHold: &recordv1.ReleaseHold{Hold: hold[:], Store: r.GetStore()}}})
+	return &shopv1.ReleaseHoldResponse{}, err
+}
+
+// GetReservation tells how a reservation goes.
+func (g *Gateway) GetReservation(ctx context.Context, r *shopv1.GetReservationRequest) (*shopv1.Reservation, error) {
+	id, err := parseID(r.GetReservation(), "reservation")
+	if err != nil {
+		return nil, err
+	}
+	return g.reservation(ctx, id, r.GetLanguage())
+}
+
+// CancelReservation asks the store to end a reservation; the store decides.
+func (g *Gateway) CancelReservation(ctx context.Context, r *shopv1.CancelReservationRequest) (*shopv1.Reservation, error) {
+	id, err := parseID(r.GetReservation(), "reservation")
+	if err != nil {
+		return nil, err
+	}
+	_, err = g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_RequestCancel{
+		RequestCancel: &recordv1.RequestCancel{Reservation: id[:], Reason: r.GetReason()}}})
+	if err != nil {
+		return nil, err
+	}
+	return g.reservation(ctx, id, "")
+}
+
+// WatchReservation sends the reservation now, after every change, and at least
+// once a beat.
+func (g *Gateway) WatchReservation(r *shopv1.WatchReservationRequest, out grpc.ServerStreamingServer[shopv1.Reservation]) error {
+	ctx := out.Context()
+	id, err := parseID(r.GetReservation(), "reservation")
+	if err != nil {
+		return err
+	}
+	beat := time.NewTicker(watchBeat)
+	defer beat.Stop()
+	store := stock.StoreID(0)
+	for {
+		changed := g.o.Engine.Watch(store)
+		now, err := g.reservation(ctx, id, r.GetLanguage())
+		if err != nil {
+			return err
+		}
+		if found := stock.StoreID(now.GetStore()); found != store {
+			store = found // now known; look again with its channel
+			continue
+		}
+		if err := out.Send(now); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-beat.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reservation reads a reservation and signs its token.
+func (g *Gateway) reservation(ctx context.Context, id [16]byte, lang string) (resp *shopv1.Reservation, err error) {
+	err = g.view(ctx, func(tx *journal.Tx) error {
+		p, err := headoffice.FindPromise(tx, id)
+		if err != nil {
+			return err
+		}
+		resp, err = g.toReservation(tx, p, lang)
+		return err
+	})
+	return resp, err
+}
+
+var shownStates = map[headoffice.State]shopv1.ReservationState{
+	headoffice.Confirmed: shopv1.ReservationState_CONFIRMED, headoffice.Accepted: shopv1.ReservationState_ACCEPTED,
+	headoffice.Picking: shopv1.ReservationState_PICKING, headoffice.Ready: shopv1.ReservationState_READY,
+	headoffice.Collected: shopv1.ReservationState_COLLECTED, headoffice.Cancelled: shopv1.ReservationState_CANCELLED,
+	headoffice.Expired: shopv1.ReservationState_EXPIRED, headoffice.Shorted: shopv1.ReservationState_SHORTED,
+	headoffice.PartlyCollected: shopv1.ReservationState_PARTLY_COLLECTED,
+}
+
+func (g *Gateway) toReservation(tx *journal.Tx, p *headoffice.Promise, lang string) (*shopv1.Reservation, error) {
+	if lang == "" {
+		lang = p.Reserve.GetLanguage()
+	}
+	store, err := headoffice.FindStore(tx, p.Store)
+	if err != nil {
+		return nil, err
+	}
+	st := g.o.Stores.Standing(p.Store)
+	out := &shopv1.Reservation{Reservation: idText(p.ID[:]), Store: uint32(p.Store), State: shownStates[p.State],
+		CreateTime: stamp(p.ConfirmedAt), PickupUntil: stamp(p.PickupUntil()), FinishTime: stamp(p.FinishedAt()),
+		Code: token.GroupCode(p.Reserve.GetCode()), CancelRequested: p.CancelAt > 0, Connected: st.Connected,
+		AsOf: stamp(store.AppliedAt), StoreName: store.Info.GetName(), Town: store.Info.GetTown(),
+		FirstName: p.Reserve.GetContact(), Basis: shopv1.Basis_STORE_CONFIRMED}
+	if p.Reserve.GetBasis() == "quota" {
+		out.Basis = shopv1.Basis_QUOTA
+	}
+	if p.Mirror != nil {
+		out.Shelf = p.Mirror.Shelf
+	}
+	if out.Lines, err = g.reservationLines(tx, p, langOf(lang)); err != nil {
+		return nil, err
+	}
+	out.Token, err = token.Sign(g.tokenOf(p), g.o.Key)
+	return out, err
+}
+
+// stamp is a time of Unix ms; none for zero.
+func stamp(ms int64) *timestamppb.Timestamp {
+	if ms <= 0 {
+		return nil
+	}
+	return timestamppb.New(time.UnixMilli(ms))
+}
+
+// tokenOf is the same token each time: it holds nothing that changes.
+func (g *Gateway) tokenOf(p *headoffice.Promise) token.Token {
+	r := p.Reserve
+	t := token.Token{KeyID: g.o.KeyID, Tenant: g.o.Tenant, Store: p.Store, Timeline: p.Timeline,
+		Reservation: p.ID, DSeq: r.GetDirective(), PickupFrom: r.GetPickupFrom(),
+		PickupUntil: r.GetPickupUntil(), IssuedAt: p.ConfirmedAt}
+	for _, l := range r.GetLines() {
+		t.Lines = append(t.Lines, token.Line{SKU: stock.SKU(l.GetSku()), Units: stock.Units(l.GetUnits())})
+	}
+	return t
+}
+
+func (g *Gateway) reservationLines(tx *journal.Tx, p *headoffice.Promise, lang string) ([]*shopv1.ReservationLine, error) {
+	lines := make([]*shopv1.ReservationLine, len(p.Reserve.GetLines()))
+	for i, l := range p.Reserve.GetLines() {
+		out := &shopv1.ReservationLine{Gtin: l.GetGtin(), Name: l.GetName(), Quantity: int32(l.GetUnits())}
+		known, err := headoffice.ProductBySKU(tx, stock.SKU(l.GetSku()))
+		if err != nil {
+			return nil, err
+		}
+		if known != nil {
+			sold := toProduct(known, lang)
+			out.Gtin, out.Name, out.Unit = sold.Gtin, sold.Name, sold.Unit
+			out.PriceMinor, out.Currency = sold.PriceMinor, sold.Currency
+		}
+		if p.Mirror != nil {
+			if m, err := p.Mirror.Line(l.GetLine()); err == nil {
+				out.Picked, out.Staged = int32(m.At(reservation.Picked)), int32(m.At(reservation.Staged))
+				out.Collected, out.Released = int32(m.At(reservation.Collected)), int32(m.At(reservation.Released))
+				out.Short = int32(m.At(reservation.Short))
+			}
+		}
+		lines[i] = out
+	}
+	return lines, nil
+}

@@ -1,0 +1,199 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/words"
+)
+
+// ErrorDomain is the domain of the ErrorInfo that API errors carry.
+const ErrorDomain = "holdfast.dev"
+
+// maxMessage bounds one API message, in bytes.
+const maxMessage = 9 << 20
+
+// API is a set of gRPC services that are also served as REST, on one port.
+type API struct {
+	server *grpc.Server
+	rest   *runtime.ServeMux
+	pipe   *pipe
+	conn   *grpc.ClientConn
+}
+
+// NewAPI returns an API without services. Refusals become statuses with an
+// ErrorInfo and a sentence in the caller's language, or else in fallback; a
+// fault is logged and told to the caller as internal.
+func NewAPI(log *slog.Logger, fallback words.Lang) (*API, error) {
+	answer := func(ctx context.Context, method string, err error) error {
+		return apiError(log, callerLang(ctx, fallback), method, err)
+	}
+	a := &API{pipe: newPipe(), rest: newREST()}
+	a.server = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage),
+		grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo,
+			next grpc.UnaryHandler) (any, error) {
+			resp, err := next(ctx, req)
+			return resp, answer(ctx, info.FullMethod, err)
+		}),
+		grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+			next grpc.StreamHandler) error {
+			return answer(stream.Context(), info.FullMethod, next(srv, stream))
+		}))
+	conn, err := grpc.NewClient("passthrough:///api",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return a.pipe.dial(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+	if err != nil {
+		return nil, fmt.Errorf("open the API's inner line: %w", err)
+	}
+	a.conn = conn
+	return a, nil
+}
+
+// Server is where services are registered.
+func (a *API) Server() *grpc.Server { return a.server }
+
+// REST registers the REST form of a service, by its generated function.
+func (a *API) REST(ctx context.Context,
+	register func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error) error {
+	return register(ctx, a.rest, a.conn)
+}
+
+// RESTHandler serves the registered services as REST.
+func (a *API) RESTHandler() http.Handler { return a.rest }
+
+// Handler serves gRPC calls, and everything else by next.
+func (a *API) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor >= 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+			a.server.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Run serves the REST form's inner calls until ctx ends.
+func (a *API) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, a.server.Stop)
+	defer stop()
+	defer a.conn.Close()
+	if err := a.server.Serve(a.pipe); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serve the API: %w", err)
+	}
+	return nil
+}
+
+func callerLang(ctx context.Context, fallback words.Lang) words.Lang {
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, name := range []string{"accept-language", "grpcgateway-accept-language"} {
+		if v := md.Get(name); len(v) > 0 {
+			return words.Match(v[0], fallback)
+		}
+	}
+	return fallback
+}
+
+// apiError turns what a handler returned into what the caller is told.
+func apiError(log *slog.Logger, lang words.Lang, method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if r, ok := stock.AsRefusal(err); ok {
+		st, detailErr := status.New(words.GRPC(r.Code), words.Refusal(lang, r)).WithDetails(
+			&errdetails.ErrorInfo{Reason: r.Code.String(), Domain: ErrorDomain, Metadata: r.Args})
+		if detailErr == nil {
+			return st.Err()
+		}
+	}
+	switch _, isStatus := status.FromError(err); {
+	case isStatus:
+		return err
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "cancelled by the caller")
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "not done in time; ask again with the same request id")
+	}
+	log.Error("API call", "method", method, "err", err)
+	return status.Error(codes.Internal, "something broke here; ask again with the same request id")
+}
+
+// newREST is a mux that answers in JSON, and in server-sent events who asks
+// for those.
+func newREST() *runtime.ServeMux {
+	j := runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true},
+		UnmarshalOptions: protojson.UnmarshalOptions{}}
+	return runtime.NewServeMux(runtime.WithMarshalerOption("text/event-stream", &eventMarshaler{j}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &j))
+}
+
+// eventMarshaler frames streamed messages as server-sent events.
+type eventMarshaler struct{ runtime.JSONPb }
+
+func (*eventMarshaler) ContentType(any) string       { return "text/event-stream" }
+func (*eventMarshaler) StreamContentType(any) string { return "text/event-stream" }
+func (*eventMarshaler) Delimiter() []byte            { return []byte("\n\n") }
+
+func (m *eventMarshaler) Marshal(v any) ([]byte, error) {
+	b, err := m.JSONPb.Marshal(v)
+	return append([]byte("data: "), bytes.ReplaceAll(b, []byte("\n"), []byte("\ndata: "))...), err
+}
+
+// pipe is a listener inside the process.
+type pipe struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newPipe() *pipe { return &pipe{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (p *pipe) dial(ctx context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case p.conns <- far:
+		return near, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error {
+	p.once.Do(func() { close(p.done) })
+	return nil
+}
+
+func (p *pipe) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "api" }
