@@ -54,7 +54,11 @@ func (j *Journal) AppendAll(ctx context.Context, ps []Proposal) ([]Outcome, []er
 	if len(ps) == 0 {
 		return outcomes, errs
 	}
-	if err := j.queue.put(rs...); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = j.queue.put(rs...)
+	}
+	if err != nil {
 		for i := range errs {
 			errs[i] = err
 		}

@@ -40,7 +40,7 @@ func (j *Journal) vacuumInto(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer j.readers.giveBack(slot)
+	defer j.readers.giveBack(slot, true)
 	c, err := connect(ctx, fileURI(j.path)+"?mode=rw&_busy_timeout=5000&_defensive=1&_dqs=0", readerCacheKiB)
 	if err != nil {
 		return err

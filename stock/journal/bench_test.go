@@ -143,3 +143,21 @@ func (m *measured) percentile(p int) float64 {
 	slices.Sort(m.took)
 	return float64(m.took[len(m.took)*p/100].Nanoseconds()) / 1000
 }
+
+// BenchmarkView reads one row in a snapshot of its own.
+func BenchmarkView(b *testing.B) {
+	j := openAt(b, filepath.Join(b.TempDir(), "books.db"))
+	mustAppend(b, j, say(uid(1), move(5, 1)))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	read := func(tx *Tx) error {
+		var n int64
+		return tx.QueryRow(selectUnits, 5).Scan(&n)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := j.View(ctx, read); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

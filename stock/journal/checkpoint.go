@@ -84,6 +84,7 @@ func (j *Journal) checkpoint() error {
 // quickCheck reads the whole file once and stops the journal if its structure
 // is broken. Trading goes on meanwhile.
 func (j *Journal) quickCheck(ctx context.Context) {
+	defer close(j.checked)
 	err := j.checkFile(ctx)
 	if err != nil && ctx.Err() == nil {
 		j.poison(fmt.Errorf("check file: %w", err))

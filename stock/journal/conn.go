@@ -196,7 +196,7 @@ func (s *statement) run() error {
 // writes tells whether the SQL changes the database. It knows the statements
 // that machines use; what it does not know counts as a change.
 func writes(sql string) bool {
-	words := strings.Fields(strings.ToUpper(sql))
+	words := strings.Fields(strings.ToUpper(afterComments(sql)))
 	if len(words) == 0 {
 		return false
 	}
@@ -212,6 +212,22 @@ func writes(sql string) bool {
 		return false
 	}
 	return true
+}
+
+func afterComments(sql string) string {
+	for {
+		sql = strings.TrimSpace(sql)
+		var found bool
+		switch {
+		case strings.HasPrefix(sql, "--"):
+			_, sql, found = strings.Cut(sql, "\n")
+		case strings.HasPrefix(sql, "/*"):
+			_, sql, found = strings.Cut(sql, "*/")
+		}
+		if !found {
+			return sql
+		}
+	}
 }
 
 // bind turns arguments into what the driver takes.

@@ -87,6 +87,7 @@ type Journal struct {
 	faultOnce sync.Once
 
 	stop       context.CancelFunc // ends the background work
+	checked    chan struct{}      // closed when the check of the file ended
 	background sync.WaitGroup
 }
 
@@ -122,7 +123,7 @@ func (j *Journal) open(ctx context.Context, sync string) error {
 			return err
 		}
 		j.unlock = unlock
-		if err := removeScratch(j.path); err != nil {
+		if err := errors.Join(removeScratch(j.path), createPrivate(j.path)); err != nil {
 			return err
 		}
 	}
@@ -148,6 +149,7 @@ func (j *Journal) startBackground() {
 	ctx, stop := context.WithCancel(context.Background())
 	j.stop = stop
 	j.wal.init()
+	j.checked = make(chan struct{})
 	if j.path == "" {
 		return
 	}

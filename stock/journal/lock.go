@@ -7,6 +7,19 @@ import (
 	"syscall"
 )
 
+// createPrivate makes the database file readable for this user alone if it is
+// new; SQLite's other files take over its mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // lockFile takes the lock that keeps a second process out. The lock ends with
 // the process, however it ends. It is a file of its own because closing any
 // descriptor of the database file would drop SQLite's locks on it.

@@ -108,6 +108,32 @@ func TestOpenRefusesWhatItCannotKeep(t *testing.T) {
 	}
 }
 
+func TestSyncIsWhatWasAskedFor(t *testing.T) {
+	for sync, want := range map[string]int{"": 2, "FULL": 2, "NORMAL": 1} {
+		j := openWith(t, Options{Path: filepath.Join(t.TempDir(), "books.db"), Machine: &shelf{}, Sync: sync})
+		var level int
+		if err := j.Local(context.Background(), func(tx *Tx) error {
+			return tx.QueryRow(`PRAGMA synchronous`).Scan(&level)
+		}); err != nil || level != want {
+			t.Errorf("sync %q is level %d, want %d, %v", sync, level, want, err)
+		}
+	}
+}
+
+func TestFilesAreForTheirOwnerAlone(t *testing.T) {
+	dir := t.TempDir()
+	mustAppend(t, openAt(t, filepath.Join(dir, "books.db")), say(uid(1), move(5, 1)))
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 4 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
+		}
+	}
+}
+
 func TestEntriesComeInPages(t *testing.T) {
 	everywhere(t, func(t *testing.T, j *Journal) {
 		ctx := context.Background()

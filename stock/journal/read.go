@@ -27,14 +27,16 @@ func (j *Journal) View(ctx context.Context, f func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer j.readers.giveBack(c)
+	ended := false
+	defer func() { j.readers.giveBack(c, ended) }()
 	if err := c.begin.run(); err != nil {
 		return fmt.Errorf("begin view: %w", err)
 	}
-	// Nothing was written, so the end of the snapshot cannot lose anything.
-	defer c.rollback.run()
 	tx := newTx(ctx, c, reading)
-	defer tx.end()
+	defer func() {
+		tx.end()
+		ended = c.rollback.run() == nil // nothing was written, so nothing is lost
+	}()
 	err = f(tx)
 	if brokenFile(err) {
 		j.poison(fmt.Errorf("view: %w", err))
@@ -82,7 +84,7 @@ func (j *Journal) Entries(ctx context.Context, from uint64, maxEntries, maxBytes
 }
 
 func entriesFrom(tx *Tx, from uint64, maxEntries, maxBytes int) ([]Entry, error) {
-	found, err := tx.Query(selectEntries, from, maxEntries)
+	found, err := tx.Query(selectEntries, from, max(maxEntries, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +158,15 @@ func (r *readers) borrow(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-func (r *readers) giveBack(c *conn) { r.free <- c }
+// giveBack keeps the connection for the next view, or lets it go if its
+// snapshot did not end as it should.
+func (r *readers) giveBack(c *conn, usable bool) {
+	if !usable {
+		_ = c.close() // it had its error already
+		c = nil
+	}
+	r.free <- c
+}
 
 // close waits for the views that still run.
 func (r *readers) close() error {

@@ -76,6 +76,18 @@ func TestScanRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+func TestTextTellsWhatWrites(t *testing.T) {
+	for q, want := range map[string]bool{
+		"SELECT 1": false, "\n-- why\n /* and\nhow */ select 1": false, "WITH x AS (SELECT 1) SELECT 1": false,
+		"WITH x AS (SELECT 1) INSERT INTO t SELECT 1": true, "update t SET x = 1": true, "-- nothing": false,
+		"DELETE FROM t": true, "REPLACE INTO t VALUES (1)": true, "/* open": false,
+	} {
+		if got := writes(q); got != want {
+			t.Errorf("%q: %t, want %t", q, got, want)
+		}
+	}
+}
+
 func TestSameQueryMayBeNested(t *testing.T) {
 	everywhere(t, func(t *testing.T, j *Journal) {
 		const q = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3) SELECT i FROM n ORDER BY i`
@@ -121,6 +133,9 @@ func TestForgottenRowsDoNotHoldTheTransaction(t *testing.T) {
 		}
 		if err := errors.Join(j.Local(ctx, forget), j.View(ctx, forget)); err != nil {
 			t.Fatal(err)
+		}
+		if len(kept.open) > 0 {
+			t.Error("the result stayed open")
 		}
 		mustAppend(t, j, say(uid(3), move(1, 1)))
 		if _, err := kept.Query(`SELECT 1`); !errors.Is(err, errTxEnded) {
