@@ -1,0 +1,64 @@
+// Command holdfast-node runs one store.
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"holdfast.dev/internal/process"
+	"holdfast.dev/node"
+)
+
+type commands struct {
+	Run     node.Options       `cmd:"" help:"Run the node of a store."`
+	Enrol   node.EnrolOptions  `cmd:"" help:"Make this machine the node of a store."`
+	Verify  node.VerifyOptions `cmd:"" help:"Replay the journal and prove the books."`
+	HashPin struct{}           `cmd:"" help:"Read a PIN and print the hash for the configuration."`
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "holdfast-node:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var c commands
+	loaded, err := process.Load("holdfast-node", os.Args[1:], &c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := process.Signals(context.Background())
+	defer stop()
+	switch loaded.Command {
+	case "enrol":
+		return say(node.Enrol(ctx, c.Enrol))
+	case "verify":
+		return say(node.Verify(ctx, c.Verify, os.Stderr))
+	case "hash-pin":
+		return say(hashPIN())
+	}
+	log := c.Run.Log.Logger(os.Stderr)
+	log.Info("configuration", loaded.LogAttrs()...)
+	return node.Run(ctx, c.Run, log)
+}
+
+func say(sentence string, err error) error {
+	if err == nil {
+		fmt.Println(sentence)
+	}
+	return err
+}
+
+func hashPIN() (string, error) {
+	fmt.Fprint(os.Stderr, "PIN: ")
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if pin := strings.TrimSpace(line); len(pin) >= 4 {
+		return process.HashPIN(pin), nil
+	}
+	return "", fmt.Errorf("a PIN has at least four characters: %w", err)
+}

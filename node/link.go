@@ -1,0 +1,68 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"holdfast.dev/node/shopfloor"
+	"holdfast.dev/node/uplink"
+	recordv1 "holdfast.dev/proto/record/v1"
+	uplinkv1 "holdfast.dev/proto/uplink/v1"
+	"holdfast.dev/stock"
+)
+
+func (n *node) newLink() *uplink.Link {
+	address := n.o.Cloud
+	if address == "" {
+		address = n.id.Addr()
+	}
+	return uplink.New(uplink.Options{Address: address, Identity: n.id, Floor: uplinkFloor{n.floor},
+		Catalogue: n.products, Logger: n.log, Backoff: uplink.Backoff{Cap: n.o.ReconnectCap}})
+}
+
+// uplinkFloor is the shop floor in the words of the uplink.
+type uplinkFloor struct{ *shopfloor.Floor }
+
+// GrantUpTo grants what shoppers wait for.
+func (f uplinkFloor) GrantUpTo(ctx context.Context, wants []*uplinkv1.Want) ([]*uplinkv1.Got, error) {
+	in := make([]shopfloor.Want, len(wants))
+	for i, w := range wants {
+		in[i] = shopfloor.Want{SKU: stock.SKU(w.GetSku()), Target: stock.Units(w.GetTarget()),
+			Timeline: stock.Timeline(w.GetTimeline())}
+	}
+	got, err := f.Floor.GrantUpTo(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*uplinkv1.Got, len(got))
+	for i, g := range got {
+		out[i] = &uplinkv1.Got{Request: wants[i].GetRequest(), Sku: uint32(g.SKU), Total: int64(g.Total)}
+	}
+	return out, nil
+}
+
+// Welcome takes in the cloud's clock.
+func (f uplinkFloor) Welcome(_ context.Context, w *uplinkv1.Welcome) error {
+	offset := time.Since(time.UnixMilli(w.GetServerMs())).Abs()
+	state := recordv1.ClockState_CLOCK_STATE_SYNCED
+	if offset > trustedOffset {
+		state = recordv1.ClockState_CLOCK_STATE_JUMPED
+	}
+	f.SetClock(state)
+	return nil
+}
+
+// floorLink is the uplink in the words of the shop floor.
+type floorLink struct{ *uplink.Link }
+
+// Connected tells whether the cloud can be asked now.
+func (l floorLink) Connected() bool { return l.State().Phase != uplink.Offline }
+
+// AskReturn asks the cloud to return units.
+func (l floorLink) AskReturn(ctx context.Context, wants []shopfloor.Want) error {
+	out := make([]*uplinkv1.Want, len(wants))
+	for i, w := range wants {
+		out[i] = &uplinkv1.Want{Sku: uint32(w.SKU), Target: int64(w.Target), Timeline: uint32(w.Timeline)}
+	}
+	return l.Link.AskReturn(ctx, out)
+}

@@ -1,0 +1,237 @@
+// Package node wires one store's process: journal, shop floor, devices, pages
+// and the line to the cloud.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast.dev/internal/identity"
+	"holdfast.dev/internal/process"
+	"holdfast.dev/node/catalogue"
+	"holdfast.dev/node/devices"
+	"holdfast.dev/node/kiosk"
+	"holdfast.dev/node/shopfloor"
+	"holdfast.dev/node/uplink"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/words"
+)
+
+// Options say where a node keeps its data, where it listens, and which devices
+// it has.
+type Options struct {
+	Data         string             `help:"Folder of the node's database and identity." default:"/var/lib/holdfast/node"`
+	Listen       string             `help:"Address of the store's pages and its local API." default:"127.0.0.1:8090"`
+	Admin        string             `help:"Address of health, metrics and checks." default:"127.0.0.1:8091"`
+	TLS          process.TLSFiles   `embed:"" prefix:"tls-"`
+	Cloud        string             `help:"host:port of the cloud; the join string's unless given." placeholder:"HOST:PORT"`
+	ReconnectCap time.Duration      `help:"Longest wait between tries to reach the cloud." default:"60s"`
+	Language     string             `help:"Language of the pages and receipts: nl, da, de or en; the store's unless given."`
+	Log          process.LogOptions `embed:"" prefix:"log-"`
+	Devices      []devices.Config   `kong:"-" toml:"device"`
+	Stations     []kiosk.Station    `kong:"-" toml:"station"`
+	Staff        []kiosk.Staff      `kong:"-" toml:"staff"`
+}
+
+const (
+	// tenant is the retailer; one installation serves one.
+	tenant = 1
+
+	journalFile = "store.db"
+	// housekeeping is how often due orders and the acknowledged number are looked at.
+	housekeeping = 15 * time.Second
+	// trustedOffset is how far the clock may be off the cloud's and still be trusted.
+	trustedOffset = 60 * time.Second
+)
+
+// node is one running process; its parts in the order of their start.
+type node struct {
+	o        Options
+	log      *slog.Logger
+	id       *identity.NodeIdentity
+	info     storeInfo
+	floor    *shopfloor.Floor
+	products *catalogue.Products
+	journal  *journal.Journal
+	devices  *devices.Set
+	link     *uplink.Link
+	kiosk    *kiosk.Kiosk
+	health   *process.Health
+	registry *prometheus.Registry
+}
+
+// Run runs a node until ctx ends, or until something it cannot go on without
+// fails.
+func Run(ctx context.Context, o Options, log *slog.Logger) error {
+	n := &node{o: o, log: log, health: new(process.Health), registry: process.NewRegistry()}
+	if err := n.open(ctx); err != nil {
+		return err
+	}
+	defer n.journal.Close()
+	pages, err := process.ListenWeb("listen", o.Listen, o.TLS)
+	if err != nil {
+		return err
+	}
+	admin, err := process.Listen("admin", o.Admin)
+	if err != nil {
+		return errors.Join(err, pages.Close())
+	}
+	server := process.HTTPServer(o.Listen, n.kiosk.Handler())
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	server.Protocols.SetHTTP2(true)
+	return process.Run(ctx,
+		process.Part{Name: "journal", Run: n.watchJournal},
+		process.Serve("admin", process.AdminServer(o.Admin, n.adminMux()), admin),
+		process.Part{Name: "devices", Run: n.devices.Run},
+		process.Part{Name: "balance", Run: n.floor.Balance},
+		process.Part{Name: "housekeeping", Run: n.housekeep},
+		process.Part{Name: "kiosk", Run: n.kiosk.Run},
+		process.Part{Name: "uplink", Run: n.link.Run},
+		process.Serve("pages", server, pages),
+		process.Systemd(log, func(context.Context) error { return n.journal.Err() }),
+	)
+}
+
+// open opens identity and journal and builds the parts.
+func (n *node) open(ctx context.Context) (err error) {
+	if n.id, err = identity.OpenNodeKey(n.o.Data); err != nil {
+		return err
+	}
+	if !n.id.Enrolled() {
+		return fmt.Errorf("the node in %s belongs to no store yet: get a join string from head office "+
+			"and run holdfast-node enrol --data %s JOIN", n.o.Data, n.o.Data)
+	}
+	if n.info, err = loadStoreInfo(n.o.Data); err != nil {
+		return err
+	}
+	n.products = new(catalogue.Products)
+	if err := n.openFloor(ctx); err != nil {
+		return err
+	}
+	n.devices = devices.New(devices.Options{Devices: n.o.Devices, Logger: n.log})
+	n.link = n.newLink()
+	n.floor.SetLink(floorLink{n.link})
+	n.kiosk = kiosk.New(kiosk.Options{Floor: n.floor, Products: n.products, Journal: n.journal,
+		Devices: n.devices, Link: n.link, Info: n.kioskInfo(), Stations: n.o.Stations, Staff: n.o.Staff,
+		Logger: n.log, Registry: n.registry})
+	n.addChecks()
+	return nil
+}
+
+func (n *node) openFloor(ctx context.Context) error {
+	peer := n.id.Peer()
+	nodeID, err := nodeID(peer.NodeID)
+	if err != nil {
+		return err
+	}
+	n.floor = shopfloor.New(shopfloor.Options{Store: peer.Store, NodeID: nodeID, Epoch: peer.Epoch,
+		Tenant: tenant, Catalogue: n.products, Logger: n.log,
+		Now:    func() int64 { return time.Now().UnixMilli() },
+		NewID:  func() shopfloor.ID { return shopfloor.ID(uuid.Must(uuid.NewV7())) },
+		Notify: func(e shopfloor.Event) { n.kiosk.Notify(e) },
+	}, localTables()...)
+	n.journal, err = journal.Open(ctx, journal.Options{Path: filepath.Join(n.o.Data, journalFile),
+		Machine: n.floor.Machine(), Logger: n.log})
+	if err != nil {
+		return err
+	}
+	n.products.Open(n.journal)
+	return n.floor.Open(ctx, n.journal)
+}
+
+// localTables are the tables beside the books.
+func localTables() []string { return []string{catalogue.Migration, kiosk.Migration} }
+
+func (n *node) kioskInfo() kiosk.Info {
+	lang, ok := words.ParseLang(n.o.Language)
+	if !ok {
+		lang = words.Match(n.info.Language, words.EN)
+	}
+	return kiosk.Info{Store: n.id.Peer().Store, Name: n.info.Name, Town: n.info.Town,
+		Street: n.info.Street, Currency: n.info.Currency, Timezone: n.info.Timezone, Language: lang,
+		NodeID: string(n.id.ID()), Epoch: n.id.Peer().Epoch, Build: process.Version()}
+}
+
+// watchJournal ends the process when the journal can no longer be trusted: a
+// restart is the only way to know what is on the disk.
+func (n *node) watchJournal(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-n.journal.Fault():
+		return fmt.Errorf("journal stopped: %w", n.journal.Err())
+	}
+}
+
+// housekeep releases what nobody claimed and keeps the acknowledged number.
+func (n *node) housekeep(ctx context.Context) error {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return n.floor.SaveAcked(context.WithoutCancel(ctx))
+		case <-tick.C:
+		}
+		if released, err := n.floor.ExpireDue(ctx); err != nil {
+			n.log.Error("release unclaimed orders", "err", err)
+		} else if released > 0 {
+			n.log.Info("released unclaimed orders", "count", released)
+		}
+		if err := n.floor.SaveAcked(ctx); err != nil {
+			n.log.Error("keep acknowledged number", "err", err)
+		}
+	}
+}
+
+func (n *node) addChecks() {
+	n.health.Add("journal", func(context.Context) error { return n.journal.Err() })
+	n.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_journal_records",
+			Help: "Records in the journal."}, func() float64 { return float64(n.journal.Head().Seq) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_uplink_backlog_records",
+			Help: "Records that the cloud has not acknowledged."},
+			func() float64 { return float64(n.link.State().Backlog) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_uplink_online",
+			Help: "1 while the cloud is connected."}, func() float64 {
+			if n.link.State().Phase == uplink.Offline {
+				return 0
+			}
+			return 1
+		}),
+	)
+}
+
+// adminMux serves health, metrics and the proof of the books.
+func (n *node) adminMux() http.Handler {
+	mux := process.AdminMux(n.health, n.registry)
+	mux.HandleFunc("POST /verify", func(w http.ResponseWriter, r *http.Request) {
+		report, err := n.journal.Verify(r.Context(), nil)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		writeJSON(w, report)
+	})
+	return mux
+}
+
+// ensureData makes the data folder, readable by this user only.
+func ensureData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	return nil
+}
