@@ -22,7 +22,6 @@ import (
 	"holdfast.dev/node/kiosk"
 	"holdfast.dev/node/shopfloor"
 	"holdfast.dev/node/uplink"
-	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/words"
 )
