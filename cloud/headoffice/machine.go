@@ -1,0 +1,196 @@
+package headoffice
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/journal"
+)
+
+// Version is the newest version of commands that this machine understands.
+const Version = 1
+
+// AllStores is what Changed names when something changed for every store, such
+// as the catalogue.
+const AllStores stock.StoreID = 0
+
+// Machine builds the cloud's tables from its commands; see journal.Machine.
+type Machine struct {
+	// Changed, when set, is told inside the transaction which stores the
+	// command with this number touched. It must not use the transaction.
+	Changed func(seq uint64, stores []stock.StoreID)
+}
+
+// Migrations returns the SQL of each version of the tables.
+func (m *Machine) Migrations() []string { return []string{books.Migration(), tables} }
+
+// Apply changes the tables by one encoded Command and returns its encoded
+// Result, or a *stock.Refusal with nothing written. A command that cannot be
+// decoded is a fault: guessing would let members differ.
+func (m *Machine) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error) {
+	var c recordv1.Command
+	if err := proto.Unmarshal(data, &c); err != nil {
+		return nil, fmt.Errorf("decode command %d: %w", seq, err)
+	}
+	if c.GetVersion() > Version {
+		return nil, fmt.Errorf("command %d has version %d, this program knows %d", seq, c.GetVersion(), Version)
+	}
+	d, err := sit(tx, c.GetNow())
+	if err != nil {
+		return nil, err
+	}
+	result, err := d.do(&c)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.saveOffice(); err != nil {
+		return nil, err
+	}
+	if m.Changed != nil && len(d.touched) > 0 {
+		m.Changed(seq, d.touched)
+	}
+	return encode.Marshal(result)
+}
+
+// encode gives the same bytes for the same message.
+var encode = proto.MarshalOptions{Deterministic: true}
+
+const (
+	selectOffice = `SELECT now, timeline, next_sku, catalogue, keys FROM office WHERE id = 1`
+	updateOffice = `UPDATE office SET now = ?, next_sku = ?, catalogue = ?, keys = ? WHERE id = 1`
+)
+
+// desk is where one command is worked on: the transaction, the time of the
+// command, what belongs to no store, and what was touched.
+type desk struct {
+	tx        *journal.Tx
+	now       int64 // never runs backwards from command to command
+	timeline  stock.Timeline
+	nextSKU   stock.SKU
+	catalogue uint64
+	keys      []byte // encoded KeySet; empty: none yet
+	touched   []stock.StoreID
+}
+
+func sit(tx *journal.Tx, now int64) (*desk, error) {
+	d := &desk{tx: tx}
+	err := tx.QueryRow(selectOffice).Scan(&d.now, &d.timeline, &d.nextSKU, &d.catalogue, &d.keys)
+	if err != nil {
+		return nil, fmt.Errorf("load office: %w", err)
+	}
+	d.now = max(d.now, now)
+	return d, nil
+}
+
+func (d *desk) saveOffice() error {
+	keys := d.keys
+	if keys == nil {
+		keys = []byte{}
+	}
+	_, err := d.tx.Exec(updateOffice, d.now, d.nextSKU, d.catalogue, keys)
+	return err
+}
+
+// touch remembers that something of the store changed.
+func (d *desk) touch(id stock.StoreID) {
+	for _, known := range d.touched {
+		if known == id {
+			return
+		}
+	}
+	d.touched = append(d.touched, id)
+}
+
+// do sends a command to its handler.
+func (d *desk) do(c *recordv1.Command) (*recordv1.Result, error) {
+	switch v := c.GetBody().(type) {
+	case *recordv1.Command_ApplyBatch:
+		return d.applyBatch(v.ApplyBatch)
+	case *recordv1.Command_ReserveNow:
+		return d.reserveNow(v.ReserveNow)
+	case *recordv1.Command_Hold:
+		return d.hold(v.Hold)
+	case *recordv1.Command_Confirm:
+		return d.confirm(v.Confirm)
+	case *recordv1.Command_ReleaseHold:
+		return d.releaseHold(v.ReleaseHold)
+	case *recordv1.Command_ExpireHolds:
+		return d.expireHolds()
+	case *recordv1.Command_RequestCancel:
+		return d.requestCancel(v.RequestCancel)
+	case *recordv1.Command_ReturnQuota:
+		return d.returnQuota(v.ReturnQuota)
+	}
+	return d.manage(c)
+}
+
+// manage handles what operators and links do.
+func (d *desk) manage(c *recordv1.Command) (*recordv1.Result, error) {
+	switch v := c.GetBody().(type) {
+	case *recordv1.Command_PutStore:
+		return d.putStore(v.PutStore)
+	case *recordv1.Command_ImportProducts:
+		return d.importProducts(v.ImportProducts)
+	case *recordv1.Command_IssueJoin:
+		return d.issueJoin(v.IssueJoin)
+	case *recordv1.Command_Enrol:
+		return d.enrol(v.Enrol)
+	case *recordv1.Command_Fence:
+		return d.fence(v.Fence)
+	case *recordv1.Command_OpenSession:
+		return d.openSession(v.OpenSession)
+	case *recordv1.Command_CloseSession:
+		return d.closeSession(v.CloseSession)
+	case *recordv1.Command_AckDirectives:
+		return d.ackDirectives(v.AckDirectives)
+	case *recordv1.Command_SetPolicy:
+		return d.setPolicy(v.SetPolicy)
+	case *recordv1.Command_SetKeys:
+		return d.setKeys(v.SetKeys)
+	case *recordv1.Command_ExpireData:
+		return d.expireData()
+	}
+	if name, known := laterCommands(c); known {
+		return nil, stock.Refuse(stock.FeatureRefused, "%s is not served by this version", name).
+			With("what", name)
+	}
+	return nil, fmt.Errorf("command %T is not known", c.GetBody())
+}
+
+// laterCommands names what is understood and refused.
+func laterCommands(c *recordv1.Command) (string, bool) {
+	switch c.GetBody().(type) {
+	case *recordv1.Command_Abandon:
+		return "abandon", true
+	case *recordv1.Command_BumpTimeline:
+		return "bump_timeline", true
+	case *recordv1.Command_Reimport:
+		return "reimport", true
+	case *recordv1.Command_CheckHash:
+		return "check_hash", true
+	case *recordv1.Command_ClusterVersion:
+		return "cluster_version", true
+	case *recordv1.Command_SalvageUpload:
+		return "salvage_upload", true
+	case *recordv1.Command_VoidDirective:
+		return "void_directive", true
+	}
+	return "", false
+}
+
+// id16 takes an id that its caller made. Zero is no id.
+func id16(b []byte, what string) ([16]byte, error) {
+	var id [16]byte
+	if len(b) != len(id) || [16]byte(b) == id {
+		return id, badRequest(what, "%s is not an id of 16 bytes", what)
+	}
+	return [16]byte(b), nil
+}
+
+func badRequest(what, format string, args ...any) *stock.Refusal {
+	return stock.Refuse(stock.BadRequest, format, args...).With("what", what)
+}

@@ -1,0 +1,268 @@
+package headoffice
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/ledger"
+)
+
+const (
+	updateOutcome = `UPDATE promise SET finished_at = ? WHERE store = ? AND reservation = ?
+  AND finished_at = 0`
+	updateReleased = `UPDATE promise SET released = ? WHERE store = ? AND reservation = ?`
+	insertAnomaly  = `INSERT INTO anomaly (store, seq, number, at, code, what) VALUES (?,?,?,?,?,?)`
+)
+
+// Bytes of what an anomaly says; the words are the store's.
+const (
+	maxNoteCode = 40
+	maxWhat     = 500
+)
+
+func cut(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
+// note is something about a record that a person should look at.
+type note struct {
+	seq  uint64
+	code string
+	what string
+}
+
+// mirror books a batch of a store's records in the cloud's copy of its books,
+// as one unit of work.
+type mirror struct {
+	d        *desk
+	s        *store
+	book     *books.Book
+	quotas   map[stock.SKU]*quota
+	granted  []*quota // those that changed, in the order of first change
+	released []released
+	notes    []note
+}
+
+// released says why the store gave a reservation up.
+type released struct {
+	reservation []byte
+	reason      recordv1.ReleaseReason
+}
+
+func newMirror(d *desk, s *store) *mirror {
+	return &mirror{d: d, s: s, book: books.Open(d.tx, s.id), quotas: make(map[stock.SKU]*quota)}
+}
+
+// take books records in order. nil stands for one that cannot be decoded.
+func (m *mirror) take(records []*recordv1.Record) error {
+	first := m.s.applied.Seq + 1
+	for i, r := range records {
+		if r == nil {
+			m.note(first+uint64(i), stock.Unreadable.String(), "the record cannot be decoded")
+			continue
+		}
+		if err := m.see(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mirror) note(seq uint64, code, what string) {
+	m.notes = append(m.notes, note{seq, cut(code, maxNoteCode), cut(what, maxWhat)})
+}
+
+// see books one record, and what it means beyond the store's own books.
+func (m *mirror) see(r *recordv1.Record) error {
+	if m.s.quarantined {
+		return nil
+	}
+	var err error
+	switch v := r.GetBody().(type) {
+	case *recordv1.Record_Grant:
+		err = m.grant(r.GetSeq(), v.Grant)
+	case *recordv1.Record_ApplyReturn:
+		err = m.returned(r.GetSeq(), v.ApplyReturn)
+	case *recordv1.Record_Accept:
+		err = m.expect(r.GetSeq(), v.Accept.GetReserve())
+	case *recordv1.Record_CollectByToken:
+		err = m.expect(r.GetSeq(), v.CollectByToken.GetReserve())
+	case *recordv1.Record_Release:
+		m.released = append(m.released, released{v.Release.GetReservation(), v.Release.GetReason()})
+	case *recordv1.Record_Unclassified:
+		m.note(r.GetSeq(), v.Unclassified.GetCode(), v.Unclassified.GetWhat())
+	case *recordv1.Record_Mark:
+		if v.Mark.GetKind() == recordv1.MarkKind_MARK_KIND_ALARM {
+			m.note(r.GetSeq(), "ALARM", v.Mark.GetText())
+		}
+	}
+	if err != nil || m.s.quarantined {
+		return err
+	}
+	return m.book.Apply(r, books.Total)
+}
+
+func (m *mirror) quota(sku stock.SKU) (*quota, error) {
+	if q, ok := m.quotas[sku]; ok {
+		return q, nil
+	}
+	q, err := m.d.quota(m.s, sku)
+	if err != nil {
+		return nil, err
+	}
+	m.quotas[sku] = q
+	return q, nil
+}
+
+// grant credits the pool. The record says what G is afterwards; another sum
+// means that the two sides disagree on history, and then nothing more of this
+// store can be believed: its facts are kept, unbooked.
+func (m *mirror) grant(seq uint64, g *recordv1.Grant) error {
+	sku, n := stock.SKU(g.GetSku()), stock.Units(g.GetUnits())
+	q, err := m.quota(sku)
+	if err != nil {
+		return err
+	}
+	if n <= 0 || n > ledger.MaxUnits || q.pool.Granted+n != stock.Units(g.GetGrantedTotal()) {
+		m.quarantine(seq, fmt.Sprintf("sku %d: a grant of %d on %d does not make %d",
+			sku, n, q.pool.Granted, g.GetGrantedTotal()))
+		return nil
+	}
+	q.pool.Granted += n
+	for _, known := range m.granted {
+		if known == q {
+			return nil
+		}
+	}
+	m.granted = append(m.granted, q)
+	return nil
+}
+
+// returned checks that the store took back no more than was returned.
+func (m *mirror) returned(seq uint64, r *recordv1.ApplyReturn) error {
+	q, err := m.quota(stock.SKU(r.GetSku()))
+	if err != nil {
+		return err
+	}
+	if total := stock.Units(r.GetReturnedTotal()); total > q.pool.Returned {
+		m.quarantine(seq, fmt.Sprintf("sku %d: took back %d in all, the cloud returned %d",
+			r.GetSku(), total, q.pool.Returned))
+	}
+	return nil
+}
+
+func (m *mirror) quarantine(seq uint64, what string) {
+	m.s.quarantined = true
+	m.note(seq, "QUARANTINE", what)
+}
+
+// expect notes a reservation that the cloud has never promised.
+func (m *mirror) expect(seq uint64, r *recordv1.Reserve) error {
+	id, err := id16(r.GetReservation(), "reservation")
+	if err != nil {
+		return nil // the books note it
+	}
+	p, err := findPromise(m.d.tx, id)
+	if err == nil && (p == nil || p.Store != m.s.id) {
+		m.note(seq, stock.UnknownReservation.String(), fmt.Sprintf("reservation %x was never promised", id))
+	}
+	return err
+}
+
+// save writes the mirror's rows, the pools, and how promises fare. Rows that
+// the tables refuse mean that the records contradict themselves in a way that
+// the rules did not see: then the whole batch is kept unbooked.
+func (m *mirror) save() error {
+	if _, err := m.d.tx.Exec(`SAVEPOINT mirror`); err != nil {
+		return err
+	}
+	err := m.saveBooks()
+	if contradiction(err) {
+		if _, undo := m.d.tx.Exec(`ROLLBACK TO mirror`); undo != nil {
+			return undo
+		}
+		m.drop(m.s.applied.Seq)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := m.d.tx.Exec(`RELEASE mirror`); err != nil {
+		return err
+	}
+	return m.saveNotes()
+}
+
+// drop forgets what was booked of the batch.
+func (m *mirror) drop(seq uint64) {
+	m.book, m.granted, m.released = books.Open(m.d.tx, m.s.id), nil, nil
+	m.quarantine(seq, "the batch that ends here contradicts itself")
+}
+
+// contradiction tells whether rows could not be what the records say: a table
+// refused them, or they did not even fit into one. That is the same on every
+// member, while any other failure of the database is not.
+func contradiction(err error) bool {
+	const sqliteConstraint = 19
+	var e interface {
+		error
+		Code() int // of SQLite
+	}
+	if errors.As(err, &e) {
+		return e.Code()&0xff == sqliteConstraint
+	}
+	return err != nil
+}
+
+func (m *mirror) saveBooks() error {
+	if err := m.book.Save(); err != nil {
+		return err
+	}
+	for _, q := range m.granted {
+		if err := m.d.saveQuota(m.s, q); err != nil {
+			return err
+		}
+	}
+	for _, r := range m.released {
+		if _, err := m.d.tx.Exec(updateReleased, int32(r.reason), m.s.id, blob(r.reservation)); err != nil {
+			return fmt.Errorf("note the release of %x: %w", r.reservation, err)
+		}
+	}
+	for _, r := range m.book.Changed() {
+		if !r.State().Final() {
+			continue
+		}
+		if _, err := m.d.tx.Exec(updateOutcome, max(1, m.d.now), m.s.id, r.ID[:]); err != nil {
+			return fmt.Errorf("note the end of %x: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+func (m *mirror) saveNotes() error {
+	for _, a := range m.book.Anomalies() {
+		m.note(a.Seq, a.Code.String(), a.What)
+	}
+	for i, n := range m.notes {
+		if _, err := m.d.tx.Exec(insertAnomaly, m.s.id, n.seq, i+1, m.d.now, n.code, n.what); err != nil {
+			return fmt.Errorf("insert anomaly of store %d: %w", m.s.id, err)
+		}
+	}
+	return nil
+}
+
+func (m *mirror) touched() []uint32 {
+	skus := m.book.Touched()
+	all := make([]uint32, len(skus))
+	for i, sku := range skus {
+		all[i] = uint32(sku)
+	}
+	return all
+}

@@ -1,0 +1,334 @@
+package headoffice_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+
+	"holdfast.dev/cloud/headoffice"
+	"holdfast.dev/cloud/headoffice/single"
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
+)
+
+var update = flag.Bool("update", false, "rewrite the scripts' expectations")
+
+// TestScripts runs testdata/*.txt: a block is commands, "----" and what they
+// print. See each file for what it claims.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScript(t)
+	var out strings.Builder
+	for block := range strings.SplitSeq(strings.TrimRight(string(text), "\n"), "\n\n") {
+		commands, want, _ := strings.Cut(block, "\n----\n")
+		commands = strings.TrimSuffix(commands, "\n----")
+		got := s.run(commands)
+		if got != strings.TrimSpace(want) && !*update {
+			t.Errorf("%s\n(-want +got):\n%s", commands, cmp.Diff(strings.TrimSpace(want), got))
+		}
+		fmt.Fprintf(&out, "%s\n----\n%s\n\n", commands, got)
+		if strings.TrimSpace(strings.ReplaceAll(commands, "#", "")) == "" {
+			t.Errorf("an empty block")
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(strings.TrimRight(out.String(), "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mustReplay()
+}
+
+// script is a cloud, and the nodes of stores as far as their journals go.
+type script struct {
+	t     *testing.T
+	log   *single.Log
+	nowMS int64
+	nodes map[uint32]*node
+}
+
+// node is a store's journal as its node would have written it.
+type node struct {
+	raw    [][]byte
+	hashes []journal.Hash // hashes[n] is the chain after n records
+	epoch  *recordv1.Epoch
+}
+
+func newScript(t *testing.T) *script {
+	s := &script{t: t, nodes: make(map[uint32]*node), nowMS: 1000}
+	log, err := single.Open(t.Context(), single.Options{
+		Now: func() time.Time { return time.UnixMilli(s.nowMS) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	s.log = log
+	return s
+}
+
+// mustReplay checks that the log, applied again, gives the same tables.
+func (s *script) mustReplay() {
+	if err := s.log.Err(); err != nil {
+		s.t.Fatalf("the log stopped: %v", err)
+	}
+	s.view(func(tx *journal.Tx) error {
+		results, err := headoffice.CheckInvariants(tx)
+		for _, r := range results {
+			if len(r.Violations) > 0 && !strings.Contains(s.t.Name(), "hostile") {
+				s.t.Errorf("%s does not hold: %v", r.Name, r.Violations)
+			}
+		}
+		return err
+	})
+}
+
+func (s *script) run(commands string) string {
+	var out strings.Builder
+	in := bufio.NewScanner(strings.NewReader(commands))
+	for in.Scan() {
+		line := strings.TrimSpace(in.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		verb, rest, _ := strings.Cut(line, " ")
+		if text := s.verb(verb, rest); text != "" {
+			fmt.Fprintln(&out, text)
+		}
+	}
+	return strings.TrimSpace(out.String())
+}
+
+func (s *script) verb(verb, rest string) string {
+	switch verb {
+	case "at":
+		s.nowMS = s.number(rest)
+		return ""
+	case "do":
+		return s.do(rest)
+	case "log":
+		return s.record(rest)
+	case "send":
+		return s.send(rest)
+	case "hello":
+		return s.hello(rest)
+	case "show":
+		return s.show(rest)
+	}
+	s.t.Fatalf("verb %q", verb)
+	return ""
+}
+
+func (s *script) number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+var nameRE = regexp.MustCompile(`\$\$?\w+`)
+
+// names turns $x into an id of 16 bytes and $$x into a hash of 32.
+func names(text string) string {
+	return nameRE.ReplaceAllStringFunc(text, func(name string) string {
+		b := id(strings.TrimLeft(name, "$"))
+		if strings.HasPrefix(name, "$$") {
+			sum := sha256.Sum256(b)
+			b = sum[:]
+		}
+		var q strings.Builder
+		for _, c := range b {
+			fmt.Fprintf(&q, `\%03o`, c)
+		}
+		return `"` + q.String() + `"`
+	})
+}
+
+func id(name string) []byte {
+	b := make([]byte, 16)
+	copy(b, name)
+	return b
+}
+
+func (s *script) parse(text string, m proto.Message) {
+	if err := prototext.Unmarshal([]byte(names(text)), m); err != nil {
+		s.t.Fatalf("%s: %v", text, err)
+	}
+}
+
+func (s *script) do(text string) string {
+	c := new(recordv1.Command)
+	s.parse(text, c)
+	return s.propose(c)
+}
+
+func (s *script) propose(c *recordv1.Command) string {
+	r, err := s.log.Propose(context.Background(), c)
+	if err != nil {
+		return refusal(err)
+	}
+	return describe(r)
+}
+
+func refusal(err error) string {
+	r, ok := stock.AsRefusal(err)
+	if !ok {
+		return "FAULT " + err.Error()
+	}
+	text := "refused " + r.Error()
+	for _, name := range []string{"side", "what", "limit", "gtin", "product", "available", "wanted",
+		"short", "since", "state"} {
+		if v, ok := r.Args[name]; ok {
+			text += fmt.Sprintf(" %s=%s", name, v)
+		}
+	}
+	return strings.ReplaceAll(text, "\x00", "")
+}
+
+func (s *script) node(store uint32) *node {
+	n, ok := s.nodes[store]
+	if !ok {
+		n = &node{hashes: []journal.Hash{{}}, epoch: &recordv1.Epoch{Timeline: 1, Counter: 1}}
+		s.nodes[store] = n
+	}
+	return n
+}
+
+// record appends to a node's journal: "log STORE RECORD".
+func (s *script) record(text string) string {
+	store, rest, _ := strings.Cut(text, " ")
+	n := s.node(uint32(s.number(store)))
+	r := new(recordv1.Record)
+	s.parse(rest, r)
+	if r.Seq == 0 {
+		r.Seq = uint64(len(n.raw) + 1)
+	}
+	if r.Hlc == 0 {
+		r.Hlc = uint64(s.nowMS) << 16
+	}
+	r.Epoch = n.epoch
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n.add(data)
+	return ""
+}
+
+func (n *node) add(data []byte) {
+	n.raw = append(n.raw, data)
+	n.hashes = append(n.hashes, journal.Chain(n.hashes[len(n.hashes)-1], uint64(len(n.raw)), data))
+}
+
+// options reads "a=1 b=2" with defaults.
+func (s *script) options(text string, into map[string]string) {
+	for _, f := range strings.Fields(text) {
+		k, v, _ := strings.Cut(f, "=")
+		if _, known := into[k]; !known {
+			s.t.Fatalf("option %q", k)
+		}
+		into[k] = v
+	}
+}
+
+// send proposes a batch of a node's journal: "send STORE session=N from=N to=N".
+func (s *script) send(text string) string {
+	store, rest, _ := strings.Cut(text, " ")
+	n := s.node(uint32(s.number(store)))
+	o := map[string]string{"session": "1", "from": "1", "to": fmt.Sprint(len(n.raw)), "prev": "", "garble": ""}
+	s.options(rest, o)
+	from, to := s.number(o["from"]), s.number(o["to"])
+	b := &recordv1.ApplyBatch{Store: uint32(s.number(store)), Session: uint64(s.number(o["session"])),
+		From: uint64(from), Records: bytesClone(n.raw[from-1 : to])}
+	prev := n.hashes[from-1]
+	b.PrevHash = prev[:]
+	if o["prev"] != "" {
+		b.PrevHash = id(o["prev"])
+	}
+	if o["garble"] != "" {
+		i := s.number(o["garble"]) - from
+		b.Records[i] = append(b.Records[i], 0)
+	}
+	return s.propose(&recordv1.Command{Body: &recordv1.Command_ApplyBatch{ApplyBatch: b}})
+}
+
+func bytesClone(raw [][]byte) [][]byte {
+	all := make([][]byte, len(raw))
+	for i, b := range raw {
+		all[i] = bytes.Clone(b)
+	}
+	return all
+}
+
+// hello opens a session for a node as it stands: "hello STORE [d=N] [acked=N]
+// [last=N] ; HELLO", where HELLO overrides what the node would say.
+func (s *script) hello(text string) string {
+	store, rest, _ := strings.Cut(text, " ")
+	rest, over, _ := strings.Cut(rest, ";")
+	number := uint32(s.number(store))
+	n := s.node(number)
+	o := map[string]string{"d": "0", "acked": "0", "last": fmt.Sprint(len(n.raw))}
+	s.options(rest, o)
+	last := uint64(s.number(o["last"]))
+	h := &recordv1.Hello{CapVersion: 1, CapMin: 1, Store: number, NodeId: id(fmt.Sprintf("node%d", number)),
+		Epoch: n.epoch, Timeline: 1, JournalFirst: min(last, 1), JournalLast: last,
+		JournalHash: n.hashes[last][:], JournalAcked: uint64(s.number(o["acked"])),
+		DirectivesApplied: uint64(s.number(o["d"])), Mode: recordv1.NodeMode_NODE_MODE_NORMAL}
+	h.DirectivesHash = s.directiveHash(number, h.DirectivesApplied)
+	for back := uint64(1); back < last; back *= 2 {
+		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: last - back, Hash: n.hashes[last-back][:]})
+	}
+	more := new(recordv1.Hello)
+	s.parse(over, more)
+	if more.Epoch != nil {
+		h.Epoch = nil
+	}
+	proto.Merge(h, more)
+	return s.propose(&recordv1.Command{Body: &recordv1.Command_OpenSession{
+		OpenSession: &recordv1.OpenSession{Hello: h, Member: "m"}}})
+}
+
+func (s *script) directiveHash(store uint32, n uint64) []byte {
+	var h journal.Hash
+	s.view(func(tx *journal.Tx) (err error) {
+		c := headoffice.Cursor{Store: stock.StoreID(store), Timeline: 1, After: n}
+		_, h, err = headoffice.DirectivesAfter(tx, c, 1)
+		return err
+	})
+	return h[:]
+}
+
+func (s *script) view(f func(tx *journal.Tx) error) {
+	s.t.Helper()
+	if err := s.log.View(context.Background(), f); err != nil {
+		s.t.Fatal(err)
+	}
+}
