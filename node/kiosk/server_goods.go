@@ -1,0 +1,253 @@
+package kiosk
+
+import (
+	"context"
+	"strings"
+
+	"holdfast.dev/node/shopfloor"
+	recordv1 "holdfast.dev/proto/record/v1"
+	storev1 "holdfast.dev/proto/store/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/ledger"
+	"holdfast.dev/stock/words"
+)
+
+// actorAPI is who did it when a request does not say.
+const actorAPI = "api"
+
+func cause(id shopfloor.ID, actor, device string) shopfloor.Cause {
+	if actor == "" {
+		actor = actorAPI
+	}
+	return shopfloor.Cause{ID: id, Actor: actor, Device: device}
+}
+
+// enumWord turns a constant's name into the word of the API.
+func enumWord(name, prefix string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, prefix)), " ", "_")
+}
+
+// Sell books a sale of several lines at once.
+func (s *server) Sell(ctx context.Context, r *storev1.SellRequest) (*storev1.SellResponse, error) {
+	id, err := parseID(r.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	lines, currency, err := s.k.saleLines(ctx, r.GetLines())
+	if err != nil {
+		return nil, err
+	}
+	sell := shopfloor.Sell{Cause: cause(id, r.GetTill(), r.GetTill()), Till: r.GetTill(), Lines: lines,
+		Currency: currency}
+	if r.GetDecidedBy() != "" {
+		who, err := s.k.pins.check(r.GetDecidedBy(), r.GetPin())
+		if err != nil {
+			return nil, err
+		}
+		sell.Decided = &who
+	}
+	w, err := s.k.o.Floor.Sell(ctx, sell)
+	if err != nil {
+		return nil, err
+	}
+	sale := w.Record.GetSale()
+	out := &storev1.SellResponse{Seq: w.Seq, Mode: saleModes[sale.GetMode()], Currency: sale.GetCurrency()}
+	for _, l := range sale.GetLines() {
+		out.TotalMinor += l.GetTotalMinor()
+	}
+	return out, nil
+}
+
+// Receive books a delivery of several lines at once.
+func (s *server) Receive(ctx context.Context, r *storev1.ReceiveRequest) (*storev1.ReceiveResponse, error) {
+	id, err := parseID(r.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	lines, err := s.k.movementLines(ctx, r.GetLines())
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.k.o.Floor.Receive(ctx, cause(id, "", ""), r.GetDocument(), lines)
+	if err != nil {
+		return nil, err
+	}
+	return &storev1.ReceiveResponse{Seq: w.Seq, Repeated: w.Repeated}, nil
+}
+
+// Count books what was counted on the shelf.
+func (s *server) Count(ctx context.Context, r *storev1.CountRequest) (*storev1.CountResponse, error) {
+	id, err := parseID(r.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.k.findProduct(ctx, r.GetGtin())
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.k.o.Floor.Count(ctx, cause(id, r.GetStaff(), ""), stock.SKU(p.GetSku()),
+		stock.Units(r.GetCounted()), r.GetReason())
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.k.stock(ctx, r.GetGtin())
+	if err != nil {
+		return nil, err
+	}
+	return &storev1.CountResponse{Seq: w.Seq, Delta: int32Of(w.Record.GetCount().GetDelta()), Stock: after}, nil
+}
+
+// Refund books goods that came back from a customer.
+func (s *server) Refund(ctx context.Context, r *storev1.RefundRequest) (*storev1.RefundResponse, error) {
+	id, err := parseID(r.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	var sale shopfloor.ID
+	if r.GetSaleRequestId() != "" {
+		if sale, err = parseID(r.GetSaleRequestId()); err != nil {
+			return nil, err
+		}
+	}
+	lines, err := s.k.movementLines(ctx, r.GetLines())
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.k.o.Floor.Refund(ctx, cause(id, "", ""), sale, lines, r.GetDamaged())
+	if err != nil {
+		return nil, err
+	}
+	return &storev1.RefundResponse{Seq: w.Seq}, nil
+}
+
+// Reshelve books units that came back to the shelf.
+func (s *server) Reshelve(ctx context.Context, r *storev1.ReshelveRequest) (*storev1.ReshelveResponse, error) {
+	id, p, n, err := s.k.one(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.k.o.Floor.Reshelve(ctx, cause(id, "", ""), stock.SKU(p.GetSku()), n, r.GetShelf())
+	if err != nil {
+		return nil, err
+	}
+	return &storev1.ReshelveResponse{Seq: w.Seq}, nil
+}
+
+// Damage books damaged units.
+func (s *server) Damage(ctx context.Context, r *storev1.DamageRequest) (*storev1.DamageResponse, error) {
+	id, p, n, err := s.k.one(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.k.o.Floor.Damage(ctx, cause(id, "", ""), &recordv1.Damage{Sku: p.GetSku(), Units: int64(n),
+		WrittenOff: r.GetWrittenOff(), Reason: r.GetReason()})
+	if err != nil {
+		return nil, err
+	}
+	return &storev1.DamageResponse{Seq: w.Seq}, nil
+}
+
+// oneProduct is a request about units of one product.
+type oneProduct interface {
+	GetRequestId() string
+	GetGtin() string
+	GetQuantity() int32
+}
+
+func (k *Kiosk) one(ctx context.Context, r oneProduct) (id shopfloor.ID, p *recordv1.Product, n stock.Units, err error) {
+	if id, err = parseID(r.GetRequestId()); err != nil {
+		return id, nil, 0, err
+	}
+	if n, err = parseUnits(r.GetQuantity()); err != nil {
+		return id, nil, 0, err
+	}
+	p, err = k.findProduct(ctx, r.GetGtin())
+	return id, p, n, err
+}
+
+// GetStock returns what the store has of a product.
+func (s *server) GetStock(ctx context.Context, r *storev1.GetStockRequest) (*storev1.Stock, error) {
+	return s.k.stock(ctx, r.GetGtin())
+}
+
+func (k *Kiosk) stock(ctx context.Context, number string) (out *storev1.Stock, err error) {
+	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+		p, err := k.product(tx, number)
+		if err != nil {
+			return err
+		}
+		out, err = k.stockOf(tx, k.language(ctx), p)
+		return err
+	})
+	return out, err
+}
+
+func (k *Kiosk) stockOf(tx *journal.Tx, lang words.Lang, p *recordv1.Product) (*storev1.Stock, error) {
+	a, err := books.Open(tx, k.o.Info.Store).Account(stock.SKU(p.GetSku()))
+	if err != nil {
+		return nil, err
+	}
+	a.SKU = stock.SKU(p.GetSku())
+	return k.stockProto(lang, a, p), nil
+}
+
+// ListStock lists the products that have books, in the order of their numbers.
+func (s *server) ListStock(ctx context.Context, r *storev1.ListStockRequest) (*storev1.ListStockResponse, error) {
+	const usual, limit = 100, 1000
+	n, err := pageSize(r.GetPageSize(), usual, limit)
+	if err != nil {
+		return nil, err
+	}
+	after, err := parsePageToken(r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	out := &storev1.ListStockResponse{}
+	lang := s.k.language(ctx)
+	err = s.k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+		accounts, err := books.Accounts(tx, s.k.o.Info.Store, stock.SKU(after), n)
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts {
+			p, err := s.k.o.Products.BySKU(tx, a.SKU)
+			if err != nil {
+				return err
+			}
+			out.Stock = append(out.Stock, s.k.stockProto(lang, a, p))
+		}
+		if len(accounts) == n {
+			out.NextPageToken = pageToken(uint64(accounts[n-1].SKU))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// toShelve lists what waits for a shelf scan.
+func (k *Kiosk) toShelve(ctx context.Context, lang words.Lang) (waiting []*storev1.Stock, err error) {
+	const page, limit = 1000, 200
+	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+		for after := stock.SKU(0); len(waiting) < limit; {
+			accounts, err := books.Accounts(tx, k.o.Info.Store, after, page)
+			if err != nil || len(accounts) == 0 {
+				return err
+			}
+			for _, a := range accounts {
+				after = a.SKU
+				if a.Balances[ledger.ToShelve] <= 0 {
+					continue
+				}
+				p, err := k.o.Products.BySKU(tx, a.SKU)
+				if err != nil {
+					return err
+				}
+				waiting = append(waiting, k.stockProto(lang, a, p))
+			}
+		}
+		return nil
+	})
+	return waiting, err
+}
