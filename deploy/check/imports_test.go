@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 
 	"internal/look":     {"stock", "stock/words"},
 	"internal/identity": {"stock"},
-	"internal/process":  {"stock"},
+	"internal/process":  {"stock", "stock/words"},
 
 	"node/shopfloor/...": {"node/shopfloor/...", "stock/...", "proto/record/..."},
 	"node/devices":       {"hardware/...", "stock"},

@@ -1,0 +1,312 @@
+// Package cloud wires the cloud's process: log, public API and pages, the
+// nodes' listener, and the operators' listener.
+package cloud
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/cloud/headoffice"
+	"holdfast.dev/cloud/headoffice/single"
+	"holdfast.dev/cloud/storefront"
+	"holdfast.dev/cloud/uplink"
+	"holdfast.dev/internal/identity"
+	"holdfast.dev/internal/process"
+	recordv1 "holdfast.dev/proto/record/v1"
+	shopv1 "holdfast.dev/proto/shop/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/words"
+)
+
+// Options say where the cloud keeps its data and where it listens.
+type Options struct {
+	Data        string             `help:"Folder of the cloud's database and keys." default:"/var/lib/holdfast/cloud"`
+	Listen      string             `help:"Address of the storefront and the public API." default:"127.0.0.1:8080"`
+	Nodes       string             `help:"Address for the stores' nodes (mutual TLS)." default:":8443"`
+	Admin       string             `help:"Address of the head office API, health and metrics; keep it private." default:"127.0.0.1:8081"`
+	NodeAddress string             `help:"host:port that join strings name; the nodes' address unless given." placeholder:"HOST:PORT"`
+	TLS         process.TLSFiles   `embed:"" prefix:"tls-"`
+	Language    string             `help:"Language where a shopper asks for none: nl, da, de or en." default:"en"`
+	Rate        float64            `help:"Changes a second that one caller may make." default:"50"`
+	Burst       int                `help:"Changes that one caller may make at once." default:"300"`
+	Log         process.LogOptions `embed:"" prefix:"log-"`
+}
+
+const (
+	// tenant is the retailer; one installation serves one.
+	tenant = 1
+
+	logFile = "cloud.db"
+	// holdSweep is how often holds whose time has come are given up.
+	holdSweep = 5 * time.Second
+	// keyLife is how long a pickup key is trusted.
+	keyLife = 365 * 24 * time.Hour
+	// drainWithin spreads the nodes' return when the cloud stops.
+	drainWithin = time.Second
+)
+
+type cloud struct {
+	o        Options
+	log      *slog.Logger
+	engine   *single.Log
+	ca       *identity.CA
+	keyID    uint32
+	key      ed25519.PrivateKey
+	uplink   *uplink.Server
+	gateway  *gateway.Gateway
+	public   *process.API
+	office   *process.API
+	health   *process.Health
+	registry *prometheus.Registry
+}
+
+// Run runs the cloud until ctx ends, or until something it cannot go on
+// without fails.
+func Run(ctx context.Context, o Options, log *slog.Logger) error {
+	c := &cloud{o: o, log: log, health: new(process.Health), registry: process.NewRegistry()}
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	defer c.engine.Close()
+	ls, err := c.listen()
+	if err != nil {
+		return err
+	}
+	pages, err := c.pages(ctx)
+	if err != nil {
+		return err
+	}
+	admin, err := c.adminHandler(ctx)
+	if err != nil {
+		return err
+	}
+	return process.Run(ctx,
+		process.Part{Name: "log", Run: c.watchLog},
+		process.Part{Name: "api", Run: c.public.Run},
+		process.Part{Name: "office", Run: c.office.Run},
+		process.Serve("admin", bothHTTP(process.AdminServer(o.Admin, admin)), ls.admin),
+		process.Part{Name: "housekeeping", Run: c.housekeep},
+		process.Part{Name: "nodes", Run: func(ctx context.Context) error { return c.serveNodes(ctx, ls.nodes) }},
+		process.Serve("pages", bothHTTP(process.HTTPServer(o.Listen, pages)), ls.pages),
+		process.Systemd(log, func(context.Context) error { return c.engine.Err() }),
+	)
+}
+
+func (c *cloud) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(c.o.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if c.ca, err = identity.OpenCA(c.o.Data); err != nil {
+		return err
+	}
+	if c.keyID, c.key, err = identity.OpenSigningKey(c.o.Data); err != nil {
+		return err
+	}
+	c.engine, err = single.Open(ctx, single.Options{Path: filepath.Join(c.o.Data, logFile), Logger: c.log})
+	if err != nil {
+		return err
+	}
+	if err := c.publishKey(ctx); err != nil {
+		return errors.Join(err, c.engine.Close())
+	}
+	c.uplink = uplink.NewServer(uplink.Options{Office: uplink.FromEngine(c.engine), CA: c.ca, Logger: c.log})
+	nodesAt := c.o.NodeAddress
+	if nodesAt == "" {
+		nodesAt = c.o.Nodes
+	}
+	c.gateway = gateway.New(gateway.Options{Engine: c.engine, Stores: lines{c.uplink}, Tenant: tenant,
+		KeyID: c.keyID, Key: c.key, CAPin: c.ca.Pin(), NodesAt: nodesAt, Logger: c.log})
+	lang, _ := words.ParseLang(c.o.Language)
+	if c.public, err = process.NewAPI(c.log, lang); err != nil {
+		return err
+	}
+	if c.office, err = process.NewAPI(c.log, lang); err != nil {
+		return err
+	}
+	shopv1.RegisterShopServer(c.public.Server(), c.gateway)
+	shopv1.RegisterHeadOfficeServer(c.office.Server(), c.gateway.Office())
+	c.addChecks()
+	return nil
+}
+
+// publishKey tells the stores the key that pickup tokens are signed with, if
+// they do not know it yet; keys from before stay trusted.
+func (c *cloud) publishKey(ctx context.Context) error {
+	var known *recordv1.KeySet
+	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
+		known, err = headoffice.Keys(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range known.GetKeys() {
+		if k.GetId() == c.keyID {
+			return nil
+		}
+	}
+	now := time.Now()
+	next := &recordv1.KeySet{Version: known.GetVersion() + 1, Keys: append(known.GetKeys(),
+		&recordv1.PickupKey{Id: c.keyID, Public: c.key.Public().(ed25519.PublicKey),
+			NotBefore: now.Add(-time.Hour).UnixMilli(), NotAfter: now.Add(keyLife).UnixMilli()})}
+	_, err = c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_SetKeys{
+		SetKeys: &recordv1.SetKeys{Keys: next}}})
+	return err
+}
+
+type listeners struct{ pages, nodes, admin net.Listener }
+
+func (c *cloud) listen() (ls listeners, err error) {
+	if ls.pages, err = process.ListenWeb("listen", c.o.Listen, c.o.TLS); err != nil {
+		return ls, err
+	}
+	if ls.nodes, err = process.Listen("nodes", c.o.Nodes); err != nil {
+		return ls, errors.Join(err, ls.pages.Close())
+	}
+	if ls.admin, err = process.ListenWeb("admin", c.o.Admin, process.TLSFiles{}); err != nil {
+		return ls, errors.Join(err, ls.pages.Close(), ls.nodes.Close())
+	}
+	return ls, nil
+}
+
+// pages is everything on the public listener.
+func (c *cloud) pages(ctx context.Context) (http.Handler, error) {
+	if err := c.public.REST(ctx, shopv1.RegisterShopHandler); err != nil {
+		return nil, err
+	}
+	front := storefront.New(storefront.Options{Shop: c.gateway, Language: words.Match(c.o.Language, words.EN),
+		Logger: c.log})
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", http.MaxBytesHandler(c.public.RESTHandler(), process.MaxBody))
+	mux.Handle("/", front.Handler())
+	limited := gateway.Limit{PerSecond: c.o.Rate, Burst: c.o.Burst}.Handler(mux)
+	return c.public.Handler(limited), nil
+}
+
+func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
+	if err := c.office.REST(ctx, shopv1.RegisterHeadOfficeHandler); err != nil {
+		return nil, err
+	}
+	mux := process.AdminMux(c.health, c.registry)
+	mux.Handle("/v1/", c.office.RESTHandler())
+	return c.office.Handler(mux), nil
+}
+
+// bothHTTP lets a server speak HTTP/1 and HTTP/2, the latter without TLS too.
+func bothHTTP(s *http.Server) *http.Server {
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	return s
+}
+
+// watchLog ends the process when the log can no longer be trusted.
+func (c *cloud) watchLog(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-c.engine.Fault():
+		return fmt.Errorf("log stopped: %w", c.engine.Err())
+	}
+}
+
+// serveNodes serves the stores' nodes until ctx ends, and asks them to come
+// back before it stops.
+func (c *cloud) serveNodes(ctx context.Context, l net.Listener) error {
+	host, _, err := net.SplitHostPort(c.o.Nodes)
+	if err != nil {
+		return fmt.Errorf("address --nodes %s: %w", c.o.Nodes, err)
+	}
+	server := grpc.NewServer(uplink.ServerOptions(c.ca.ServerTLS(host))...)
+	c.uplink.Register(server)
+	stop := context.AfterFunc(ctx, func() {
+		drain, cancel := context.WithTimeout(context.Background(), 2*drainWithin)
+		defer cancel()
+		c.uplink.Drain(drain, drainWithin)
+		server.Stop()
+	})
+	defer stop()
+	if err := server.Serve(l); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serve nodes: %w", err)
+	}
+	return nil
+}
+
+// housekeep gives up the holds whose time has come.
+func (c *cloud) housekeep(ctx context.Context) error {
+	tick := time.NewTicker(holdSweep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, body := range []*recordv1.Command{
+			{Body: &recordv1.Command_ExpireHolds{ExpireHolds: &recordv1.ExpireHolds{}}},
+			{Body: &recordv1.Command_ExpireData{ExpireData: &recordv1.ExpireData{}}},
+		} {
+			if _, err := c.engine.Propose(ctx, body); err != nil && ctx.Err() == nil {
+				c.log.Error("housekeeping", "err", err)
+			}
+		}
+	}
+}
+
+func (c *cloud) addChecks() {
+	c.health.Add("log", func(context.Context) error { return c.engine.Err() })
+	c.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_log_records",
+			Help: "Commands in the log."}, func() float64 { return float64(c.engine.Journal().Head().Seq) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_stores_connected",
+			Help: "Stores whose node is connected."}, c.countConnected))
+}
+
+func (c *cloud) countConnected() float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	n := 0
+	c.engine.View(ctx, func(tx *journal.Tx) error { // a metric that cannot be read is zero
+		stores, err := headoffice.Stores(tx, 0, -1)
+		for _, s := range stores {
+			if on, _ := c.uplink.Connected(s.ID); on {
+				n++
+			}
+		}
+		return err
+	})
+	return float64(n)
+}
+
+// lines is the nodes' server in the words of the gateway.
+type lines struct{ *uplink.Server }
+
+// AskGrant asks a store for units and waits for its answer.
+func (l lines) AskGrant(ctx context.Context, store stock.StoreID, needs []gateway.Need) error {
+	in := make([]uplink.Need, len(needs))
+	for i, n := range needs {
+		in[i] = uplink.Need{SKU: n.SKU, Units: n.Units}
+	}
+	_, err := l.Server.AskGrant(ctx, store, in)
+	return err
+}
+
+// Standing says how a store stands with the cloud now.
+func (l lines) Standing(store stock.StoreID) gateway.Standing {
+	on, since := l.Connected(store)
+	return gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(store)}
+}
