@@ -21,7 +21,7 @@ type commands struct {
 
 func main() {
 	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "holdfast-cloud:", err)
+		fmt.Fprintln(os.Stderr, "holdfast-cloud:", process.Explain(err))
 		os.Exit(1)
 	}
 }
