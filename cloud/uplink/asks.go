@@ -123,7 +123,9 @@ func (a *Asks) Round(pools map[stock.SKU]escrow.Pool, t stock.Timeline) ([]*upli
 
 // settle tells whether a cart need not wait any longer: the pools cover it and
 // all before it, or they never will.
-func (a *Asks) settle(ask *Ask, sum map[stock.SKU]stock.Units, pools map[stock.SKU]escrow.Pool) bool {
+func (a *Asks) settle(
+	ask *Ask, sum map[stock.SKU]stock.Units, pools map[stock.SKU]escrow.Pool,
+) bool {
 	covered := true
 	for _, n := range ask.needs {
 		p := pools[n.SKU]

@@ -21,7 +21,9 @@ const errorDomain = "holdfast.dev"
 
 // Enrol redeems a join secret for a certificate. The same request again, soon
 // after, is answered again: the first answer may have been lost on its way.
-func (s *Server) Enrol(ctx context.Context, r *uplinkv1.EnrolRequest) (*uplinkv1.EnrolResponse, error) {
+func (s *Server) Enrol(
+	ctx context.Context, r *uplinkv1.EnrolRequest,
+) (*uplinkv1.EnrolResponse, error) {
 	node, raw, err := nodeOf(r.GetCsr())
 	if err != nil {
 		return nil, statusOf(err)
@@ -48,7 +50,9 @@ func (s *Server) Enrol(ctx context.Context, r *uplinkv1.EnrolRequest) (*uplinkv1
 // is what counts: a certificate that has expired, or none, is no hindrance, and
 // what a request that was copied gets is of use to the key's owner only. A box
 // that was replaced gets none.
-func (s *Server) Renew(ctx context.Context, r *uplinkv1.RenewRequest) (*uplinkv1.RenewResponse, error) {
+func (s *Server) Renew(
+	ctx context.Context, r *uplinkv1.RenewRequest,
+) (*uplinkv1.RenewResponse, error) {
 	node, raw, err := nodeOf(r.GetCsr())
 	if err != nil {
 		return nil, statusOf(err)

@@ -377,7 +377,8 @@ func (s *Session) endSession() {
 		return
 	}
 	s.propose(forClose, &recordv1.Command{Body: &recordv1.Command_CloseSession{
-		CloseSession: &recordv1.CloseSession{Store: uint32(s.cfg.Store), Session: s.opened.GetSession()}}})
+		CloseSession: &recordv1.CloseSession{
+			Store: uint32(s.cfg.Store), Session: s.opened.GetSession()}}})
 }
 
 func (s *Session) propose(why purpose, c *recordv1.Command) uint64 {

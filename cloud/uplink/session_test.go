@@ -171,6 +171,9 @@ func (s *script) frame(name string, a args) *uplinkv1.NodeFrame {
 	case "hello":
 		h := &recordv1.Hello{CapVersion: 1, CapMin: uint32(a.n("min", 1)),
 			Store: uint32(a.n("store", 7)), NodeId: scriptNode}
+		if a["node"] == "other" {
+			h.NodeId = make([]byte, len(scriptNode))
+		}
 		return &uplinkv1.NodeFrame{Frame: &uplinkv1.NodeFrame_Hello{Hello: h}}
 	case "batch":
 		b := &uplinkv1.Batch{From: a.n("from", 1)}

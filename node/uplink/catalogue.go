@@ -57,9 +57,12 @@ func (l *Link) keepCatalogue(ctx context.Context) {
 // Welcome orders again then.
 func (l *Link) fetchUntil(ctx context.Context, f fetch, at *resume) {
 	for {
-		err := l.fetchCatalogue(f, at)
-		if err == nil || f.stream.ctx.Err() != nil {
+		more, err := l.fetchCatalogue(f, at)
+		if f.stream.ctx.Err() != nil || err == nil && !more {
 			return
+		}
+		if err == nil {
+			continue
 		}
 		l.o.Logger.Warn("catalogue broke off", "version", f.version, "done", at.done, "err", err)
 		select {
@@ -72,36 +75,43 @@ func (l *Link) fetchUntil(ctx context.Context, f fetch, at *resume) {
 	}
 }
 
-func (l *Link) fetchCatalogue(f fetch, at *resume) error {
+// fetchCatalogue fetches once. There is more when a fetch that was resumed ends
+// at the older version that it began with.
+func (l *Link) fetchCatalogue(f fetch, at *resume) (more bool, err error) {
 	ctx := f.stream.ctx
 	have, err := l.o.Catalogue.Version(ctx)
 	if err != nil {
-		return fmt.Errorf("read catalogue version: %w", err)
+		return false, fmt.Errorf("read catalogue version: %w", err)
 	}
 	if have >= f.version {
-		return nil
+		return false, nil
 	}
 	if at.version == 0 || at.from != have {
 		*at = resume{from: have}
 	}
 	conn := f.stream.connection()
 	if conn == nil {
-		return errors.New("no connection")
+		return false, errors.New("no connection")
 	}
 	rpc, err := uplinkv1.NewUplinkClient(conn).Catalogue(ctx,
 		&uplinkv1.CatalogueRequest{AfterVersion: have, AfterSku: at.sku})
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := l.receiveCatalogue(ctx, rpc, at); err != nil {
-		return err
+		return false, err
+	}
+	if at.version <= have {
+		return false, fmt.Errorf("the catalogue is at version %d, announced was %d",
+			at.version, f.version)
 	}
 	if err := l.o.Catalogue.Finish(ctx, at.version); err != nil {
-		return fmt.Errorf("finish catalogue %d: %w", at.version, err)
+		return false, fmt.Errorf("finish catalogue %d: %w", at.version, err)
 	}
 	l.o.Logger.Info("catalogue complete", "version", at.version, "products", at.done)
+	more = at.version < f.version
 	*at = resume{}
-	return nil
+	return more, nil
 }
 
 func (l *Link) receiveCatalogue(ctx context.Context,

@@ -106,7 +106,8 @@ func New(o Options) *Link {
 // Run connects, and connects again, until ctx ends; it returns nil then.
 func (l *Link) Run(ctx context.Context) error {
 	var cancel context.CancelFunc
-	l.streams, cancel = context.WithCancel(context.WithoutCancel(ctx)) // so that a stream can say goodbye
+	// Streams end after ctx does, so that they can say goodbye.
+	l.streams, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer l.work.Wait()
 	defer cancel()
 	l.work.Go(func() { l.keepCertificate(ctx) })

@@ -181,8 +181,9 @@ func (c *Core) block(frame *uplinkv1.Directives) {
 	}
 	c.down.blocked = number
 	kind := uint32(0)
-	if i := number - frame.GetFrom(); number >= frame.GetFrom() && i < uint64(len(frame.GetDirectives())) {
-		kind = bodyNumber(frame.GetDirectives()[i])
+	first, raw := frame.GetFrom(), frame.GetDirectives()
+	if number >= first && number-first < uint64(len(raw)) {
+		kind = bodyNumber(raw[number-first])
 	}
 	c.send(&uplinkv1.NodeFrame{Frame: &uplinkv1.NodeFrame_Blocked{
 		Blocked: &uplinkv1.Blocked{Directive: number, Type: kind}}})
