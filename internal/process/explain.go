@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/words"
@@ -15,6 +16,7 @@ func Explain(err error) string {
 	if !ok {
 		return err.Error()
 	}
-	lang := words.Match(os.Getenv("LANG"), words.EN)
+	locale, _, _ := strings.Cut(os.Getenv("LANG"), "_")
+	lang, _ := words.ParseLang(locale)
 	return fmt.Sprintf("%s [%s]", words.Refusal(lang, r), r.Error())
 }
