@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -90,8 +91,8 @@ func (s *stream) run(e Dial) error {
 		case err := <-broken:
 			return err
 		case f, more := <-s.send:
-			if !more {
-				return rpc.CloseSend()
+			if !more { // closing the connection now could drop the last frame
+				return errors.Join(rpc.CloseSend(), <-broken)
 			}
 			if rpc.Send(f) != nil {
 				return <-broken // the reason is what receive learns
