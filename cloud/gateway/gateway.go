@@ -64,6 +64,8 @@ type Gateway struct {
 const (
 	// askPatience is how long a shopper waits for a store to grant units.
 	askPatience = 800 * time.Millisecond
+	// askRounds is how often one cart asks at most.
+	askRounds = 3
 	// watchBeat is the longest silence of a watch stream.
 	watchBeat = 15 * time.Second
 

@@ -37,24 +37,29 @@ func (g *Gateway) wanted(ctx context.Context, lines []*shopv1.CartLine) (all []*
 	return all, err
 }
 
-// proposeUnits proposes a command that needs units of a store's pool. When the
-// pool is short, the store is asked for more, once, if it is connected.
+// proposeUnits proposes a command that needs units of a store's pool. While the
+// pool is short and the store connected, the store is asked for more; a faster
+// cart may take what it grants, so asking has a few rounds.
 func (g *Gateway) proposeUnits(ctx context.Context, store stock.StoreID, lines []*recordv1.WantedLine,
 	c *recordv1.Command) (*recordv1.Result, error) {
-	result, err := g.o.Engine.Propose(ctx, c)
-	if !stock.Refused(err, stock.Short) || !g.o.Stores.Standing(store).Connected {
-		return result, err
-	}
-	wait, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
 	needs := make([]Need, len(lines))
 	for i, l := range lines {
 		needs[i] = Need{SKU: stock.SKU(l.GetSku()), Units: stock.Units(l.GetUnits())}
 	}
-	if err := g.o.Stores.AskGrant(wait, store, needs); err != nil {
-		g.o.Logger.Debug("ask for units", "store", store, "err", err)
+	wait, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	granted := true
+	for round := 0; ; round++ {
+		result, err := g.o.Engine.Propose(ctx, c)
+		more := granted && round < askRounds && g.o.Stores.Standing(store).Connected
+		if !more || !stock.Refused(err, stock.Short) {
+			return result, err
+		}
+		if err := g.o.Stores.AskGrant(wait, store, needs); err != nil {
+			g.o.Logger.Debug("ask for units", "store", store, "err", err)
+			granted = false
+		}
 	}
-	return g.o.Engine.Propose(ctx, c)
 }
 
 // shopper makes what a reservation needs to know of a person, with a fresh code.
