@@ -30,7 +30,8 @@ func describe(r *recordv1.Result) string {
 		return fmt.Sprintf("applied %d skipped %d resume %d touched %v",
 			b.GetApplied(), b.GetSkipped(), b.GetResumeFrom(), b.GetTouched())
 	case *recordv1.Result_Enrol:
-		return fmt.Sprintf("enrolled epoch %s store %q", epochText(v.Enrol.GetEpoch()), v.Enrol.GetStore().GetName())
+		return fmt.Sprintf("enrolled epoch %s store %q", epochText(v.Enrol.GetEpoch()),
+			v.Enrol.GetStore().GetName())
 	case *recordv1.Result_Import:
 		return fmt.Sprintf("added %d changed %d same %d version %d", v.Import.GetAdded(),
 			v.Import.GetChanged(), v.Import.GetSame(), v.Import.GetVersion())
@@ -86,6 +87,8 @@ func (s *script) show(text string) string {
 			out, err = showAnomalies(tx)
 		case "search":
 			out, err = showSearch(tx, rest)
+		case "changed":
+			out, err = showChanged(tx, uint64(s.number(rest)))
 		case "invariants":
 			out, err = showInvariants(tx)
 		default:
@@ -111,9 +114,10 @@ func showQuota(tx *journal.Tx, id stock.StoreID) ([]string, error) {
 	var out []string
 	for _, r := range rows {
 		b := r.Mirror.Balances
-		out = append(out, fmt.Sprintf("sku %d: G %d R %d A %d held %d free %d | sellable %d online %d reserved %d suspense %d",
-			r.SKU, r.Pool.Granted, r.Pool.Returned, r.Pool.Assigned, r.Pool.Held, r.Pool.Free(),
-			b[ledger.Sellable], b[ledger.Online], b[ledger.Reserved], b[ledger.Suspense]))
+		out = append(out,
+			fmt.Sprintf("sku %d: G %d R %d A %d held %d free %d | sellable %d online %d reserved %d suspense %d",
+				r.SKU, r.Pool.Granted, r.Pool.Returned, r.Pool.Assigned, r.Pool.Held, r.Pool.Free(),
+				b[ledger.Sellable], b[ledger.Online], b[ledger.Reserved], b[ledger.Suspense]))
 	}
 	return out, err
 }
@@ -139,9 +143,11 @@ func directiveText(d *recordv1.Directive) string {
 		return fmt.Sprintf("cancel %s of directive %d, %d lines: %s", nameOf(v.Cancel.GetReservation()),
 			v.Cancel.GetDirective(), len(v.Cancel.GetLines()), v.Cancel.GetReason())
 	case *recordv1.Directive_Return:
-		return fmt.Sprintf("return %d of sku %d, %d in all", v.Return.GetUnits(), v.Return.GetSku(), v.Return.GetReturnedTotal())
+		return fmt.Sprintf("return %d of sku %d, %d in all", v.Return.GetUnits(), v.Return.GetSku(),
+			v.Return.GetReturnedTotal())
 	case *recordv1.Directive_Policy:
-		return fmt.Sprintf("policy hold %d floor %d", v.Policy.GetPolicy().GetHoldMs(), v.Policy.GetPolicy().GetFloorUnits())
+		return fmt.Sprintf("policy hold %d floor %d", v.Policy.GetPolicy().GetHoldMs(),
+			v.Policy.GetPolicy().GetFloorUnits())
 	case *recordv1.Directive_Keys:
 		return fmt.Sprintf("keys %d", v.Keys.GetVersion())
 	}
@@ -160,7 +166,8 @@ func showPromises(tx *journal.Tx, id stock.StoreID) ([]string, error) {
 	}
 	var out []string
 	for _, p := range all {
-		out = append(out, fmt.Sprintf("%s %s open %t cancel %d until %d finished %d", nameOf(p.ID[:]), p.State,
+		out = append(out, fmt.Sprintf("%s %s open %t cancel %d until %d finished %d", nameOf(p.ID[:]),
+			p.State,
 			isOpen[p.ID], p.CancelAt, p.PickupUntil(), p.FinishedAt()))
 	}
 	return out, err
@@ -180,6 +187,23 @@ func showSearch(tx *journal.Tx, text string) ([]string, error) {
 	var out []string
 	for _, p := range found {
 		out = append(out, fmt.Sprintf("%d %s", p.GetSku(), p.GetName()))
+	}
+	return out, err
+}
+
+func showChanged(tx *journal.Tx, after uint64) ([]string, error) {
+	upto, err := headoffice.CatalogueVersion(tx)
+	if err != nil {
+		return nil, err
+	}
+	n, err := headoffice.CountProducts(tx, after)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{fmt.Sprintf("%d products, version %d", n, upto)}
+	all, err := headoffice.ChangedProducts(tx, headoffice.Changes{After: after, Upto: upto, Limit: 10})
+	for _, p := range all {
+		out = append(out, fmt.Sprintf("%d %s version %d", p.GetSku(), p.GetName(), p.GetVersion()))
 	}
 	return out, err
 }

@@ -63,7 +63,8 @@ func (d *desk) enrol(e *recordv1.Enrol) (*recordv1.Result, error) {
 		return nil, err
 	}
 	if len(e.GetCsrHash()) != hashSize || !plain(e.GetHardware(), maxHardwareText) {
-		return nil, badRequest("certificate", "a certificate request's hash of %d bytes", len(e.GetCsrHash()))
+		return nil, badRequest("certificate", "a certificate request's hash of %d bytes",
+			len(e.GetCsrHash()))
 	}
 	s, in, err := d.invited(e)
 	if err != nil {
@@ -80,7 +81,8 @@ func (d *desk) enrol(e *recordv1.Enrol) (*recordv1.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use invitation of store %d: %w", s.id, err)
 	}
-	_, err = d.tx.Exec(insertNode, s.id, s.epoch.Timeline, s.epoch.Counter, s.node, e.GetHardware(), d.now)
+	_, err = d.tx.Exec(insertNode, s.id, s.epoch.Timeline, s.epoch.Counter, s.node, e.GetHardware(),
+		d.now)
 	if err != nil {
 		return nil, fmt.Errorf("insert node of store %d: %w", s.id, err)
 	}
@@ -105,7 +107,8 @@ func (d *desk) invited(e *recordv1.Enrol) (*store, *invitation, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("load invitation of store %d: %w", e.GetStore(), err)
 	}
-	repeat := in.usedAt > 0 && d.now-in.usedAt <= repeatJoinMS && bytes.Equal(in.csrHash, e.GetCsrHash())
+	repeat := in.usedAt > 0 && d.now-in.usedAt <= repeatJoinMS && bytes.Equal(in.csrHash,
+		e.GetCsrHash())
 	switch {
 	case in.usedAt > 0 && !repeat:
 		return nil, nil, stock.Refuse(stock.JoinUsed, "this invitation to store %d was used at %d",

@@ -37,7 +37,8 @@ type cart struct {
 // loadCart returns nil when there is no such hold.
 func (d *desk) loadCart(s *store, id [16]byte) (*cart, error) {
 	c := &cart{id: id}
-	err := d.tx.QueryRow(selectHold, s.id, id[:]).Scan(&c.timeline, &c.deadline, &c.state, &c.reservation)
+	err := d.tx.QueryRow(selectHold, s.id, id[:]).Scan(&c.timeline, &c.deadline, &c.state,
+		&c.reservation)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

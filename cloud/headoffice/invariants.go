@@ -48,7 +48,8 @@ func CheckInvariants(tx *journal.Tx) ([]Invariant, error) {
 		return nil, err
 	}
 	for _, s := range stores {
-		for _, check := range []func(*store) error{c.accounts, c.quotas, c.outcomes, c.records, c.directives} {
+		for _, check := range []func(*store) error{c.accounts, c.quotas, c.outcomes, c.records,
+			c.directives} {
 			if err := check(s); err != nil {
 				return nil, fmt.Errorf("check store %d: %w", s.id, err)
 			}

@@ -37,7 +37,8 @@ func (m *Machine) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error)
 		return nil, fmt.Errorf("decode command %d: %w", seq, err)
 	}
 	if c.GetVersion() > Version {
-		return nil, fmt.Errorf("command %d has version %d, this program knows %d", seq, c.GetVersion(), Version)
+		return nil, fmt.Errorf("command %d has version %d, this program knows %d", seq, c.GetVersion(),
+			Version)
 	}
 	d, err := sit(tx, c.GetNow())
 	if err != nil {

@@ -84,8 +84,9 @@ const (
 var gtins = []string{"04006381333931", "05901234123457", "00000096385074", "00012345678905"}
 
 func newChaos(t *testing.T, seed uint64) *chaos {
-	c := &chaos{script: newScript(t), rand: rand.New(rand.NewPCG(seed, 7)), session: map[uint32]uint64{},
-		acked: map[uint32]uint64{}, granted: map[[2]uint32]int64{}, taken: map[[2]uint32]int64{}}
+	c := &chaos{script: newScript(t), rand: rand.New(rand.NewPCG(seed, 7)),
+		session: map[uint32]uint64{},
+		acked:   map[uint32]uint64{}, granted: map[[2]uint32]int64{}, taken: map[[2]uint32]int64{}}
 	c.log.Close()
 	log, err := single.Open(t.Context(), single.Options{Path: filepath.Join(t.TempDir(), "c.db"),
 		Sync: "NORMAL", Now: func() time.Time { return time.UnixMilli(c.nowMS) }})
@@ -93,7 +94,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	c.log = log
+	c.use(log)
 	for i, g := range gtins {
 		c.must(fmt.Sprintf(`import_products { products { gtin: %q name: "P%d" unit: "each" } }`, g, i))
 	}
@@ -272,12 +273,14 @@ func (c *chaos) finish() {
 			Reason: recordv1.ReleaseReason_RELEASE_REASON_EXPIRE}}
 	case 2:
 		l := p.reserve.GetLines()[0]
-		r.Body = &recordv1.Record_Shortage{Shortage: &recordv1.Shortage{Reservation: id, Line: l.GetLine(),
+		r.Body = &recordv1.Record_Shortage{Shortage: &recordv1.Shortage{Reservation: id,
+			Line:  l.GetLine(),
 			Units: l.GetUnits(), Reason: recordv1.ShortReason_SHORT_REASON_MISSING}}
 	default:
 		collect := &recordv1.Collect{Reservation: id}
 		for _, l := range p.reserve.GetLines() {
-			collect.Lines = append(collect.Lines, &recordv1.OutcomeLine{Line: l.GetLine(), Units: l.GetUnits()})
+			collect.Lines = append(collect.Lines, &recordv1.OutcomeLine{Line: l.GetLine(),
+				Units: l.GetUnits()})
 		}
 		r.Body = &recordv1.Record_Collect{Collect: collect}
 		c.collected++
@@ -300,7 +303,8 @@ func (c *chaos) disturb(store uint32) {
 		c.hello1(store)
 	case 4:
 		if n := c.applied(store); n > 0 {
-			c.count(c.send(fmt.Sprintf("%d session=%d garble=%d", store, c.session[store], 1+c.rand.IntN(n))))
+			c.count(c.send(fmt.Sprintf("%d session=%d garble=%d", store, c.session[store],
+				1+c.rand.IntN(n))))
 		}
 	case 5:
 		c.count(c.do(`expire_data { }`))
@@ -325,7 +329,8 @@ func (c *chaos) check() {
 		c.view(func(tx *journal.Tx) error {
 			st, err := headoffice.FindStore(tx, stock.StoreID(s))
 			if err == nil && (st.Quarantined || st.Applied.Seq != uint64(len(c.node(s).raw))) {
-				c.t.Errorf("store %d: quarantined %t, applied %d of %d", s, st.Quarantined, st.Applied.Seq, len(c.node(s).raw))
+				c.t.Errorf("store %d: quarantined %t, applied %d of %d", s, st.Quarantined, st.Applied.Seq,
+					len(c.node(s).raw))
 			}
 			return err
 		})

@@ -171,7 +171,8 @@ func (m *mirror) expect(seq uint64, r *recordv1.Reserve) error {
 	}
 	p, err := findPromise(m.d.tx, id)
 	if err == nil && (p == nil || p.Store != m.s.id) {
-		m.note(seq, stock.UnknownReservation.String(), fmt.Sprintf("reservation %x was never promised", id))
+		m.note(seq, stock.UnknownReservation.String(), fmt.Sprintf("reservation %x was never promised",
+			id))
 	}
 	return err
 }
@@ -231,7 +232,8 @@ func (m *mirror) saveBooks() error {
 		}
 	}
 	for _, r := range m.released {
-		if _, err := m.d.tx.Exec(updateReleased, int32(r.reason), m.s.id, blob(r.reservation)); err != nil {
+		if _, err := m.d.tx.Exec(updateReleased, int32(r.reason), m.s.id,
+			blob(r.reservation)); err != nil {
 			return fmt.Errorf("note the release of %x: %w", r.reservation, err)
 		}
 	}

@@ -111,7 +111,8 @@ func (d *desk) setKeys(k *recordv1.SetKeys) (*recordv1.Result, error) {
 		return &recordv1.Result{}, nil
 	}
 	if set.GetVersion() <= known.GetVersion() {
-		return nil, badRequest("version", "key set %d, the last was %d", set.GetVersion(), known.GetVersion())
+		return nil, badRequest("version", "key set %d, the last was %d", set.GetVersion(),
+			known.GetVersion())
 	}
 	if d.keys, err = encode.Marshal(set); err != nil {
 		return nil, err

@@ -171,9 +171,11 @@ func checkProduct(p *recordv1.Product) error {
 			return badRequest("name", "product %s has an unusable name in %q", p.GetGtin(), language)
 		}
 	}
-	for _, t := range []string{p.GetBrand(), p.GetCategory(), p.GetAisle(), p.GetPackage(), p.GetCountry()} {
+	for _, t := range []string{p.GetBrand(), p.GetCategory(), p.GetAisle(), p.GetPackage(),
+		p.GetCountry()} {
 		if !plain(t, maxProductText) {
-			return badRequest("product", "product %s: %q is too long or has control characters", p.GetGtin(), t)
+			return badRequest("product", "product %s: %q is too long or has control characters",
+				p.GetGtin(), t)
 		}
 	}
 	return checkPrice(p)
@@ -189,7 +191,8 @@ func checkPrice(p *recordv1.Product) error {
 		return badRequest("price", "product %s costs %d %q", p.GetGtin(), n, p.GetCurrency())
 	}
 	if p.GetVatPermille() > 1000 {
-		return badRequest("vat", "product %s has a tax of %d thousandths", p.GetGtin(), p.GetVatPermille())
+		return badRequest("vat", "product %s has a tax of %d thousandths", p.GetGtin(),
+			p.GetVatPermille())
 	}
 	if plu := p.GetPlu(); plu != "" && (len(plu) != 5 || strings.Trim(plu, "0123456789") != "") {
 		return badRequest("plu", "product %s has the scale number %q", p.GetGtin(), plu)

@@ -118,7 +118,8 @@ func (d *desk) buyer(id uint32, promise []byte, p *recordv1.Shopper) (*store, er
 	if !plain(p.GetFirstName(), maxFirstName) {
 		return nil, badRequest("name", "a name of %d bytes", len(p.GetFirstName()))
 	}
-	if !plain(p.GetCode(), maxCode) || !plain(p.GetLanguage(), maxCode) || len(p.GetPinHash()) > maxPIN {
+	if !plain(p.GetCode(), maxCode) || !plain(p.GetLanguage(),
+		maxCode) || len(p.GetPinHash()) > maxPIN {
 		return nil, badRequest("code", "a code of %d bytes", len(p.GetCode()))
 	}
 	if until := p.GetPickupUntil(); until != 0 && (until <= d.now || until > d.now+maxPickupMS) {
@@ -137,7 +138,8 @@ func (d *desk) freshReservation(id []byte) error {
 }
 
 // promisedBefore answers a repeat, if it is one.
-func (d *desk) promisedBefore(s *store, id []byte, lines []*recordv1.WantedLine) (*recordv1.Result, error) {
+func (d *desk) promisedBefore(s *store, id []byte,
+	lines []*recordv1.WantedLine) (*recordv1.Result, error) {
 	p, err := findPromise(d.tx, [16]byte(id))
 	if err != nil {
 		return nil, err
@@ -166,7 +168,8 @@ func sameCart(reserved []*recordv1.ReservedLine, wanted []*recordv1.WantedLine) 
 // promise assigns the held units to a reservation and orders the store to keep
 // it. The directive's number is part of the promise: the store can tell by it
 // whether a code it does not know is new or long finished.
-func (d *desk) promise(s *store, id []byte, p *recordv1.Shopper, all []claim) (*recordv1.Result, error) {
+func (d *desk) promise(s *store, id []byte, p *recordv1.Shopper, all []claim) (*recordv1.Result,
+	error) {
 	for _, c := range all {
 		pool, err := c.quota.pool.Confirm(c.units)
 		if err != nil {
@@ -200,7 +203,8 @@ func (d *desk) promise(s *store, id []byte, p *recordv1.Shopper, all []claim) (*
 }
 
 // reserve writes down what was promised, in the words of the store's people.
-func (d *desk) reserve(s *store, id []byte, p *recordv1.Shopper, all []claim) (*recordv1.Reserve, error) {
+func (d *desk) reserve(s *store, id []byte, p *recordv1.Shopper, all []claim) (*recordv1.Reserve,
+	error) {
 	policy, err := s.terms()
 	if err != nil {
 		return nil, err

@@ -26,7 +26,8 @@ type Cursor struct {
 // DirectivesAfter returns the stored bytes of the directives after a place, and
 // the hash of the chain there. journal.ErrNoRecord means that the place is not
 // kept any more, or was never reached.
-func DirectivesAfter(tx *journal.Tx, c Cursor, limit int) (raw [][]byte, prev journal.Hash, err error) {
+func DirectivesAfter(tx *journal.Tx, c Cursor, limit int) (raw [][]byte, prev journal.Hash,
+	err error) {
 	if c.After > 0 {
 		row := tx.QueryRow(selectDirectiveHash, c.Store, c.Timeline, c.After)
 		h, err := found(new(journal.Hash), row.Scan(&prev))

@@ -36,16 +36,20 @@ func TestScripts(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) { runScript(t, file, newScript(t)) })
+		t.Run(name+"/every command recorded", func(t *testing.T) {
+			runScript(t, file,
+				newPlainScript(t))
+		})
 	}
 }
 
-func runScript(t *testing.T, file string) {
+func runScript(t *testing.T, file string, s *script) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newScript(t)
 	var out strings.Builder
 	for block := range strings.SplitSeq(strings.TrimRight(string(text), "\n"), "\n\n") {
 		commands, want, _ := strings.Cut(block, "\n----\n")
@@ -60,19 +64,22 @@ func runScript(t *testing.T, file string) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(strings.TrimRight(out.String(), "\n")+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(strings.TrimRight(out.String(), "\n")+"\n"),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.mustReplay()
+	s.mustHold()
 }
 
 // script is a cloud, and the nodes of stores as far as their journals go.
 type script struct {
-	t     *testing.T
-	log   *single.Log
-	nowMS int64
-	nodes map[uint32]*node
+	t       *testing.T
+	log     *single.Log // nil for a plain one
+	propose func(c *recordv1.Command) string
+	journal *journal.Journal
+	nowMS   int64
+	nodes   map[uint32]*node
 }
 
 // node is a store's journal as its node would have written it.
@@ -90,13 +97,49 @@ func newScript(t *testing.T) *script {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	s.log = log
+	s.use(log)
 	return s
 }
 
-// mustReplay checks that the log, applied again, gives the same tables.
-func (s *script) mustReplay() {
-	if err := s.log.Err(); err != nil {
+// use lets the script talk to a log.
+func (s *script) use(log *single.Log) {
+	s.log, s.journal = log, log.Journal()
+	s.propose = func(c *recordv1.Command) string {
+		r, err := log.Propose(context.Background(), c)
+		return answer(r, err)
+	}
+}
+
+// newPlainScript talks to the machine in a journal that records whatever comes,
+// also what would change nothing.
+func newPlainScript(t *testing.T) *script {
+	s := &script{t: t, nodes: make(map[uint32]*node), nowMS: 1000}
+	j, err := journal.Open(t.Context(), journal.Options{Machine: &headoffice.Machine{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	s.journal = j
+	s.propose = func(c *recordv1.Command) string {
+		c = &recordv1.Command{Now: s.nowMS, Version: headoffice.Version, Body: c.GetBody()}
+		data, err := headoffice.Encode(c)
+		if err != nil {
+			return answer(nil, err)
+		}
+		out, err := j.Append(context.Background(), journal.Proposal{
+			Decide: func(*journal.Tx, uint64) ([]byte, error) { return data, nil }})
+		if err != nil {
+			return answer(nil, err)
+		}
+		r, err := headoffice.Outcome(out.Reply)
+		return answer(r, err)
+	}
+	return s
+}
+
+// mustHold checks that the log works and, where nobody was hostile, the invariants hold.
+func (s *script) mustHold() {
+	if err := s.journal.Err(); err != nil {
 		s.t.Fatalf("the log stopped: %v", err)
 	}
 	s.view(func(tx *journal.Tx) error {
@@ -190,8 +233,7 @@ func (s *script) do(text string) string {
 	return s.propose(c)
 }
 
-func (s *script) propose(c *recordv1.Command) string {
-	r, err := s.log.Propose(context.Background(), c)
+func answer(r *recordv1.Result, err error) string {
 	if err != nil {
 		return refusal(err)
 	}
@@ -263,7 +305,8 @@ func (s *script) options(text string, into map[string]string) {
 func (s *script) send(text string) string {
 	store, rest, _ := strings.Cut(text, " ")
 	n := s.node(uint32(s.number(store)))
-	o := map[string]string{"session": "1", "from": "1", "to": fmt.Sprint(len(n.raw)), "prev": "", "garble": ""}
+	o := map[string]string{"session": "1", "from": "1", "to": fmt.Sprint(len(n.raw)), "prev": "",
+		"garble": ""}
 	s.options(rest, o)
 	from, to := s.number(o["from"]), s.number(o["to"])
 	b := &recordv1.ApplyBatch{Store: uint32(s.number(store)), Session: uint64(s.number(o["session"])),
@@ -298,7 +341,8 @@ func (s *script) hello(text string) string {
 	o := map[string]string{"d": "0", "acked": "0", "last": fmt.Sprint(len(n.raw))}
 	s.options(rest, o)
 	last := uint64(s.number(o["last"]))
-	h := &recordv1.Hello{CapVersion: 1, CapMin: 1, Store: number, NodeId: id(fmt.Sprintf("node%d", number)),
+	h := &recordv1.Hello{CapVersion: 1, CapMin: 1, Store: number, NodeId: id(fmt.Sprintf("node%d",
+		number)),
 		Epoch: n.epoch, Timeline: 1, JournalFirst: min(last, 1), JournalLast: last,
 		JournalHash: n.hashes[last][:], JournalAcked: uint64(s.number(o["acked"])),
 		DirectivesApplied: uint64(s.number(o["d"])), Mode: recordv1.NodeMode_NODE_MODE_NORMAL}
@@ -328,7 +372,7 @@ func (s *script) directiveHash(store uint32, n uint64) []byte {
 
 func (s *script) view(f func(tx *journal.Tx) error) {
 	s.t.Helper()
-	if err := s.log.View(context.Background(), f); err != nil {
+	if err := s.journal.View(context.Background(), f); err != nil {
 		s.t.Fatal(err)
 	}
 }

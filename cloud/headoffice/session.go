@@ -74,13 +74,15 @@ func (d *desk) checkNode(s *store, h *recordv1.Hello) error {
 		return fmt.Errorf("look for a node of store %d: %w", s.id, err)
 	}
 	if before > 0 {
-		return stock.Refuse(stock.Fenced, "this node was replaced; store %d is in epoch %s", s.id, s.epoch)
+		return stock.Refuse(stock.Fenced, "this node was replaced; store %d is in epoch %s", s.id,
+			s.epoch)
 	}
 	return stock.Refuse(stock.NotTrusted, "this node is not enrolled for store %d", s.id)
 }
 
 func (d *desk) checkEpoch(s *store, h *recordv1.Hello) error {
-	e := stock.Epoch{Timeline: stock.Timeline(h.GetEpoch().GetTimeline()), Counter: h.GetEpoch().GetCounter()}
+	e := stock.Epoch{Timeline: stock.Timeline(h.GetEpoch().GetTimeline()),
+		Counter: h.GetEpoch().GetCounter()}
 	switch e.Compare(s.epoch) {
 	case -1:
 		return stock.Refuse(stock.Fenced, "the node is in epoch %s; store %d is in %s", e, s.id, s.epoch)
@@ -99,7 +101,8 @@ func cloudBehind(format string, args ...any) error {
 
 // storeBehind is what a node hears that has lost part of its past.
 func storeBehind(format string, args ...any) error {
-	return stock.Refuse(stock.RolledBack, "this store is older than the cloud's copy of it: "+format, args...).
+	return stock.Refuse(stock.RolledBack,
+		"this store is older than the cloud's copy of it: "+format, args...).
 		With("side", "store")
 }
 
@@ -169,7 +172,8 @@ func (d *desk) checkTimeline(s *store, h *recordv1.Hello) error {
 func (d *desk) checkDirectives(s *store, h *recordv1.Hello) error {
 	n := h.GetDirectivesApplied()
 	if n > s.directives.Seq {
-		return cloudBehind("the node has applied directive %d, the cloud's last is %d", n, s.directives.Seq)
+		return cloudBehind("the node has applied directive %d, the cloud's last is %d", n,
+			s.directives.Seq)
 	}
 	if n < s.acked {
 		return storeBehind("it has applied directive %d and had confirmed %d", n, s.acked)
@@ -224,7 +228,8 @@ func (s *store) current(session uint64) error {
 	if session == s.session && s.connected {
 		return nil
 	}
-	return stock.Refuse(stock.Fenced, "session %d of store %d is over; the last is %d", session, s.id, s.session)
+	return stock.Refuse(stock.Fenced, "session %d of store %d is over; the last is %d", session,
+		s.id, s.session)
 }
 
 // ackDirectives moves the cursor up to which the store has its directives.

@@ -160,7 +160,8 @@ func (d *desk) newStore(id stock.StoreID, info []byte) (*recordv1.Result, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{id: id, info: info, policy: b, epoch: stock.Epoch{Timeline: d.timeline}, timeline: d.timeline}
+	s := &store{id: id, info: info, policy: b, epoch: stock.Epoch{Timeline: d.timeline},
+		timeline: d.timeline}
 	args := append([]any{s.id, s.info, s.policy}, s.args()...)
 	if _, err := d.tx.Exec(insertStore, args...); err != nil {
 		return nil, fmt.Errorf("insert store %d: %w", id, err)

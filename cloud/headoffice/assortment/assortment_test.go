@@ -21,9 +21,10 @@ func parse(t *testing.T, text string) *List {
 }
 
 func TestEveryColumnGoesIn(t *testing.T) {
-	l := parse(t, "\uFEFFGTIN, name ,name_nl,name_da,name_de,name_en,brand,category,aisle,package,unit,"+
-		"price_minor,currency,vat_permille,plu,country,source\r\n"+
-		`4006381333931,"Oat ""Barista"", 1 l",Haver,Havre,Hafer,Oat,Acme,Dairy,12,1 l,ml,249,EUR,90,00042,DE,x`+"\r\n")
+	l := parse(t,
+		"\uFEFFGTIN, name ,name_nl,name_da,name_de,name_en,brand,category,aisle,package,unit,"+
+			"price_minor,currency,vat_permille,plu,country,source\r\n"+
+			`4006381333931,"Oat ""Barista"", 1 l",Haver,Havre,Hafer,Oat,Acme,Dairy,12,1 l,ml,249,EUR,90,00042,DE,x`+"\r\n")
 	want := []Row{{Line: 2, Product: &recordv1.Product{
 		Gtin: "04006381333931", Name: `Oat "Barista", 1 l`,
 		Names: map[string]string{"nl": "Haver", "da": "Havre", "de": "Hafer", "en": "Oat"},
@@ -44,31 +45,50 @@ func TestABrokenRowIsRefusedAloneWithItsLineAndReason(t *testing.T) {
 		name, row string
 		want      Problem
 	}{
-		{"wrong check digit", "4006381333932,X,,,", Problem{GTIN: "4006381333932", Code: stock.BadCheckDigit, Reason: "gtin has a wrong check digit"}},
+		{"wrong check digit", "4006381333932,X,,,", Problem{GTIN: "4006381333932",
+			Code: stock.BadCheckDigit, Reason: "gtin has a wrong check digit"}},
 		{"no number", ",X,,,", Problem{Code: stock.Unreadable, Reason: "gtin: a GTIN of 0 characters"}},
-		{"letters", "40063813339AB,X,,,", Problem{GTIN: "40063813339AB", Code: stock.Unreadable, Reason: "gtin: a GTIN of other than digits"}},
-		{"no name", "96385074, ,,,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "name is missing"}},
+		{"letters", "40063813339AB,X,,,", Problem{GTIN: "40063813339AB", Code: stock.Unreadable,
+			Reason: "gtin: a GTIN of other than digits"}},
+		{"no name", "96385074, ,,,", Problem{GTIN: "96385074", Code: stock.BadRequest,
+			Reason: "name is missing"}},
 		{"price with a comma", `96385074,X,"1,99",EUR,`, Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "price_minor is not a whole number"}},
-		{"price below zero", "96385074,X,-1,EUR,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "price_minor is not a whole number"}},
-		{"price too high", "96385074,X,99999999999999999999,EUR,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "price_minor is above 100000000"}},
-		{"price without currency", "96385074,X,5,,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "a price without a currency"}},
-		{"currency", "96385074,X,5,euro,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "currency is not a three-letter code such as EUR"}},
-		{"unit", "96385074,X,5,EUR,kg", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "unit is none of each, g, ml"}},
-		{"same product again", "4006381333931,Other,,,", Problem{GTIN: "4006381333931", Code: stock.BadRequest, Reason: "this gtin is on line 2 too"}},
-		{"same product padded", "04006381333931,Other,,,", Problem{GTIN: "04006381333931", Code: stock.BadRequest, Reason: "this gtin is on line 2 too"}},
-		{"too few fields", "96385074,X", Problem{Code: stock.BadRequest, Reason: "2 fields where the column names are 5"}},
-		{"too many fields", "96385074,X,,,,,", Problem{Code: stock.BadRequest, Reason: "7 fields where the column names are 5"}},
-		{"not UTF-8", "96385074,caf\xe9,,,", Problem{Code: stock.BadRequest, Reason: "the row is not UTF-8"}},
-		{"NUL", "96385074,a\x00b,,,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "a control character in the text"}},
-		{"escape in the number", "\x1b[2J96385074,X,,,", Problem{GTIN: "[2J96385074", Code: stock.BadRequest, Reason: "a control character in the text"}},
-		{"right-to-left override", "96385074,a\u202eb,,,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "a character that turns the direction of the text"}},
+		{"price below zero", "96385074,X,-1,EUR,", Problem{GTIN: "96385074", Code: stock.BadRequest,
+			Reason: "price_minor is not a whole number"}},
+		{"price too high", "96385074,X,99999999999999999999,EUR,", Problem{GTIN: "96385074",
+			Code: stock.BadRequest, Reason: "price_minor is above 100000000"}},
+		{"price without currency", "96385074,X,5,,", Problem{GTIN: "96385074", Code: stock.BadRequest,
+			Reason: "a price without a currency"}},
+		{"currency", "96385074,X,5,euro,", Problem{GTIN: "96385074", Code: stock.BadRequest,
+			Reason: "currency is not a three-letter code such as EUR"}},
+		{"unit", "96385074,X,5,EUR,kg", Problem{GTIN: "96385074", Code: stock.BadRequest,
+			Reason: "unit is none of each, g, ml"}},
+		{"same product again", "4006381333931,Other,,,", Problem{GTIN: "4006381333931",
+			Code: stock.BadRequest, Reason: "this gtin is on line 2 too"}},
+		{"same product padded", "04006381333931,Other,,,", Problem{GTIN: "04006381333931",
+			Code: stock.BadRequest, Reason: "this gtin is on line 2 too"}},
+		{"too few fields", "96385074,X", Problem{Code: stock.BadRequest,
+			Reason: "2 fields where the column names are 5"}},
+		{"too many fields", "96385074,X,,,,,", Problem{Code: stock.BadRequest,
+			Reason: "7 fields where the column names are 5"}},
+		{"not UTF-8", "96385074,caf\xe9,,,", Problem{Code: stock.BadRequest,
+			Reason: "the row is not UTF-8"}},
+		{"NUL", "96385074,a\x00b,,,", Problem{GTIN: "96385074", Code: stock.BadRequest,
+			Reason: "a control character in the text"}},
+		{"escape in the number", "\x1b[2J96385074,X,,,", Problem{GTIN: "[2J96385074",
+			Code: stock.BadRequest, Reason: "a control character in the text"}},
+		{"right-to-left override", "96385074,a\u202eb,,,", Problem{GTIN: "96385074",
+			Code: stock.BadRequest, Reason: "a character that turns the direction of the text"}},
 		{"open quote", `96385074,"X,,,`, Problem{Code: stock.BadRequest, Reason: "a quote is not closed"}},
 		{"text after a quote", `96385074,"X"y,,,`, Problem{Code: stock.BadRequest, Reason: "text after a closing quote"}},
-		{"long name", "96385074," + strings.Repeat("x", 201) + ",,,", Problem{GTIN: "96385074", Code: stock.BadRequest, Reason: "name is longer than 200 characters"}},
-		{"long row", strings.Repeat("x", MaxLine+5), Problem{Code: stock.TooMany, Reason: "the row is too long"}},
+		{"long name", "96385074," + strings.Repeat("x", 201) + ",,,", Problem{GTIN: "96385074",
+			Code: stock.BadRequest, Reason: "name is longer than 200 characters"}},
+		{"long row", strings.Repeat("x", MaxLine+5), Problem{Code: stock.TooMany,
+			Reason: "the row is too long"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := parse(t, "gtin,name,price_minor,currency,unit\n"+good+test.row+"\n\n5901234123457,Last,,,\n")
+			l := parse(t,
+				"gtin,name,price_minor,currency,unit\n"+good+test.row+"\n\n5901234123457,Last,,,\n")
 			test.want.Line = 3
 			if diff := cmp.Diff([]Problem{test.want}, l.Problems); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
@@ -83,7 +103,8 @@ func TestABrokenRowIsRefusedAloneWithItsLineAndReason(t *testing.T) {
 func TestAFileWithoutTheColumnsIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "no gtin": "name\nx\n", "no name": "gtin\n1\n", "twice": "gtin,name,gtin\n",
-		"not UTF-8": "gtin,n\xff\n", "open quote": "\"gtin,name\n", "a long line": strings.Repeat("x", MaxLine+1),
+		"not UTF-8": "gtin,n\xff\n", "open quote": "\"gtin,name\n", "a long line": strings.Repeat("x",
+			MaxLine+1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Parse(strings.NewReader(text), 0); !stock.Refused(err, stock.BadRequest) {

@@ -63,7 +63,10 @@ func text(column string, most int, set func(*recordv1.Product, string)) setter {
 
 func translation(language string) column {
 	return column{
-		set:  text("name_"+language, maxName, func(p *recordv1.Product, s string) { translate(p, language, s) }),
+		set: text("name_"+language, maxName, func(p *recordv1.Product, s string) {
+			translate(p,
+				language, s)
+		}),
 		keep: func(p, k *recordv1.Product) { translate(p, language, k.GetNames()[language]) },
 	}
 }

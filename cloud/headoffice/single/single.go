@@ -44,7 +44,8 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{now: o.Now, done: make(chan struct{})}
 	machine := &headoffice.Machine{Changed: l.bells.changed}
-	j, err := journal.Open(ctx, journal.Options{Path: o.Path, Machine: machine, Logger: o.Logger, Sync: o.Sync})
+	j, err := journal.Open(ctx, journal.Options{Path: o.Path, Machine: machine, Logger: o.Logger,
+		Sync: o.Sync})
 	if err != nil {
 		return nil, fmt.Errorf("open head office: %w", err)
 	}
@@ -126,7 +127,8 @@ func requestID(c *recordv1.Command) (uid [16]byte, err error) {
 	case len(uid):
 		copy(uid[:], r)
 	default:
-		return uid, stock.Refuse(stock.BadRequest, "a request id of %d bytes", len(r)).With("what", "request_id")
+		return uid, stock.Refuse(stock.BadRequest, "a request id of %d bytes", len(r)).With("what",
+			"request_id")
 	}
 	return uid, nil
 }
