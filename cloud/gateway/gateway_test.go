@@ -209,6 +209,15 @@ func TestOneUnitTooManyIsRefusedWithWhatIsAvailable(t *testing.T) {
 	if _, err := s.reserve(uuid.NewString(), 3); err != nil {
 		t.Errorf("all that is granted: %v", err)
 	}
+	held, err := s.Office().CheckInvariants(t.Context(), &shopv1.CheckInvariantsRequest{})
+	if err != nil || len(held.GetResults()) == 0 {
+		t.Fatalf("invariants: %v %v", held, err)
+	}
+	for _, i := range held.GetResults() {
+		if !i.GetHeld() {
+			t.Errorf("invariant %s: %v", i.GetName(), i.GetViolations())
+		}
+	}
 }
 
 func TestConnectedStoreIsAskedForWhatIsMissing(t *testing.T) {

@@ -368,3 +368,17 @@ func parseAnomaly(text string) (a headoffice.Anomaly, err error) {
 	}
 	return headoffice.Anomaly{At: n[0], Store: stock.StoreID(n[1]), Seq: uint64(n[2]), Number: int(n[3])}, nil
 }
+
+// CheckInvariants checks what must always hold, as far as the cloud can see it.
+func (o *Office) CheckInvariants(ctx context.Context, _ *shopv1.CheckInvariantsRequest) (*shopv1.CheckInvariantsResponse, error) {
+	resp := new(shopv1.CheckInvariantsResponse)
+	err := o.g.view(ctx, func(tx *journal.Tx) error {
+		all, err := headoffice.CheckInvariants(tx)
+		for _, i := range all {
+			resp.Results = append(resp.Results, &shopv1.InvariantResult{Name: i.Name, Held: len(i.Violations) == 0,
+				Checked: i.Checked, Violations: i.Violations})
+		}
+		return err
+	})
+	return resp, err
+}
