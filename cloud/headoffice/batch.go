@@ -44,13 +44,26 @@ func (d *desk) applyBatch(b *recordv1.ApplyBatch) (*recordv1.Result, error) {
 	if err := m.save(); err != nil {
 		return nil, err
 	}
-	s.appliedAt = d.now
-	if _, err := d.tx.Exec(insertBatch, s.id, s.applied.Seq, d.now); err != nil {
-		return nil, fmt.Errorf("insert batch of store %d: %w", s.id, err)
+	if err := d.stamp(s); err != nil {
+		return nil, err
 	}
 	result := &recordv1.BatchResult{Applied: s.applied.Seq, Hash: s.applied.Hash[:],
 		Skipped: uint64(len(b.GetRecords()) - len(fresh)), Touched: m.touched()}
 	return &recordv1.Result{Body: &recordv1.Result_Batch{Batch: result}}, d.save(s)
+}
+
+// stamp notes when the store's records came, at most once an hour: enough to
+// tell later which are old.
+func (d *desk) stamp(s *store) error {
+	same := s.appliedAt/hourMS == d.now/hourMS
+	s.appliedAt = d.now
+	if same {
+		return nil
+	}
+	if _, err := d.tx.Exec(insertBatch, s.id, s.applied.Seq, d.now); err != nil {
+		return fmt.Errorf("stamp batch of store %d: %w", s.id, err)
+	}
+	return nil
 }
 
 // fresh returns the batch's records that follow what is here; none if the batch

@@ -26,6 +26,9 @@ func Idle(tx *journal.Tx, c *recordv1.Command) (r *recordv1.Result, ok bool, err
 	case *recordv1.Command_ExpireHolds:
 		due, err := d.dueHolds()
 		return counted(0), err == nil && len(due) == 0, err
+	case *recordv1.Command_ExpireData:
+		nothing, err := d.nothingOld()
+		return counted(0), nothing, err
 	}
 	return nil, false, nil
 }

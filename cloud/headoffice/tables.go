@@ -87,6 +87,7 @@ CREATE TABLE directive (
   at INTEGER NOT NULL, data BLOB NOT NULL, hash BLOB NOT NULL,
   PRIMARY KEY (store, timeline, directive)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX directive_at ON directive (at, store, timeline, directive);
 
 CREATE TABLE archive (
   store INTEGER NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL, hash BLOB NOT NULL,
@@ -96,6 +97,7 @@ CREATE TABLE batch (
   store INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (store, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_at ON batch (at, store, seq);
 CREATE TABLE anomaly (
   store INTEGER NOT NULL, seq INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
   code TEXT NOT NULL, what TEXT NOT NULL,

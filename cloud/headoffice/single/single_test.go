@@ -206,6 +206,7 @@ func TestWhatChangesNothingIsNotRecorded(t *testing.T) {
 	head := l.Journal().Head()
 	for name, c := range map[string]*recordv1.Command{
 		"duplicates": batch, "holds": expireHolds(),
+		"data": {Body: &recordv1.Command_ExpireData{ExpireData: &recordv1.ExpireData{}}},
 		"quota": {Body: &recordv1.Command_ReturnQuota{ReturnQuota: &recordv1.ReturnQuota{Store: 1,
 			Sku: 1, Timeline: 1}}},
 		"ack": {Body: &recordv1.Command_AckDirectives{AckDirectives: &recordv1.AckDirectives{Store: 1, Session: 1}}},
