@@ -41,7 +41,7 @@ func (f uplinkFloor) GrantUpTo(ctx context.Context, wants []*uplinkv1.Want) ([]*
 	return out, nil
 }
 
-// Welcome takes in the cloud's clock.
+// Welcome takes in the cloud's clock, and that it accepts this history.
 func (f uplinkFloor) Welcome(_ context.Context, w *uplinkv1.Welcome) error {
 	offset := time.Since(time.UnixMilli(w.GetServerMs())).Abs()
 	state := recordv1.ClockState_CLOCK_STATE_SYNCED
@@ -49,6 +49,9 @@ func (f uplinkFloor) Welcome(_ context.Context, w *uplinkv1.Welcome) error {
 		state = recordv1.ClockState_CLOCK_STATE_JUMPED
 	}
 	f.SetClock(state)
+	if w.GetMode() == recordv1.SessionMode_SESSION_MODE_NORMAL {
+		f.Trust()
+	}
 	return nil
 }
 

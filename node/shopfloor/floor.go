@@ -180,6 +180,10 @@ func (f *Floor) connected() bool {
 // Mode says how much the node trusts its own state.
 func (f *Floor) Mode() recordv1.NodeMode { return recordv1.NodeMode(f.mode.Load()) }
 
+// Trust ends SAFE mode: the cloud has seen this store's history and goes on
+// from it.
+func (f *Floor) Trust() { f.mode.Store(int32(recordv1.NodeMode_NODE_MODE_NORMAL)) }
+
 // SetClock tells how much the node's clock can be trusted.
 func (f *Floor) SetClock(s recordv1.ClockState) { f.clock.Store(int32(s)) }
 

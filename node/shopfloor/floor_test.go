@@ -371,6 +371,24 @@ func TestTokenIsCollectedBeforeTheStoreHeardOfIt(t *testing.T) {
 	}
 }
 
+func TestTokenWithoutUnitsIsHonouredWithAnAlarmAndStopsGrants(t *testing.T) {
+	s := open(t)
+	s.receive(3)
+	r := s.reserve("KKKKKKKK", 2) // genuine, but this store lost the grant that covered it
+	if a := s.scan("counter", s.token(r)); a.Refusal != nil {
+		t.Fatalf("uncovered: %v", a.Refusal)
+	}
+	s.want("from the shelf", map[ledger.Account]stock.Units{ledger.Sellable: 1, ledger.Collected: 2, ledger.Online: 0})
+	want := []shopfloor.Want{{SKU: bread, Target: 1, Timeline: 1}}
+	if got, err := s.GrantUpTo(t.Context(), want); err != nil || got[0].Total != 0 || s.Mode() != recordv1.NodeMode_NODE_MODE_SAFE {
+		t.Errorf("grant while the state is in doubt: %v %v", got, err)
+	}
+	s.Trust()
+	if got, err := s.GrantUpTo(t.Context(), want); err != nil || got[0].Total != 1 {
+		t.Errorf("grant after the cloud accepted the history: %v %v", got, err)
+	}
+}
+
 func TestFinishedTokenIsRefusedThoughItsRowIsGone(t *testing.T) {
 	s := open(t)
 	s.receive(3)
