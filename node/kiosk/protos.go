@@ -133,7 +133,7 @@ func (k *Kiosk) sentence(lang words.Lang, a shopfloor.Answer) string {
 	args := []any{}
 	if a.Product != nil {
 		args = append(args, "product", catalogue.Name(a.Product, string(lang)),
-			"quantity", words.Quantity(lang, a.Units, a.Product.GetUnit()))
+			"quantity", counted(lang, a.Units, a.Product))
 	}
 	if a.Amount != 0 {
 		args = append(args, "amount", words.Money(lang, a.Amount, a.Product.GetCurrency()))
@@ -142,6 +142,14 @@ func (k *Kiosk) sentence(lang words.Lang, a shopfloor.Answer) string {
 		args = append(args, "shelf", a.Shelf)
 	}
 	return words.T(lang, a.Done, args...)
+}
+
+// counted writes units as they stand before a product's name: "2 ×", "350 g".
+func counted(lang words.Lang, n stock.Units, p *recordv1.Product) string {
+	if shopfloor.Measured(p) {
+		return words.Quantity(lang, n, p.GetUnit())
+	}
+	return words.Number(lang, int64(n)) + " ×"
 }
 
 func (k *Kiosk) stockProto(lang words.Lang, a books.Account, p *recordv1.Product) *storev1.Stock {

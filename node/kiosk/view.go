@@ -1,0 +1,319 @@
+package kiosk
+
+import (
+	"html/template"
+	"slices"
+	"time"
+
+	"holdfast.dev/hardware"
+	"holdfast.dev/internal/look"
+	"holdfast.dev/node/catalogue"
+	"holdfast.dev/node/devices"
+	"holdfast.dev/node/shopfloor"
+	"holdfast.dev/node/uplink"
+	recordv1 "holdfast.dev/proto/record/v1"
+	storev1 "holdfast.dev/proto/store/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/token"
+	"holdfast.dev/stock/words"
+)
+
+// view is what the templates see.
+type view struct {
+	Lang      words.Lang
+	Station   shopfloor.Station
+	Sound     bool   // this rendering may make a sound
+	Fault     bool   // the last scan met trouble in the machine
+	Notice    string // a refusal of a form
+	RequestID string // for a form that is sent without a script
+	Data      any    // of the page
+
+	k      *Kiosk
+	screen screen
+	arg    string
+	born   int64 // Unix ms; what was scanned later is newer than what the address asks for
+}
+
+func (k *Kiosk) newView(lang words.Lang) *view {
+	return &view{Lang: lang, RequestID: idString(newID()), k: k, born: time.Now().UnixMilli()}
+}
+
+// T is a text of the kiosk.
+func (v *view) T(key string, args ...any) string { return words.T(v.Lang, "kiosk."+key, args...) }
+
+// Info is the store.
+func (v *view) Info() Info { return v.k.o.Info }
+
+// Stations are the stations of the store.
+func (v *view) Stations() []Station { return v.k.o.Stations }
+
+// Langs are the languages to choose from.
+func (v *view) Langs() []words.Lang { return words.Langs() }
+
+// LangName names a language in itself.
+func (v *view) LangName(l words.Lang) string { return words.T(l, "common.language.name") }
+
+// Staff is who may sign in.
+func (v *view) Staff() []Staff { return v.k.o.Staff }
+
+// Managers is who may decide what is left to a manager.
+func (v *view) Managers() (all []Staff) {
+	for _, s := range v.k.o.Staff {
+		if s.Role == roleManager {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Deciders is who may answer the station's question.
+func (v *view) Deciders() []Staff {
+	if v.Station.Question != nil && v.Station.Question.Manager {
+		return v.Managers()
+	}
+	return v.Staff()
+}
+
+// MustSign tells whether the answer to the question needs a name and a PIN.
+func (v *view) MustSign() bool {
+	q := v.Station.Question
+	return q != nil && (v.Station.Staff == "" || q.Manager && !v.Station.Manager)
+}
+
+// Hello greets whoever works here.
+func (v *view) Hello() string {
+	if v.Station.Staff == "" {
+		return v.T("home.hello")
+	}
+	return v.T("home.hello", "name", v.Station.Staff)
+}
+
+// Money words an amount in the store's currency.
+func (v *view) Money(minor int64) string { return words.Money(v.Lang, minor, v.k.o.Info.Currency) }
+
+// Total is what the basket costs.
+func (v *view) Total() string {
+	minor, currency := v.Station.Total()
+	if currency == "" {
+		currency = v.k.o.Info.Currency
+	}
+	return words.Money(v.Lang, minor, currency)
+}
+
+// Quantity words units of a product.
+func (v *view) Quantity(n any, unit string) string {
+	return words.Quantity(v.Lang, unitsOfAny(n), unit)
+}
+
+// Of words "1 of 2".
+func (v *view) Of(done, all int32, unit string) string {
+	return v.T("of", "done", v.Quantity(done, unit), "all", v.Quantity(all, unit))
+}
+
+func unitsOfAny(n any) stock.Units {
+	switch n := n.(type) {
+	case stock.Units:
+		return n
+	case int64:
+		return stock.Units(n)
+	case int32:
+		return stock.Units(n)
+	case int:
+		return stock.Units(n)
+	}
+	return 0
+}
+
+// Name is a product's name.
+func (v *view) Name(p *recordv1.Product) string { return catalogue.Name(p, string(v.Lang)) }
+
+// Price words what a product costs, per piece, kilogram or litre.
+func (v *view) Price(minor any, currency, unit string) string {
+	price := words.Money(v.Lang, int64(unitsOfAny(minor)), currency)
+	switch unit {
+	case "g":
+		return price + "/kg"
+	case "ml":
+		return price + "/l"
+	}
+	return price
+}
+
+// Sentence words the station's last answer.
+func (v *view) Sentence() string { return v.k.sentence(v.Lang, *v.Station.Last) }
+
+// Headline is the short word above the sentence.
+func (v *view) Headline() string {
+	switch a := v.Station.Last; {
+	case a.Refusal == nil:
+		return v.T("verdict.yes")
+	case a.Refusal.Code == stock.WrongItem, a.Refusal.Code == stock.WrongStore, a.Refusal.Code == stock.LineComplete:
+		return v.T("verdict.wrong")
+	case a.Refusal.Code == stock.Unreadable, a.Refusal.Code == stock.BadCheckDigit:
+		return v.T("verdict.unread")
+	}
+	return v.T("verdict.no")
+}
+
+// NeedsWeight tells whether the last scan lacks a weight.
+func (v *view) NeedsWeight() bool {
+	a := v.Station.Last
+	return a != nil && a.Refusal != nil && a.Refusal.Code == stock.NeedWeight && a.Product != nil
+}
+
+// When words a moment of the API or of the books.
+func (v *view) When(at any) string {
+	var t time.Time
+	switch at := at.(type) {
+	case int64:
+		if at == 0 {
+			return ""
+		}
+		t = time.UnixMilli(at)
+	case time.Time:
+		t = at
+	case interface {
+		AsTime() time.Time
+		IsValid() bool
+	}:
+		if !at.IsValid() {
+			return ""
+		}
+		t = at.AsTime()
+	}
+	if t.IsZero() {
+		return ""
+	}
+	return words.When(v.Lang, t.In(v.k.zone), v.k.now())
+}
+
+// Late tells whether an order is due within the hour, or overdue.
+func (v *view) Late(p *storev1.Pickup) bool {
+	return p.GetPickupUntil().IsValid() && time.Until(p.GetPickupUntil().AsTime()) < time.Hour
+}
+
+// ModeName names what the scans of the station mean.
+func (v *view) ModeName() string { return v.T("mode." + modeNames[v.Station.Mode]) }
+
+// WantsMode tells whether the page is for another use of the scanner than the
+// station's.
+func (v *view) WantsMode() bool { return v.screen.mode != 0 && v.screen.mode != v.Station.Mode }
+
+// PageName is the name of the page.
+func (v *view) PageName() string { return v.screen.name }
+
+var modeNames = map[shopfloor.Mode]string{shopfloor.Selling: "sell", shopfloor.Receiving: "receive",
+	shopfloor.Picking: "pick", shopfloor.Staging: "stage", shopfloor.Collecting: "collect",
+	shopfloor.Looking: "stock", shopfloor.Counting: "count", shopfloor.Reshelving: "shelve"}
+
+// RiskName words the chance that the promise would be broken.
+func (v *view) RiskName() string {
+	const low, middle = 100, 400 // thousandths
+	switch risk := v.Station.Question.Risk; {
+	case risk < low:
+		return v.T("risk.low")
+	case risk < middle:
+		return v.T("risk.middle")
+	case risk < 1000:
+		return v.T("risk.high")
+	}
+	return v.T("risk.sure")
+}
+
+// RiskLevel is how many of four marks are filled.
+func (v *view) RiskLevel() int { return int(min(4, 1+v.Station.Question.Risk/300)) }
+
+// Link shows the line to the cloud.
+func (v *view) Link() template.HTML {
+	s := v.k.o.Link.State()
+	left := 0
+	if s.Phase == uplink.CatchingUp {
+		left = max(1, int(s.Backlog))
+	}
+	since := ""
+	if !s.Since.IsZero() {
+		since = v.When(s.Since)
+	}
+	return look.LinkState(v.Lang, s.Phase != uplink.Offline, left, since)
+}
+
+// Devices shows the station's printer and scanner.
+func (v *view) Devices() (all []template.HTML) {
+	mine := v.k.station(v.Station.Name)
+	for _, d := range v.k.o.Devices.States() {
+		if d.Name != mine.Printer && d.Name != mine.Scanner {
+			continue
+		}
+		icon, key := "scan-barcode", "device.scanner."
+		if d.Kind == devices.Printer {
+			icon, key = "printer", "device.printer."
+		}
+		word, state := phaseOf(d)
+		all = append(all, look.Device(icon, v.T(key+word), state))
+	}
+	return all
+}
+
+// phaseOf gives the word for a device's state, and how bad that is.
+func phaseOf(d devices.State) (word, state string) {
+	if d.Printer != nil && d.Phase == devices.Degraded {
+		switch {
+		case d.Printer.CoverOpen:
+			return "cover", "bad"
+		case d.Printer.PaperOut:
+			return "paper", "bad"
+		}
+	}
+	if d.Printer != nil && d.Phase == devices.Ready && d.Printer.PaperLow {
+		return "low", "warn"
+	}
+	switch d.Phase {
+	case devices.Ready:
+		return "ready", "ok"
+	case devices.Connecting:
+		return "connecting", "warn"
+	case devices.Degraded:
+		return "degraded", "bad"
+	}
+	return "gone", "bad"
+}
+
+// QuestionID is the id of the scan that the question is about.
+func (v *view) QuestionID() string { return idString(v.Station.Question.ID) }
+
+// Newest lists the basket, the last scanned first.
+func (v *view) Newest() []shopfloor.BasketLine {
+	lines := slices.Clone(v.Station.Lines)
+	slices.Reverse(lines)
+	return lines
+}
+
+// Receiving tells whether the station has a delivery open.
+func (v *view) Receiving() bool { return v.Station.Mode == shopfloor.Receiving }
+
+// Digits are the keys of a keypad but zero.
+func (v *view) Digits() []int { return []int{1, 2, 3, 4, 5, 6, 7, 8, 9} }
+
+// Group writes a pickup code for people.
+func (v *view) Group(code string) string { return token.GroupCode(code) }
+
+// Off is how much of a line is off the shelf and not given up.
+func (v *view) Off(l *storev1.PickupLine) int32 {
+	return l.GetPicked() + l.GetStaged() + l.GetCollected()
+}
+
+// Again tells whether a job may be printed again.
+func (v *view) Again(s hardware.PrintState) bool { return s != hardware.Queued }
+
+// JobPill is the look of a job's state.
+func (v *view) JobPill(s hardware.PrintState) string {
+	switch s {
+	case hardware.Printed, hardware.Sent:
+		return "pill-ok"
+	case hardware.Queued:
+		return "pill-info"
+	case hardware.Failed:
+		return "pill-bad"
+	}
+	return "pill-warn"
+}
