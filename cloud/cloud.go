@@ -119,7 +119,7 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := c.publishKey(ctx); err != nil {
+	if err := errors.Join(c.closeSessions(ctx), c.publishKey(ctx)); err != nil {
 		return errors.Join(err, c.engine.Close())
 	}
 	c.uplink = uplink.NewServer(uplink.Options{Office: uplink.FromEngine(c.engine), CA: c.ca, Logger: c.log})
@@ -139,6 +139,30 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	shopv1.RegisterShopServer(c.public.Server(), c.gateway)
 	shopv1.RegisterHeadOfficeServer(c.office.Server(), c.gateway.Office())
 	c.addChecks()
+	return nil
+}
+
+// closeSessions ends the sessions that a killed process left open: no stream
+// of theirs is alive.
+func (c *cloud) closeSessions(ctx context.Context) error {
+	var open []*headoffice.Store
+	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
+		open, err = headoffice.Stores(tx, 0, -1)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range open {
+		if !s.Connected {
+			continue
+		}
+		_, err := c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_CloseSession{
+			CloseSession: &recordv1.CloseSession{Store: uint32(s.ID), Session: s.Session}}})
+		if err != nil {
+			return fmt.Errorf("close the session of store %d: %w", s.ID, err)
+		}
+	}
 	return nil
 }
 
