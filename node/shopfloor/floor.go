@@ -283,15 +283,6 @@ func (f *Floor) after(rec *recordv1.Record) {
 	f.o.Notify(e)
 }
 
-// same refuses an id that was used for another request. A repeat of the same
-// request is fine: its answer is the first record's.
-func same(w Written, equal bool) error {
-	if w.Repeated && !equal {
-		return stock.Refuse(stock.IDReused, "id of record %d", w.Seq)
-	}
-	return nil
-}
-
 // account reads one SKU's book.
 func (f *Floor) account(tx *journal.Tx, sku stock.SKU) (books.Account, error) {
 	return books.Open(tx, f.o.Store).Account(sku)

@@ -2,6 +2,9 @@ package shopfloor
 
 import (
 	"context"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
@@ -27,6 +30,10 @@ func (f *Floor) checkDelivery(tx *journal.Tx, document string) error {
 	if err != nil || d.Count == 0 {
 		return err
 	}
+	return used(document, d)
+}
+
+func used(document string, d books.DocumentState) error {
 	return stock.Refuse(stock.DocumentUsed, "delivery %q has %d positions since record %d",
 		document, d.Count, d.First).With("document", document)
 }
@@ -35,27 +42,38 @@ func (f *Floor) checkDelivery(tx *journal.Tx, document string) error {
 // refused and changes nothing.
 func (f *Floor) Receive(ctx context.Context, c Cause, document string,
 	lines []*recordv1.MovementLine) (Written, error) {
-	w, err := f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	return f.once(ctx, c, isReceipt(document, lines), func(tx *journal.Tx, rec *recordv1.Record) error {
 		if err := f.checkDelivery(tx, document); err != nil {
 			return err
 		}
 		rec.Body = &recordv1.Record_Receipt{Receipt: &recordv1.Receipt{Document: document, Lines: lines}}
 		return nil
 	})
-	if err != nil {
-		return w, err
-	}
-	was := w.Record.GetReceipt()
-	return w, same(w, was.GetDocument() == document && equalLines(was.GetLines(), lines))
 }
 
-// ReceiveScan books one scan of an open delivery.
+func isReceipt(document string, lines []*recordv1.MovementLine) isFunc {
+	return is(func(rec *recordv1.Record) bool {
+		was := rec.GetReceipt()
+		return was != nil && was.GetDocument() == document && equalLines(was.GetLines(), lines)
+	})
+}
+
+func equalLines(a, b []*recordv1.MovementLine) bool {
+	return slices.EqualFunc(a, b, func(x, y *recordv1.MovementLine) bool { return proto.Equal(x, y) })
+}
+
+// ReceiveScan books one scan of an open delivery. A delivery that was booked
+// whole meanwhile is refused.
 func (f *Floor) ReceiveScan(ctx context.Context, c Cause, document string, sku stock.SKU,
 	n stock.Units) (Written, error) {
-	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	match := isReceipt(document, oneLine(sku, n))
+	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
 		d, err := books.Document(tx, f.o.Store, document)
 		if err != nil {
 			return err
+		}
+		if d.Count > int(d.Last) { // position 0 is there too: the whole
+			return used(document, d)
 		}
 		rec.Body = &recordv1.Record_Receipt{Receipt: &recordv1.Receipt{Document: document,
 			Position: d.Last + 1, Lines: oneLine(sku, n)}}
@@ -74,7 +92,11 @@ func (f *Floor) Count(ctx context.Context, c Cause, sku stock.SKU, counted stock
 	if counted < 0 || counted > ledger.MaxUnits {
 		return Written{}, stock.Refuse(stock.BadUnits, "counted %d", counted)
 	}
-	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	match := is(func(rec *recordv1.Record) bool {
+		was := rec.GetCount()
+		return was != nil && was.GetSku() == uint32(sku) && was.GetCounted() == int64(counted)
+	})
+	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
 		a, err := f.account(tx, sku)
 		if err != nil {
 			return err
@@ -95,7 +117,8 @@ func (f *Floor) Refund(ctx context.Context, c Cause, sale ID, lines []*recordv1.
 	if sale != (ID{}) {
 		r.SaleUid = sale[:]
 	}
-	return f.write(ctx, c, func(_ *journal.Tx, rec *recordv1.Record) error {
+	match := is(func(rec *recordv1.Record) bool { return proto.Equal(rec.GetRefund(), r) })
+	return f.once(ctx, c, match, func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Refund{Refund: r}
 		return nil
 	})
@@ -104,16 +127,24 @@ func (f *Floor) Refund(ctx context.Context, c Cause, sale ID, lines []*recordv1.
 // Reshelve books units that a shelf scan brought back to the shelf.
 func (f *Floor) Reshelve(ctx context.Context, c Cause, sku stock.SKU, n stock.Units,
 	shelf string) (Written, error) {
-	return f.write(ctx, c, func(_ *journal.Tx, rec *recordv1.Record) error {
-		rec.Body = &recordv1.Record_Reshelve{Reshelve: &recordv1.Reshelve{Sku: uint32(sku),
-			Units: int64(n), Shelf: shelf}}
+	if err := countable(n); err != nil {
+		return Written{}, err
+	}
+	r := &recordv1.Reshelve{Sku: uint32(sku), Units: int64(n), Shelf: shelf}
+	match := is(func(rec *recordv1.Record) bool { return proto.Equal(rec.GetReshelve(), r) })
+	return f.once(ctx, c, match, func(_ *journal.Tx, rec *recordv1.Record) error {
+		rec.Body = &recordv1.Record_Reshelve{Reshelve: r}
 		return nil
 	})
 }
 
 // Damage books units that cannot be sold, or throws damaged ones away.
 func (f *Floor) Damage(ctx context.Context, c Cause, d *recordv1.Damage) (Written, error) {
-	return f.write(ctx, c, func(_ *journal.Tx, rec *recordv1.Record) error {
+	if err := countable(stock.Units(d.GetUnits())); err != nil {
+		return Written{}, err
+	}
+	match := is(func(rec *recordv1.Record) bool { return proto.Equal(rec.GetDamage(), d) })
+	return f.once(ctx, c, match, func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Damage{Damage: d}
 		return nil
 	})

@@ -47,7 +47,7 @@ func (f *Floor) openReservation(tx *journal.Tx, id ID) (*books.Reservation, erro
 // product that is not on the order, or not needed any more, is refused. With
 // n = 0 everything of the product that is still on the shelf is picked.
 func (f *Floor) Pick(ctx context.Context, c Cause, id ID, sku stock.SKU, n stock.Units) (Written, error) {
-	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	return f.once(ctx, c, f.isPick(id, sku, n), func(tx *journal.Tx, rec *recordv1.Record) error {
 		r, err := f.openReservation(tx, id)
 		if err != nil {
 			return err
@@ -56,11 +56,12 @@ func (f *Floor) Pick(ctx context.Context, c Cause, id ID, sku stock.SKU, n stock
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			n = line.At(reservation.Reserved)
+		units := line.At(reservation.Reserved)
+		if n != 0 {
+			units = min(n, units)
 		}
 		rec.Body = &recordv1.Record_Pick{Pick: &recordv1.Pick{Reservation: id[:], Line: line.Line,
-			Units: int64(min(n, line.At(reservation.Reserved)))}}
+			Units: int64(units)}}
 		return nil
 	})
 }
@@ -102,62 +103,93 @@ func (f *Floor) productName(tx *journal.Tx, sku stock.SKU) string {
 	return p.GetName()
 }
 
-// Stage books everything that is picked of a reservation onto a pickup shelf.
+// Stage books everything that is picked of a reservation onto a pickup shelf, a
+// record for each line. The same request again is answered with its records.
 func (f *Floor) Stage(ctx context.Context, c Cause, id ID, shelf string) ([]Written, error) {
 	if shelf == "" || len(shelf) > maxDocument {
 		return nil, stock.Refuse(stock.BadRequest, "shelf of %d characters", len(shelf)).With("what", "shelf")
 	}
-	var lines []reservation.Line
+	match := about(id, func(rec *recordv1.Record) bool {
+		return rec.GetStage() != nil && rec.GetStage().GetShelf() == shelf
+	})
+	if all, err := f.stagedBefore(ctx, c, match); len(all) > 0 || err != nil {
+		return all, err
+	}
+	lines := 0
 	err := f.j.View(ctx, func(tx *journal.Tx) error {
 		r, err := f.openReservation(tx, id)
 		if err == nil {
-			lines = r.Lines
+			lines = len(r.Lines)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	var all []Written
-	for _, l := range lines {
-		if l.At(reservation.Picked) == 0 {
-			continue
-		}
-		w, err := f.write(ctx, c.part(l.Line), f.stageLine(id, l.Line, shelf))
-		if err != nil {
+	all, err := f.stageAll(ctx, c, lines, f.stageNext(id, shelf))
+	if err == nil && len(all) == 0 {
+		err = stock.Refuse(stock.WrongState, "nothing is picked").With("state", "new").With("step", "stage")
+	}
+	return all, err
+}
+
+// stagedBefore finds the records that a request made before.
+func (f *Floor) stagedBefore(ctx context.Context, c Cause, match isFunc) (all []Written, err error) {
+	for n := 0; c.ID != (ID{}); n++ {
+		id := c.part(n).ID
+		if _, known, err := f.j.Find(ctx, id); err != nil || !known {
 			return all, err
+		}
+		w, err := f.first(ctx, id)
+		if err == nil {
+			err = f.same(ctx, w, match)
+		}
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, w)
 	}
-	if len(all) == 0 {
-		return nil, stock.Refuse(stock.WrongState, "nothing is picked").With("state", "new").With("step", "stage")
-	}
-	return all, nil
+	return nil, nil
 }
 
-func (f *Floor) stageLine(id ID, line uint32, shelf string) buildFunc {
+// stageAll proposes a record for each line at once; those that find nothing
+// left to stage record nothing.
+func (f *Floor) stageAll(ctx context.Context, c Cause, lines int, build buildFunc) (all []Written, err error) {
+	proposals := make([]journal.Proposal, lines)
+	done := make([]func(context.Context, journal.Outcome, error) (Written, error), lines)
+	for n := range lines {
+		proposals[n], done[n] = f.proposal(c.part(n), build)
+	}
+	outs, errs := f.j.AppendAll(ctx, proposals)
+	for n := range lines {
+		w, doneErr := done[n](ctx, outs[n], errs[n])
+		if w.Seq > 0 {
+			all = append(all, w)
+		}
+		if err == nil {
+			err = doneErr
+		}
+	}
+	return all, err
+}
+
+// stageNext stages the first line that has picked units. So the first record of
+// a step carries the step's own id.
+func (f *Floor) stageNext(id ID, shelf string) buildFunc {
 	return func(tx *journal.Tx, rec *recordv1.Record) error {
 		r, err := f.openReservation(tx, id)
 		if err != nil {
 			return err
 		}
-		l, err := r.Line(line)
-		if err != nil || l.At(reservation.Picked) == 0 {
-			return err
+		for _, l := range r.Lines {
+			if n := l.At(reservation.Picked); n > 0 {
+				rec.Body = &recordv1.Record_Stage{Stage: &recordv1.Stage{Reservation: id[:], Line: l.Line,
+					Units: int64(n), Shelf: shelf}}
+				return nil
+			}
 		}
-		rec.Body = &recordv1.Record_Stage{Stage: &recordv1.Stage{Reservation: id[:], Line: line,
-			Units: int64(l.At(reservation.Picked)), Shelf: shelf}}
 		return nil
 	}
-}
-
-// part derives the id of one line's record from the id of a step on several.
-func (c Cause) part(n uint32) Cause {
-	if c.ID != (ID{}) {
-		c.ID[14] ^= byte(n >> 8)
-		c.ID[15] ^= byte(n)
-	}
-	return c
 }
 
 // Handover is what became of a collection.
@@ -181,7 +213,7 @@ func (f *Floor) Collect(ctx context.Context, c Cause, code string) (Handover, er
 		return Handover{}, stock.Refuse(stock.WrongStore, "token of store %d", t.Store).With("store", t.Store)
 	}
 	h := Handover{Reservation: t.Reservation}
-	h.Written, err = f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	h.Written, err = f.once(ctx, c, about(t.Reservation, handover), func(tx *journal.Tx, rec *recordv1.Record) error {
 		known, ok, err := books.Open(tx, f.o.Store).Reservation(t.Reservation)
 		switch {
 		case err != nil:
@@ -196,7 +228,7 @@ func (f *Floor) Collect(ctx context.Context, c Cause, code string) (Handover, er
 }
 
 func (f *Floor) collectByCode(ctx context.Context, c Cause, code string) (h Handover, err error) {
-	h.Written, err = f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	h.Written, err = f.once(ctx, c, f.isCollected(code), func(tx *journal.Tx, rec *recordv1.Record) error {
 		known, err := books.FindByCode(tx, f.o.Store, code)
 		if err != nil {
 			return err
@@ -206,7 +238,10 @@ func (f *Floor) collectByCode(ctx context.Context, c Cause, code string) (h Hand
 		}
 		return handKnown(known, rec, recordv1.Verification_VERIFICATION_CODE)
 	})
-	copy(h.Reservation[:], h.Record.GetCollect().GetReservation())
+	if err == nil {
+		h.Reservation = pad16(reservationIn(h.Record))
+		h.Unheard = h.Record.GetCollectByToken() != nil
+	}
 	return h, err
 }
 
@@ -287,7 +322,10 @@ func (f *Floor) tokenKeys() token.KeySet {
 
 // Release gives up what is open of a reservation.
 func (f *Floor) Release(ctx context.Context, c Cause, id ID, reason recordv1.ReleaseReason) (Written, error) {
-	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	match := about(id, func(rec *recordv1.Record) bool {
+		return rec.GetRelease() != nil && rec.GetRelease().GetReason() == reason
+	})
+	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
 		r, err := f.openReservation(tx, id)
 		if err != nil {
 			return err
@@ -300,7 +338,10 @@ func (f *Floor) Release(ctx context.Context, c Cause, id ID, reason recordv1.Rel
 // Missing says that n units of a line cannot be found: other units of the shelf
 // take their place if there are any, else the line runs short.
 func (f *Floor) Missing(ctx context.Context, c Cause, id ID, line uint32, n stock.Units) (Written, error) {
-	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	if err := countable(n); err != nil {
+		return Written{}, err
+	}
+	return f.once(ctx, c, isMissing(id, line, n), func(tx *journal.Tx, rec *recordv1.Record) error {
 		r, err := f.openReservation(tx, id)
 		if err != nil {
 			return err
@@ -324,9 +365,20 @@ func (f *Floor) Missing(ctx context.Context, c Cause, id ID, line uint32, n stoc
 	})
 }
 
+func isMissing(id ID, line uint32, n stock.Units) isFunc {
+	return about(id, func(rec *recordv1.Record) bool {
+		if s := rec.GetShortage(); s != nil {
+			return s.GetLine() == line && s.GetUnits() == int64(n)
+		}
+		p := rec.GetReplace()
+		return p != nil && p.GetLine() == line && p.GetUnits() == int64(n)
+	})
+}
+
 // Extend moves the pickup-by time of a reservation.
 func (f *Floor) Extend(ctx context.Context, c Cause, id ID, until int64) (Written, error) {
-	return f.write(ctx, c, func(tx *journal.Tx, rec *recordv1.Record) error {
+	match := about(id, func(rec *recordv1.Record) bool { return rec.GetExtend().GetPickupUntil() == until })
+	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
 		r, err := f.openReservation(tx, id)
 		if err != nil {
 			return err

@@ -3,9 +3,8 @@ package shopfloor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
@@ -47,6 +46,11 @@ type Sell struct {
 // must decide. A unit that the books do not know of at all is in the
 // customer's hand all the same: it is booked as found.
 func (f *Floor) Sell(ctx context.Context, s Sell) (Written, error) {
+	for _, l := range s.Lines {
+		if err := countable(stock.Units(l.GetUnits())); err != nil {
+			return Written{}, err
+		}
+	}
 	w, err := f.sellOwn(ctx, s)
 	if !stock.Refused(err, stock.Short) {
 		return w, err
@@ -56,14 +60,14 @@ func (f *Floor) Sell(ctx context.Context, s Sell) (Written, error) {
 			return w, err
 		}
 	}
-	return f.sold(f.write(ctx, s.Cause, func(tx *journal.Tx, rec *recordv1.Record) error {
+	return f.once(ctx, s.Cause, s.is(), func(tx *journal.Tx, rec *recordv1.Record) error {
 		sale, err := f.lastUnits(tx, s)
 		if err != nil {
 			return err
 		}
 		rec.Body = &recordv1.Record_Sale{Sale: sale}
 		return nil
-	}))(s)
+	})
 }
 
 func (f *Floor) sellOwn(ctx context.Context, s Sell) (Written, error) {
@@ -71,25 +75,20 @@ func (f *Floor) sellOwn(ctx context.Context, s Sell) (Written, error) {
 	if f.Mode() == recordv1.NodeMode_NODE_MODE_SAFE {
 		mode = recordv1.SaleMode_SALE_MODE_SAFE
 	}
-	return f.sold(f.write(ctx, s.Cause, func(_ *journal.Tx, rec *recordv1.Record) error {
+	return f.once(ctx, s.Cause, s.is(), func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Sale{Sale: s.sale(mode)}
 		return nil
-	}))(s)
+	})
 }
 
-// sold checks that a repeated id was this very sale.
-func (f *Floor) sold(w Written, err error) func(Sell) (Written, error) {
-	return func(s Sell) (Written, error) {
-		if err != nil || !w.Repeated {
-			return w, err
-		}
-		was := w.Record.GetSale().GetLines()
-		equal := len(was) == len(s.Lines)
-		for i := 0; equal && i < len(was); i++ {
-			equal = was[i].GetSku() == s.Lines[i].GetSku() && was[i].GetUnits() == s.Lines[i].GetUnits()
-		}
-		return w, same(w, equal)
-	}
+// is matches a sale of the same units; the price may have changed since.
+func (s Sell) is() isFunc {
+	return is(func(rec *recordv1.Record) bool {
+		return rec.GetSale() != nil && slices.EqualFunc(rec.GetSale().GetLines(), s.Lines,
+			func(a, b *recordv1.SaleLine) bool {
+				return a.GetSku() == b.GetSku() && a.GetUnits() == b.GetUnits()
+			})
+	})
 }
 
 func (s Sell) sale(mode recordv1.SaleMode) *recordv1.Sale {
@@ -320,16 +319,4 @@ func (f *Floor) bump(tx *journal.Tx, sku stock.SKU, n stock.Units, by string) ([
 			With("limit", maxBumped).With("what", "reservations")
 	}
 	return bumped, nil
-}
-
-func equalLines(a, b []*recordv1.MovementLine) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !proto.Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,0 +1,238 @@
+package shopfloor_test
+
+import (
+	"context"
+	"testing"
+
+	"holdfast.dev/node/shopfloor"
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/ledger"
+)
+
+// request is one step that carries an id.
+type request struct {
+	name string
+	do   func(c shopfloor.Cause) (shopfloor.Written, error)
+}
+
+// steps are requests of every kind, in an order in which each can be done, and
+// each with a second form that asks for something else.
+func steps(t *testing.T, s *store) (asked, other []request) {
+	ctx := t.Context()
+	one := func(n int64) []*recordv1.MovementLine { return []*recordv1.MovementLine{{Sku: 1, Units: n}} }
+	r, later := [16]byte(s.accept("AAAAAAAA", 3).Reservation), [16]byte(s.accept("BBBBBBBB", 1).Reservation)
+	sell := func(n int64) func(shopfloor.Cause) (shopfloor.Written, error) {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) {
+			return s.Sell(ctx, shopfloor.Sell{Cause: c, Lines: []*recordv1.SaleLine{{Sku: 1, Units: n}}})
+		}
+	}
+	staged := func(shelf string) func(shopfloor.Cause) (shopfloor.Written, error) {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) {
+			all, err := s.Stage(ctx, c, r, shelf)
+			if err != nil {
+				return shopfloor.Written{}, err
+			}
+			return all[0], nil
+		}
+	}
+	add := func(name string, first, second func(c shopfloor.Cause) (shopfloor.Written, error)) {
+		asked, other = append(asked, request{name, first}), append(other, request{name, second})
+	}
+	type do = func(c shopfloor.Cause) (shopfloor.Written, error)
+	receive := func(n int64) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Receive(ctx, c, "REP-1", one(n)) }
+	}
+	scanIn := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.ReceiveScan(ctx, c, "REP-2", bread, n) }
+	}
+	count := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Count(ctx, c, bread, n, "") }
+	}
+	refund := func(n int64) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Refund(ctx, c, [16]byte{}, one(n), false) }
+	}
+	reshelve := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Reshelve(ctx, c, bread, n, "") }
+	}
+	damage := func(n int64) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) {
+			return s.Damage(ctx, c, &recordv1.Damage{Sku: 1, Units: n})
+		}
+	}
+	pick := func(sku stock.SKU) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Pick(ctx, c, r, sku, 2) }
+	}
+	missing := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Missing(ctx, c, r, 1, n) }
+	}
+	extend := func(ms int64) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Extend(ctx, c, later, s.now+ms) }
+	}
+	release := func(why recordv1.ReleaseReason) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Release(ctx, c, later, why) }
+	}
+	collect := func(code string) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) {
+			h, err := s.Collect(ctx, c, code)
+			if err == nil && h.Reservation != r {
+				t.Errorf("collect answered for %x, want %x", h.Reservation, r)
+			}
+			return h.Written, err
+		}
+	}
+	add("receive", receive(4), receive(5))
+	add("receive a scan", scanIn(1), scanIn(2))
+	add("sell", sell(1), sell(2))
+	add("count", count(12), count(11))
+	add("refund", refund(2), refund(1))
+	add("reshelve", reshelve(1), reshelve(2))
+	add("damage", damage(1), damage(2))
+	add("missing", missing(1), missing(2))
+	add("pick", pick(bread), pick(cheese))
+	add("stage", staged("A1"), staged("A2"))
+	add("extend", extend(5000), extend(6000))
+	add("release", release(recordv1.ReleaseReason_RELEASE_REASON_STAFF), release(recordv1.ReleaseReason_RELEASE_REASON_CANCEL))
+	add("pick the rest", func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Pick(ctx, c, r, bread, 0) },
+		func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Pick(ctx, c, later, bread, 0) })
+	add("collect", collect("AAAAAAAA"), collect("BBBBBBBB"))
+	return asked, other
+}
+
+func TestEveryStepIsDoneOnceByItsIDAndTheIDIsGoodForNothingElse(t *testing.T) {
+	s := open(t)
+	s.receive(20)
+	s.grant(8)
+	asked, other := steps(t, s)
+	causes := make([]shopfloor.Cause, len(asked))
+	first := make([]uint64, len(asked))
+	for i, step := range asked {
+		causes[i] = shopfloor.Cause{ID: s.id(), Actor: "till1"}
+		w, err := step.do(causes[i])
+		if err != nil || w.Seq == 0 || w.Repeated {
+			t.Fatalf("%s: %+v %v", step.name, w, err)
+		}
+		first[i] = w.Seq
+	}
+	head := s.Head().Seq
+	for i, step := range asked {
+		if w, err := step.do(causes[i]); err != nil || w.Seq != first[i] || !w.Repeated {
+			t.Errorf("%s again: record %d, repeated %v, %v; want record %d", step.name, w.Seq, w.Repeated, err, first[i])
+		}
+		if _, err := other[i].do(causes[i]); !stock.Refused(err, stock.IDReused) {
+			t.Errorf("%s otherwise with the same id: %v", step.name, err)
+		}
+		if _, err := step.do(causes[(i+1)%len(causes)]); !stock.Refused(err, stock.IDReused) {
+			t.Errorf("%s with the id of %s: %v", step.name, asked[(i+1)%len(asked)].name, err)
+		}
+	}
+	if s.Head().Seq != head {
+		t.Errorf("repeats wrote %d records", s.Head().Seq-head)
+	}
+}
+
+// acceptLines accepts an order of several lines of bread.
+func (s *store) acceptLines(code string, units ...int64) [16]byte {
+	r := s.reserve(code, 1)
+	r.Lines = nil
+	for i, n := range units {
+		r.Lines = append(r.Lines, &recordv1.ReservedLine{Line: uint32(i + 1), Sku: 1, Units: n})
+	}
+	if err := s.direct(&recordv1.Directive{Body: &recordv1.Directive_Reserve{Reserve: r}}); err != nil {
+		s.t.Fatal(err)
+	}
+	return [16]byte(r.Reservation)
+}
+
+func TestStagingSeveralLinesIsDoneOnceByItsID(t *testing.T) {
+	s := open(t)
+	s.receive(6)
+	s.grant(6)
+	id := s.acceptLines("AAAAAAAA", 1, 2, 3)
+	for range 3 {
+		if _, err := s.Pick(t.Context(), shopfloor.Cause{ID: s.id()}, id, bread, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := shopfloor.Cause{ID: s.id()}
+	first, err := s.Stage(t.Context(), c, id, "A1")
+	if err != nil || len(first) != 3 {
+		t.Fatalf("stage: %v %v", first, err)
+	}
+	again, err := s.Stage(t.Context(), c, id, "A1")
+	if err != nil || len(again) != 3 {
+		t.Fatalf("stage again: %v %v", again, err)
+	}
+	for i, w := range again {
+		if w.Seq != first[i].Seq || !w.Repeated {
+			t.Errorf("line %d again is record %d, was %d", i+1, w.Seq, first[i].Seq)
+		}
+	}
+	next := c.ID
+	next[15] ^= 1 // ids that callers count up must not meet ids derived from others
+	if _, err := s.Sell(t.Context(), shopfloor.Sell{Cause: shopfloor.Cause{ID: next},
+		Lines: []*recordv1.SaleLine{{Sku: 1, Units: 1}}}); err != nil {
+		t.Errorf("a sale with a neighbouring id: %v", err)
+	}
+	s.want("staged", map[ledger.Account]stock.Units{ledger.Staged: 6, ledger.Picked: 0})
+}
+
+func TestTwoTillsShareTheLastUnitOnce(t *testing.T) {
+	s := open(t)
+	s.receive(1)
+	r := s.reserve("CCCCCCCC", 1)
+	s.grant(1)
+	tok := s.token(r)
+	const tills = 8
+	errs := make(chan error, tills)
+	for range tills {
+		c := shopfloor.Cause{ID: s.id()}
+		go func() {
+			_, err := s.Collect(context.WithoutCancel(t.Context()), c, tok)
+			errs <- err
+		}()
+	}
+	collected := 0
+	for range tills {
+		switch err := <-errs; {
+		case err == nil:
+			collected++
+		case !stock.Refused(err, stock.AlreadyCollected):
+			t.Errorf("second presentation: %v", err)
+		}
+	}
+	if collected != 1 {
+		t.Errorf("handed over %d times", collected)
+	}
+	s.want("after", map[ledger.Account]stock.Units{ledger.Collected: 1, ledger.Online: 0})
+}
+
+func TestQuantitiesThatAreNoneChangeNothing(t *testing.T) {
+	s := open(t)
+	s.receive(5)
+	s.grant(2)
+	id := [16]byte(s.accept("AAAAAAAA", 2).Reservation)
+	ctx := t.Context()
+	for _, n := range []stock.Units{0, -1, ledger.MaxUnits + 1, 1 << 62} {
+		c := func() shopfloor.Cause { return shopfloor.Cause{ID: s.id()} }
+		line := []*recordv1.MovementLine{{Sku: 1, Units: int64(n)}}
+		sale := shopfloor.Sell{Cause: c(), Lines: []*recordv1.SaleLine{{Sku: 1, Units: 6}, {Sku: 1, Units: int64(n)}}}
+		head := s.Head().Seq
+		_, sell := s.Sell(ctx, sale)
+		_, receive := s.Receive(ctx, c(), "N", line)
+		_, scanIn := s.ReceiveScan(ctx, c(), "N", bread, n)
+		_, refund := s.Refund(ctx, c(), [16]byte{}, line, false)
+		_, reshelve := s.Reshelve(ctx, c(), bread, n, "")
+		_, damage := s.Damage(ctx, c(), &recordv1.Damage{Sku: 1, Units: int64(n)})
+		_, missing := s.Missing(ctx, c(), id, 1, n)
+		for name, err := range map[string]error{"sell": sell, "receive": receive, "scan": scanIn, "refund": refund,
+			"reshelve": reshelve, "damage": damage, "missing": missing} {
+			if !stock.Refused(err, stock.BadUnits) {
+				t.Errorf("%s %d units: %v", name, n, err)
+			}
+		}
+		if s.Head().Seq != head {
+			t.Errorf("%d units wrote %d records", n, s.Head().Seq-head)
+		}
+	}
+}
