@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -104,6 +105,7 @@ func (f *Floor) ApplyDirectives(ctx context.Context, from uint64, prev []byte, r
 		if err := f.reload(ctx); err != nil {
 			return applied, err
 		}
+		f.touchAll()
 		f.o.Notify(Event{Kind: "settings"})
 	}
 	return applied, nil
@@ -234,6 +236,18 @@ func (f *Floor) touch(skus []stock.SKU) {
 		f.touched[sku] = true
 	}
 	f.mu.Unlock()
+	f.look()
+}
+
+// touchAll marks every SKU.
+func (f *Floor) touchAll() {
+	f.mu.Lock()
+	f.all = true
+	f.mu.Unlock()
+	f.look()
+}
+
+func (f *Floor) look() {
 	select {
 	case f.wake <- struct{}{}:
 	default: // a look is due already
@@ -258,14 +272,14 @@ func (f *Floor) Balance(ctx context.Context) error {
 // BalanceOnce looks once at every SKU that was touched.
 func (f *Floor) BalanceOnce(ctx context.Context) error {
 	f.mu.Lock()
-	skus := make([]stock.SKU, 0, len(f.touched))
-	for sku := range f.touched {
-		skus = append(skus, sku)
-	}
+	skus, all := slices.Sorted(maps.Keys(f.touched)), f.all
 	clear(f.touched)
+	f.all = false
 	f.mu.Unlock()
-	slices.Sort(skus)
 	due, err := f.dueGrants(ctx, skus)
+	if all && err == nil {
+		due, err = f.allDueGrants(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -280,8 +294,35 @@ func (f *Floor) BalanceOnce(ctx context.Context) error {
 		if _, refused := stock.AsRefusal(err); err != nil && !refused {
 			return err
 		}
+		if stock.Refused(err, stock.Busy) {
+			f.mu.Lock()
+			f.touched[sku] = true // at the next look; waking now would only add to the crowd
+			f.mu.Unlock()
+		}
 	}
 	return nil
+}
+
+// accountsPage bounds the accounts that are looked at together.
+const accountsPage = 1000
+
+// allDueGrants looks at every SKU.
+func (f *Floor) allDueGrants(ctx context.Context) (due []stock.SKU, err error) {
+	after, more := stock.SKU(0), true
+	for more && err == nil {
+		err = f.j.View(ctx, func(tx *journal.Tx) error {
+			page, err := books.Accounts(tx, f.o.Store, after, accountsPage)
+			more = len(page) == accountsPage
+			for _, a := range page {
+				after = a.SKU
+				if f.unasked(a) > 0 {
+					due = append(due, a.SKU)
+				}
+			}
+			return err
+		})
+	}
+	return due, err
 }
 
 // dueGrants looks, outside the writer, which SKUs need a grant at all.

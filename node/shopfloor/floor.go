@@ -78,6 +78,7 @@ type Floor struct {
 
 	mu      sync.Mutex
 	touched map[stock.SKU]bool // SKUs whose share may need a grant
+	all     bool               // every SKU's share may need one
 	wake    chan struct{}
 	desks   map[string]*desk
 	policy  *recordv1.Policy
@@ -110,6 +111,7 @@ func (f *Floor) Open(ctx context.Context, j *journal.Journal) error {
 	if err := f.reload(ctx); err != nil {
 		return err
 	}
+	f.touchAll() // what was due when the node stopped
 	head := j.Head().Seq
 	if head == 0 {
 		return nil
@@ -182,7 +184,12 @@ func (f *Floor) Mode() recordv1.NodeMode { return recordv1.NodeMode(f.mode.Load(
 
 // Trust ends SAFE mode: the cloud has seen this store's history and goes on
 // from it.
-func (f *Floor) Trust() { f.mode.Store(int32(recordv1.NodeMode_NODE_MODE_NORMAL)) }
+func (f *Floor) Trust() {
+	was := f.mode.Swap(int32(recordv1.NodeMode_NODE_MODE_NORMAL))
+	if was != int32(recordv1.NodeMode_NODE_MODE_NORMAL) {
+		f.touchAll() // no grants were made meanwhile
+	}
+}
 
 // SetClock tells how much the node's clock can be trusted.
 func (f *Floor) SetClock(s recordv1.ClockState) { f.clock.Store(int32(s)) }
@@ -243,7 +250,7 @@ func (f *Floor) proposal(c Cause, build buildFunc) (journal.Proposal,
 		case out.Seq == 0:
 			return Written{}, nil
 		}
-		f.after(rec)
+		f.after(ctx, rec)
 		return Written{Seq: out.Seq, Record: rec}, nil
 	}
 	return journal.Proposal{UID: c.ID, Decide: decide}, done
@@ -273,14 +280,35 @@ func (f *Floor) first(ctx context.Context, id ID) (Written, error) {
 }
 
 // after tells the world what a durable record changed.
-func (f *Floor) after(rec *recordv1.Record) {
+func (f *Floor) after(ctx context.Context, rec *recordv1.Record) {
 	e := Event{Kind: "stock", SKUs: skusOf(rec), Seq: rec.GetSeq()}
 	if id := reservationIn(rec); len(id) == 16 {
 		e.Kind = "pickup"
 		copy(e.Reservation[:], id)
+		if len(e.SKUs) == 0 {
+			e.SKUs = f.reserved(ctx, e.Reservation)
+		}
 	}
 	f.touch(e.SKUs)
 	f.o.Notify(e)
+}
+
+// reserved lists the SKUs of a reservation. It only says where to look again:
+// a caller who left while it was read misses nothing that is kept.
+func (f *Floor) reserved(ctx context.Context, id ID) (skus []stock.SKU) {
+	err := f.j.View(context.WithoutCancel(ctx), func(tx *journal.Tx) error {
+		r, known, err := books.Open(tx, f.o.Store).Reservation(id)
+		if known {
+			for _, l := range r.Lines {
+				skus = append(skus, l.SKU)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		f.o.Logger.Warn("list what an order holds", "err", err)
+	}
+	return skus
 }
 
 // account reads one SKU's book.

@@ -62,24 +62,39 @@ type store struct {
 	dseq uint64
 	hash journal.Hash
 	key  ed25519.PrivateKey
+	path string // of the journal; empty: in memory
+	heed func(shopfloor.Event)
 }
 
 func open(t *testing.T) *store {
 	s := &store{t: t, now: 1_000_000, key: ed25519.NewKeyFromSeed(make([]byte, 32))}
-	s.Floor = shopfloor.New(shopfloor.Options{Store: 7, Epoch: stock.Epoch{Timeline: 1, Counter: 1},
-		Tenant: 1, Catalogue: shelf{}, Now: func() int64 { return s.now }, NewID: s.id})
-	j, err := journal.Open(t.Context(), journal.Options{Machine: s.Machine()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { j.Close() })
-	if err := s.Open(t.Context(), j); err != nil {
-		t.Fatal(err)
-	}
-	s.j = j
+	s.start()
 	s.direct(&recordv1.Directive{Body: &recordv1.Directive_Keys{Keys: &recordv1.KeySet{Version: 1,
 		Keys: []*recordv1.PickupKey{{Id: 9, Public: s.key.Public().(ed25519.PublicKey), NotAfter: 1 << 50}}}}})
 	return s
+}
+
+// start starts the store's node, or starts it again.
+func (s *store) start() {
+	if s.j != nil {
+		s.j.Close()
+	}
+	s.Floor = shopfloor.New(shopfloor.Options{Store: 7, Epoch: stock.Epoch{Timeline: 1, Counter: 1},
+		Tenant: 1, Catalogue: shelf{}, Now: func() int64 { return s.now }, NewID: s.id,
+		Notify: func(e shopfloor.Event) {
+			if s.heed != nil {
+				s.heed(e)
+			}
+		}})
+	j, err := journal.Open(s.t.Context(), journal.Options{Path: s.path, Machine: s.Machine()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { j.Close() })
+	if err := s.Open(s.t.Context(), j); err != nil {
+		s.t.Fatal(err)
+	}
+	s.j = j
 }
 
 func (s *store) id() (id [16]byte) {

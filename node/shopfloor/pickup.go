@@ -285,7 +285,11 @@ func (f *Floor) handUnheard(tx *journal.Tx, rec *recordv1.Record, raw string, t 
 			if err != nil {
 				return err
 			}
-			left[l.SKU] = a.Balances[ledger.Online]
+			if a.Rights.Timeline == t.Timeline { // units of another timeline are not this token's
+				left[l.SKU] = a.Balances[ledger.Online]
+			} else {
+				left[l.SKU] = 0
+			}
 		}
 		line := uint32(i + 1)
 		by.Lines = append(by.Lines, &recordv1.OutcomeLine{Line: line, Units: int64(l.Units)})
@@ -397,12 +401,12 @@ func (f *Floor) ExpireDue(ctx context.Context) (int, error) {
 	if f.Clock() == recordv1.ClockState_CLOCK_STATE_JUMPED {
 		return 0, nil
 	}
-	now, grace := f.o.Now(), f.Policy().GetGraceMs()
+	before := f.o.Now() - f.Policy().GetGraceMs()
 	var due []ID
 	err := f.j.View(ctx, func(tx *journal.Tx) error {
 		open, err := books.OpenReservations(tx, f.o.Store, maxOpen)
 		for _, r := range open {
-			if r.PickupUntil+grace <= now {
+			if r.PickupUntil <= before {
 				due = append(due, r.ID)
 			}
 		}
@@ -411,11 +415,29 @@ func (f *Floor) ExpireDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i, id := range due {
-		_, err := f.Release(ctx, Cause{Actor: "node"}, id, recordv1.ReleaseReason_RELEASE_REASON_EXPIRE)
+	released := 0
+	for _, id := range due {
+		w, err := f.write(ctx, Cause{Actor: "node"}, f.expire(id, before))
 		if _, refused := stock.AsRefusal(err); err != nil && !refused {
-			return i, err
+			return released, err
+		}
+		if w.Seq > 0 {
+			released++
 		}
 	}
-	return len(due), nil
+	return released, nil
+}
+
+// expire gives up a reservation that is still due: it may have been extended
+// since it was listed.
+func (f *Floor) expire(id ID, before int64) buildFunc {
+	return func(tx *journal.Tx, rec *recordv1.Record) error {
+		r, err := f.openReservation(tx, id)
+		if err != nil || r.PickupUntil > before {
+			return err
+		}
+		rec.Body = &recordv1.Record_Release{Release: &recordv1.Release{Reservation: id[:],
+			Reason: recordv1.ReleaseReason_RELEASE_REASON_EXPIRE}}
+		return nil
+	}
 }

@@ -2,6 +2,7 @@ package shopfloor
 
 import (
 	"context"
+	"slices"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
@@ -75,7 +76,7 @@ func (f *Floor) readProduct(ctx context.Context, d *desk, s Scan, sym gtin.Symbo
 	a := Answer{Product: p, Units: unitsOf(p, sym, s)}
 	c := Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}
 	sku := stock.SKU(p.GetSku())
-	if a.Units == 0 && d.Mode != Picking && d.Mode != Looking && d.Mode != Counting {
+	if a.Units == 0 && !slices.Contains([]Mode{Picking, Staging, Looking, Counting}, d.Mode) {
 		return a, stock.Refuse(stock.NeedWeight, "%s is sold by weight", p.GetGtin()).With("product", p.GetName())
 	}
 	var w Written
@@ -159,6 +160,9 @@ func (f *Floor) sellScan(ctx context.Context, d *desk, s Scan, a Answer) (Answer
 		d.Question = question(s, a, r)
 		return a, err
 	}
+	if _, refused := stock.AsRefusal(err); err != nil && !refused {
+		d.doubt = true // the sale may be booked all the same
+	}
 	if err != nil {
 		return a, err
 	}
@@ -167,19 +171,32 @@ func (f *Floor) sellScan(ctx context.Context, d *desk, s Scan, a Answer) (Answer
 	if w.Record.GetSale().GetMode() == recordv1.SaleMode_SALE_MODE_FOUND {
 		a.Done = "floor.found"
 	}
-	if !w.Repeated {
-		d.Lines = append(d.Lines, BasketLine{Product: a.Product, Line: line,
-			Mode: w.Record.GetSale().GetMode(), Seq: w.Seq})
-	}
+	d.add(w, a.Product)
 	return a, nil
+}
+
+// add puts a sale into the basket that it was booked for, once.
+func (d *desk) add(w Written, p *recordv1.Product) {
+	sale := w.Record.GetSale()
+	known := slices.ContainsFunc(d.Lines, func(l BasketLine) bool { return l.Seq == w.Seq })
+	if known || pad16(sale.GetBasket()) != d.Basket {
+		return
+	}
+	for _, l := range sale.GetLines() {
+		d.Lines = append(d.Lines, BasketLine{Product: p, Line: l, Mode: sale.GetMode(), Seq: w.Seq})
+	}
 }
 
 func (f *Floor) openBasket(ctx context.Context, d *desk) error {
 	if d.Basket != (ID{}) {
 		return nil
 	}
-	d.Basket = f.o.NewID()
-	return f.keep(ctx, d)
+	d.Basket, d.since = f.o.NewID(), f.j.Head().Seq
+	if err := f.keep(ctx, d); err != nil {
+		d.Basket = ID{} // the next scan opens another
+		return err
+	}
+	return nil
 }
 
 func question(s Scan, a Answer, r *stock.Refusal) *Question {

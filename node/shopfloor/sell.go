@@ -3,6 +3,7 @@ package shopfloor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -112,7 +113,8 @@ func (f *Floor) recall(ctx context.Context, lines []*recordv1.SaleLine) bool {
 			if err != nil {
 				return err
 			}
-			if missing := n - a.Balances[ledger.Sellable]; missing > 0 && a.Rights.Online() >= missing {
+			missing := min(n-a.Balances[ledger.Sellable], a.Rights.Online())
+			if missing > 0 {
 				wants = append(wants, Want{SKU: sku, Target: a.Rights.Returned + missing,
 					Timeline: a.Rights.Timeline})
 			}
@@ -195,7 +197,7 @@ func cover(a books.Account, n stock.Units) shortfall {
 	s.found = max(0, n-(own+online+reserved))
 	s.bump = min(reserved, max(0, n-s.found-(own+online)))
 	s.debt = own+s.found+s.bump < n
-	s.risk = escrow.Risk(a.Rights.Online(), n-s.found-s.bump-max(0, own))
+	s.risk = escrow.Risk(a.Rights.Online(), n-s.bump-max(0, own+s.found))
 	switch {
 	case s.bump > 0:
 		s.level, s.risk = levelBump, 1000
@@ -205,43 +207,38 @@ func cover(a books.Account, n stock.Units) shortfall {
 	return s
 }
 
-// lastUnits decides, in the writer, how a sale beyond sellable is booked.
+// lastUnits decides, in the writer, how a sale beyond sellable is booked: all
+// of it, or none. A refusal is about the product that needs the most.
 func (f *Floor) lastUnits(tx *journal.Tx, s Sell) (*recordv1.Sale, error) {
+	var all []shortfall
+	var refused *stock.Refusal
 	need := wanted(s.Lines)
-	if len(need) != 1 {
-		return nil, f.firstShort(tx, s, need)
-	}
-	sku := stock.SKU(s.Lines[0].GetSku())
-	a, err := f.account(tx, sku)
-	if err != nil {
-		return nil, err
-	}
-	short := cover(a, need[sku])
-	if err := f.mayLend(short, s.Decided); err != nil {
-		return nil, err
-	}
-	return f.lend(tx, s, short)
-}
-
-// firstShort names the first line of a basket that needs a person; a till then
-// sells that line alone.
-func (f *Floor) firstShort(tx *journal.Tx, s Sell, need map[stock.SKU]stock.Units) error {
-	for _, l := range s.Lines {
-		sku := stock.SKU(l.GetSku())
+	for _, sku := range slices.Sorted(maps.Keys(need)) {
 		a, err := f.account(tx, sku)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if have := a.Balances[ledger.Sellable]; have < need[sku] {
-			return stock.Refuse(stock.Short, "sku %d: sellable %d, need %d; sell this line alone",
-				sku, have, need[sku]).With("available", max(0, have)).With("wanted", need[sku]).With("sku", sku)
+		short := cover(a, need[sku])
+		all = append(all, short)
+		no := f.mayLend(short, s.Decided)
+		if no != nil && (refused == nil || no.Code == stock.ManagerNeeded && refused.Code != no.Code) {
+			refused = no
 		}
 	}
-	return stock.Refuse(stock.Busy, "stock changed while the sale was booked").With("after_ms", 0)
+	if refused != nil {
+		return nil, refused
+	}
+	sale := s.sale(recordv1.SaleMode_SALE_MODE_NORMAL)
+	for _, short := range all {
+		if err := f.lend(tx, sale, short, s.Decided); err != nil {
+			return nil, err
+		}
+	}
+	return sale, nil
 }
 
 // mayLend applies the policy to a unit that is promised.
-func (f *Floor) mayLend(s shortfall, by *Decider) error {
+func (f *Floor) mayLend(s shortfall, by *Decider) *stock.Refusal {
 	if s.level == levelOwn || s.level == levelFound {
 		return nil
 	}
@@ -263,35 +260,39 @@ func (f *Floor) mayLend(s shortfall, by *Decider) error {
 		With("level", fmt.Sprintf("L%d", s.level)).With("sku", s.sku)
 }
 
-// lend books a sale that sellable does not cover, in one entry with what
-// covers it.
-func (f *Floor) lend(tx *journal.Tx, s Sell, short shortfall) (*recordv1.Sale, error) {
-	sale := s.sale(recordv1.SaleMode_SALE_MODE_NORMAL)
+// gravity orders the modes of a sale of several products: the gravest names it.
+var gravity = map[recordv1.SaleMode]int{recordv1.SaleMode_SALE_MODE_FOUND: 1,
+	recordv1.SaleMode_SALE_MODE_BUMP: 2, recordv1.SaleMode_SALE_MODE_BORROW: 3}
+
+// lend adds to a sale what covers one product that sellable does not.
+func (f *Floor) lend(tx *journal.Tx, sale *recordv1.Sale, short shortfall, by *Decider) error {
 	if short.level == levelOwn {
-		return sale, nil
+		return nil
 	}
+	mode := recordv1.SaleMode_SALE_MODE_FOUND
 	if short.found > 0 {
-		sale.Mode = recordv1.SaleMode_SALE_MODE_FOUND
-		sale.Found = []*recordv1.MovementLine{{Sku: uint32(short.sku), Units: int64(short.found)}}
+		sale.Found = append(sale.Found, &recordv1.MovementLine{Sku: uint32(short.sku), Units: int64(short.found)})
 	}
-	if short.level == levelFound {
-		return sale, nil
-	}
-	sale.RiskPermille, sale.DecidedBy = short.risk, "policy"
-	if s.Decided != nil {
-		sale.DecidedBy = s.Decided.Name
+	if short.level != levelFound {
+		sale.RiskPermille, sale.DecidedBy = max(sale.RiskPermille, short.risk), "policy"
+		if by != nil {
+			sale.DecidedBy = by.Name
+		}
 	}
 	if short.bump > 0 {
 		bumped, err := f.bump(tx, short.sku, short.bump, sale.DecidedBy)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		sale.Mode, sale.Bumped = recordv1.SaleMode_SALE_MODE_BUMP, bumped
+		mode, sale.Bumped = recordv1.SaleMode_SALE_MODE_BUMP, append(sale.Bumped, bumped...)
 	}
 	if short.debt {
-		sale.Mode = recordv1.SaleMode_SALE_MODE_BORROW
+		mode = recordv1.SaleMode_SALE_MODE_BORROW
 	}
-	return sale, nil
+	if gravity[mode] > gravity[sale.Mode] {
+		sale.Mode = mode
+	}
+	return nil
 }
 
 // bump chooses the reservations that lose units: the newest first, and only

@@ -88,7 +88,9 @@ func (s Station) Total() (minor int64, currency string) {
 // desk is a station with the turn that lets one scan in at a time.
 type desk struct {
 	Station
-	turn chan struct{}
+	turn  chan struct{}
+	since uint64 // head of the journal when the basket was opened
+	doubt bool   // a sale ended in a fault: the basket must be read again
 }
 
 // maxStations bounds how many stations one store has.
@@ -97,9 +99,13 @@ const maxStations = 64
 // maxName bounds a station's name.
 const maxName = 40
 
-// basketTail bounds how far back the records of an open basket are looked for
-// after a restart.
-const basketTail = 500
+const (
+	// basketTail bounds how far back the records of an open basket are looked
+	// for after a restart.
+	basketTail = 100_000
+	// basketPage bounds the records that are looked at together.
+	basketPage, basketPageBytes = 500, 1 << 22
+)
 
 // take gives the caller the station's turn; done gives it back.
 func (f *Floor) take(ctx context.Context, name string) (d *desk, done func(), err error) {
@@ -109,10 +115,27 @@ func (f *Floor) take(ctx context.Context, name string) (d *desk, done func(), er
 	}
 	select {
 	case d.turn <- struct{}{}:
-		return d, func() { <-d.turn }, nil
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
+	done = func() { <-d.turn }
+	if err := f.settle(ctx, d); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return d, done, nil
+}
+
+// settle finds out what a basket holds after a fault.
+func (f *Floor) settle(ctx context.Context, d *desk) error {
+	if !d.doubt {
+		return nil
+	}
+	lines, err := f.basketLines(ctx, d.Basket, d.since)
+	if err == nil {
+		d.Lines, d.doubt = lines, false
+	}
+	return err
 }
 
 func (f *Floor) desk(ctx context.Context, name string) (*desk, error) {
@@ -129,7 +152,7 @@ func (f *Floor) desk(ctx context.Context, name string) (*desk, error) {
 	if n >= maxStations {
 		return nil, stock.Refuse(stock.TooMany, "%d stations", n).With("limit", maxStations).With("what", "stations")
 	}
-	s, err := f.loadStation(ctx, name)
+	loaded, err := f.loadDesk(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -138,9 +161,8 @@ func (f *Floor) desk(ctx context.Context, name string) (*desk, error) {
 	if d, ok := f.desks[name]; ok {
 		return d, nil
 	}
-	d = &desk{Station: s, turn: make(chan struct{}, 1)}
-	f.desks[name] = d
-	return d, nil
+	f.desks[name] = loaded
+	return loaded, nil
 }
 
 // Station returns a copy of a station's state; a new name is a new station, in
@@ -168,12 +190,13 @@ type keptStation struct {
 	Document string
 	Pickup   ID
 	Basket   ID
+	Since    uint64
 }
 
 func stationKey(name string) string { return "station/" + name }
 
-func (f *Floor) loadStation(ctx context.Context, name string) (Station, error) {
-	s := Station{Name: name, Mode: Selling}
+func (f *Floor) loadDesk(ctx context.Context, name string) (*desk, error) {
+	d := &desk{Station: Station{Name: name, Mode: Selling}, turn: make(chan struct{}, 1)}
 	err := f.j.View(ctx, func(tx *journal.Tx) error {
 		raw, err := getBytes(tx, selectLocal, stationKey(name))
 		if err != nil || raw == nil {
@@ -183,37 +206,51 @@ func (f *Floor) loadStation(ctx context.Context, name string) (Station, error) {
 		if err := json.Unmarshal(raw, &k); err != nil {
 			return fmt.Errorf("decode station %s: %w", name, err)
 		}
-		s.Mode, s.Staff, s.Manager, s.Document = k.Mode, k.Staff, k.Manager, k.Document
-		s.Pickup, s.Basket = k.Pickup, k.Basket
+		d.Mode, d.Staff, d.Manager, d.Document = k.Mode, k.Staff, k.Manager, k.Document
+		d.Pickup, d.Basket, d.since = k.Pickup, k.Basket, k.Since
 		return nil
 	})
-	if err != nil || s.Basket == (ID{}) {
-		return s, err
+	if err != nil || d.Basket == (ID{}) {
+		return d, err
 	}
-	s.Lines, err = f.basketLines(ctx, s.Basket)
-	return s, err
+	d.Lines, err = f.basketLines(ctx, d.Basket, d.since)
+	return d, err
 }
 
-// basketLines finds the sales of an open basket in the journal's tail.
-func (f *Floor) basketLines(ctx context.Context, basket ID) ([]BasketLine, error) {
+// basketLines finds the sales of an open basket in the journal.
+func (f *Floor) basketLines(ctx context.Context, basket ID, since uint64) (lines []BasketLine, err error) {
 	head := f.j.Head().Seq
-	entries, err := f.j.Entries(ctx, max(1, head-min(head, basketTail)), basketTail+1, 1<<22)
-	if err != nil {
-		return nil, err
-	}
-	var lines []BasketLine
-	for _, e := range entries {
-		var rec recordv1.Record
-		if err := proto.Unmarshal(e.Data, &rec); err != nil {
-			return nil, fmt.Errorf("decode record %d: %w", e.Seq, err)
+	for seq := max(since, head-min(head, basketTail)) + 1; seq <= head; {
+		entries, err := f.j.Entries(ctx, seq, basketPage, basketPageBytes)
+		if err != nil || len(entries) == 0 {
+			return lines, err
 		}
-		if sale := rec.GetSale(); ID(pad16(sale.GetBasket())) == basket && len(sale.GetLines()) > 0 {
-			p, err := f.product(ctx, stock.SKU(sale.GetLines()[0].GetSku()))
-			if err != nil {
+		for _, e := range entries {
+			seq = e.Seq + 1
+			if lines, err = f.addSale(ctx, lines, e, basket); err != nil {
 				return nil, err
 			}
-			lines = append(lines, BasketLine{Product: p, Line: sale.GetLines()[0], Mode: sale.GetMode(), Seq: e.Seq})
 		}
+	}
+	return lines, nil
+}
+
+// addSale adds the lines of an entry that is a sale of the basket.
+func (f *Floor) addSale(ctx context.Context, lines []BasketLine, e journal.Entry, basket ID) ([]BasketLine, error) {
+	var rec recordv1.Record
+	if err := proto.Unmarshal(e.Data, &rec); err != nil {
+		return nil, fmt.Errorf("decode record %d: %w", e.Seq, err)
+	}
+	sale := rec.GetSale()
+	if sale == nil || pad16(sale.GetBasket()) != basket {
+		return lines, nil
+	}
+	for _, l := range sale.GetLines() {
+		p, err := f.product(ctx, stock.SKU(l.GetSku()))
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, BasketLine{Product: p, Line: l, Mode: sale.GetMode(), Seq: e.Seq})
 	}
 	return lines, nil
 }
@@ -237,7 +274,7 @@ func (f *Floor) product(ctx context.Context, sku stock.SKU) (p *recordv1.Product
 // keep writes down what must survive a restart of the node.
 func (f *Floor) keep(ctx context.Context, d *desk) error {
 	raw, err := json.Marshal(keptStation{Mode: d.Mode, Staff: d.Staff, Manager: d.Manager,
-		Document: d.Document, Pickup: d.Pickup, Basket: d.Basket})
+		Document: d.Document, Pickup: d.Pickup, Basket: d.Basket, Since: d.since})
 	if err != nil {
 		return err
 	}

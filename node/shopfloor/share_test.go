@@ -1,0 +1,161 @@
+package shopfloor_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"holdfast.dev/node/shopfloor"
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/ledger"
+)
+
+func sellLines(s *store, lines ...*recordv1.SaleLine) shopfloor.Sell {
+	return shopfloor.Sell{Cause: shopfloor.Cause{ID: s.id()}, Lines: lines}
+}
+
+func TestSaleOfSeveralProductsIsCoveredAsAWhole(t *testing.T) {
+	s := open(t)
+	s.receive(2)
+	s.grant(2)
+	if _, err := s.Receive(t.Context(), shopfloor.Cause{ID: s.id()}, "W", []*recordv1.MovementLine{{Sku: 2, Units: 100}}); err != nil {
+		t.Fatal(err)
+	}
+	sale := sellLines(s, &recordv1.SaleLine{Sku: 2, Units: 150}, &recordv1.SaleLine{Sku: 1, Units: 1})
+	_, err := s.Sell(t.Context(), sale)
+	refusal, _ := stock.AsRefusal(err)
+	if refusal == nil || refusal.Code != stock.PromisedOnline || refusal.Args["sku"] != "1" {
+		t.Fatalf("one unit is promised: %v", err)
+	}
+	sale.Decided = &shopfloor.Decider{Name: "Eva"}
+	w, err := s.Sell(t.Context(), sale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.Record.GetSale()
+	if got.GetMode() != recordv1.SaleMode_SALE_MODE_BORROW || got.GetDecidedBy() != "Eva" || len(got.GetFound()) != 1 {
+		t.Errorf("sale: %v", got)
+	}
+	s.want("bread", map[ledger.Account]stock.Units{ledger.Sellable: -1, ledger.Online: 2, ledger.Sold: 1})
+	if c := s.account(cheese).Balances; c[ledger.Sellable] != 0 || c[ledger.Sold] != 150 || c[ledger.Found] != -50 {
+		t.Errorf("cheese: %v", c)
+	}
+}
+
+func TestSaleThatBumpsOneProductNeedsAManagerForTheWhole(t *testing.T) {
+	s := open(t)
+	s.receive(1)
+	s.grant(1)
+	s.accept("AAAAAAAA", 1)
+	sale := sellLines(s, &recordv1.SaleLine{Sku: 2, Units: 50}, &recordv1.SaleLine{Sku: 1, Units: 1})
+	sale.Decided = &shopfloor.Decider{Name: "Eva"}
+	if _, err := s.Sell(t.Context(), sale); !stock.Refused(err, stock.ManagerNeeded) {
+		t.Errorf("without a manager: %v", err)
+	}
+	sale.Decided.Manager = true
+	w, err := s.Sell(t.Context(), sale)
+	if err != nil || w.Record.GetSale().GetMode() != recordv1.SaleMode_SALE_MODE_BUMP {
+		t.Errorf("with a manager: %v %v", w.Record.GetSale(), err)
+	}
+}
+
+func TestRiskCountsUnitsThatWereLentBefore(t *testing.T) {
+	s := open(t)
+	s.receive(1)
+	s.grant(1)
+	sale := sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 1})
+	sale.Decided = &shopfloor.Decider{Name: "Eva"}
+	if _, err := s.Sell(t.Context(), sale); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Sell(t.Context(), sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 1}))
+	refusal, _ := stock.AsRefusal(err)
+	if refusal == nil || refusal.Args["risk"] != "500" {
+		t.Errorf("the promise has no unit but the one in the customer's hand: %v %v", err, refusal.Args)
+	}
+}
+
+// line is a cloud that returns what it is asked for.
+type line struct {
+	s     *store
+	asked []shopfloor.Want
+}
+
+func (*line) Connected() bool { return true }
+
+func (l *line) AskReturn(_ context.Context, wants []shopfloor.Want) error {
+	l.asked = append(l.asked, wants...)
+	for _, w := range wants {
+		a := l.s.account(w.SKU)
+		n := w.Target - a.Rights.Returned
+		if n > a.Rights.Online() {
+			return errors.New("asked for more than there is")
+		}
+		err := l.s.direct(&recordv1.Directive{Body: &recordv1.Directive_Return{Return: &recordv1.Return{
+			Sku: uint32(w.SKU), Units: int64(n), ReturnedTotal: int64(w.Target), Timeline: 1}}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestTillRecallsWhatTheCloudHasAlthoughItIsNotEnough(t *testing.T) {
+	s := open(t)
+	s.receive(2)
+	s.grant(2)
+	l := &line{s: s}
+	s.SetLink(l)
+	w, err := s.Sell(t.Context(), sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 3}))
+	if err != nil {
+		t.Fatalf("two units come back and one was not known: %v", err)
+	}
+	if w.Record.GetSale().GetMode() != recordv1.SaleMode_SALE_MODE_FOUND || len(l.asked) != 1 || l.asked[0].Target != 2 {
+		t.Errorf("sale %v, asked %v", w.Record.GetSale(), l.asked)
+	}
+}
+
+func TestCloudGetsItsShareOfWhatComesBackFromOrders(t *testing.T) {
+	s := open(t)
+	s.receive(4)
+	s.grant(4)
+	id := [16]byte(s.accept("AAAAAAAA", 4).Reservation)
+	if err := s.BalanceOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Release(t.Context(), shopfloor.Cause{ID: s.id()}, id, recordv1.ReleaseReason_RELEASE_REASON_STAFF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.BalanceOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 2, ledger.Online: 2})
+}
+
+func TestShareThatACrashLeftUndoneIsGrantedAfterTheRestart(t *testing.T) {
+	s := kept(t)
+	s.receive(4)
+	s.start()
+	if err := s.BalanceOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 2, ledger.Online: 2})
+}
+
+func TestShareFollowsThePolicyAndTheEndOfDoubt(t *testing.T) {
+	s := open(t)
+	s.receive(4)
+	if err := s.BalanceOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := &recordv1.Policy{LastUnit: recordv1.LastUnitPolicy_LAST_UNIT_POLICY_ASK, SharePermille: 1000}
+	if err := s.direct(&recordv1.Directive{Body: &recordv1.Directive_Policy{Policy: &recordv1.PolicyUpdate{Policy: p}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.BalanceOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 0, ledger.Online: 4})
+}
