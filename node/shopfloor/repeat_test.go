@@ -13,97 +13,109 @@ import (
 // request is one step that carries an id.
 type request struct {
 	name string
-	do   func(c shopfloor.Cause) (shopfloor.Written, error)
+	do   do
 }
 
-// steps are requests of every kind, in an order in which each can be done, and
+type do = func(c shopfloor.Cause) (shopfloor.Written, error)
+
+// script is requests of every kind, in an order in which each can be done, and
 // each with a second form that asks for something else.
-func steps(t *testing.T, s *store) (asked, other []request) {
-	ctx := t.Context()
+type script struct {
+	*store
+	asked, other []request
+}
+
+func (p *script) add(name string, first, second do) {
+	p.asked, p.other = append(p.asked, request{name, first}), append(p.other, request{name, second})
+}
+
+// goods are the steps that need no order.
+func (p *script) goods(ctx context.Context) {
 	one := func(n int64) []*recordv1.MovementLine { return []*recordv1.MovementLine{{Sku: 1, Units: n}} }
-	r, later := [16]byte(s.accept("AAAAAAAA", 3).Reservation), [16]byte(s.accept("BBBBBBBB", 1).Reservation)
-	sell := func(n int64) func(shopfloor.Cause) (shopfloor.Written, error) {
+	receive := func(n int64) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Receive(ctx, c, "REP-1", one(n)) }
+	}
+	scanIn := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.ReceiveScan(ctx, c, "REP-2", bread, n) }
+	}
+	sell := func(n int64) do {
 		return func(c shopfloor.Cause) (shopfloor.Written, error) {
-			return s.Sell(ctx, shopfloor.Sell{Cause: c, Lines: []*recordv1.SaleLine{{Sku: 1, Units: n}}})
+			return p.Sell(ctx, shopfloor.Sell{Cause: c, Lines: []*recordv1.SaleLine{{Sku: 1, Units: n}}})
 		}
 	}
-	staged := func(shelf string) func(shopfloor.Cause) (shopfloor.Written, error) {
+	count := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Count(ctx, c, bread, n, "") }
+	}
+	refund := func(n int64) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Refund(ctx, c, [16]byte{}, one(n), false) }
+	}
+	reshelve := func(n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Reshelve(ctx, c, bread, n, "") }
+	}
+	damage := func(n int64) do {
 		return func(c shopfloor.Cause) (shopfloor.Written, error) {
-			all, err := s.Stage(ctx, c, r, shelf)
+			return p.Damage(ctx, c, &recordv1.Damage{Sku: 1, Units: n})
+		}
+	}
+	p.add("receive", receive(4), receive(5))
+	p.add("receive a scan", scanIn(1), scanIn(2))
+	p.add("sell", sell(1), sell(2))
+	p.add("count", count(12), count(11))
+	p.add("refund", refund(2), refund(1))
+	p.add("reshelve", reshelve(1), reshelve(2))
+	p.add("damage", damage(1), damage(2))
+}
+
+// orders are the steps on an order.
+func (p *script) orders(ctx context.Context) {
+	r, later := [16]byte(p.accept("AAAAAAAA", 3).Reservation), [16]byte(p.accept("BBBBBBBB", 1).Reservation)
+	pick := func(id [16]byte, sku stock.SKU, n stock.Units) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Pick(ctx, c, id, sku, n) }
+	}
+	stage := func(shelf string) do {
+		return func(c shopfloor.Cause) (shopfloor.Written, error) {
+			all, err := p.Stage(ctx, c, r, shelf)
 			if err != nil {
 				return shopfloor.Written{}, err
 			}
 			return all[0], nil
 		}
 	}
-	add := func(name string, first, second func(c shopfloor.Cause) (shopfloor.Written, error)) {
-		asked, other = append(asked, request{name, first}), append(other, request{name, second})
-	}
-	type do = func(c shopfloor.Cause) (shopfloor.Written, error)
-	receive := func(n int64) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Receive(ctx, c, "REP-1", one(n)) }
-	}
-	scanIn := func(n stock.Units) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.ReceiveScan(ctx, c, "REP-2", bread, n) }
-	}
-	count := func(n stock.Units) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Count(ctx, c, bread, n, "") }
-	}
-	refund := func(n int64) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Refund(ctx, c, [16]byte{}, one(n), false) }
-	}
-	reshelve := func(n stock.Units) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Reshelve(ctx, c, bread, n, "") }
-	}
-	damage := func(n int64) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) {
-			return s.Damage(ctx, c, &recordv1.Damage{Sku: 1, Units: n})
-		}
-	}
-	pick := func(sku stock.SKU) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Pick(ctx, c, r, sku, 2) }
-	}
 	missing := func(n stock.Units) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Missing(ctx, c, r, 1, n) }
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Missing(ctx, c, r, 1, n) }
 	}
 	extend := func(ms int64) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Extend(ctx, c, later, s.now+ms) }
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Extend(ctx, c, later, p.now+ms) }
 	}
 	release := func(why recordv1.ReleaseReason) do {
-		return func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Release(ctx, c, later, why) }
+		return func(c shopfloor.Cause) (shopfloor.Written, error) { return p.Release(ctx, c, later, why) }
 	}
 	collect := func(code string) do {
 		return func(c shopfloor.Cause) (shopfloor.Written, error) {
-			h, err := s.Collect(ctx, c, code)
+			h, err := p.Collect(ctx, c, code)
 			if err == nil && h.Reservation != r {
-				t.Errorf("collect answered for %x, want %x", h.Reservation, r)
+				p.t.Errorf("collect answered for %x, want %x", h.Reservation, r)
 			}
 			return h.Written, err
 		}
 	}
-	add("receive", receive(4), receive(5))
-	add("receive a scan", scanIn(1), scanIn(2))
-	add("sell", sell(1), sell(2))
-	add("count", count(12), count(11))
-	add("refund", refund(2), refund(1))
-	add("reshelve", reshelve(1), reshelve(2))
-	add("damage", damage(1), damage(2))
-	add("missing", missing(1), missing(2))
-	add("pick", pick(bread), pick(cheese))
-	add("stage", staged("A1"), staged("A2"))
-	add("extend", extend(5000), extend(6000))
-	add("release", release(recordv1.ReleaseReason_RELEASE_REASON_STAFF), release(recordv1.ReleaseReason_RELEASE_REASON_CANCEL))
-	add("pick the rest", func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Pick(ctx, c, r, bread, 0) },
-		func(c shopfloor.Cause) (shopfloor.Written, error) { return s.Pick(ctx, c, later, bread, 0) })
-	add("collect", collect("AAAAAAAA"), collect("BBBBBBBB"))
-	return asked, other
+	p.add("missing", missing(1), missing(2))
+	p.add("pick", pick(r, bread, 2), pick(r, cheese, 2))
+	p.add("stage", stage("A1"), stage("A2"))
+	p.add("extend", extend(5000), extend(6000))
+	p.add("release", release(recordv1.ReleaseReason_RELEASE_REASON_STAFF), release(recordv1.ReleaseReason_RELEASE_REASON_CANCEL))
+	p.add("pick the rest", pick(r, bread, 0), pick(later, bread, 0))
+	p.add("collect", collect("AAAAAAAA"), collect("BBBBBBBB"))
 }
 
 func TestEveryStepIsDoneOnceByItsIDAndTheIDIsGoodForNothingElse(t *testing.T) {
 	s := open(t)
 	s.receive(20)
 	s.grant(8)
-	asked, other := steps(t, s)
+	p := &script{store: s}
+	p.goods(t.Context())
+	p.orders(t.Context())
+	asked, other := p.asked, p.other
 	causes := make([]shopfloor.Cause, len(asked))
 	first := make([]uint64, len(asked))
 	for i, step := range asked {
