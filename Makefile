@@ -1,0 +1,78 @@
+# make demo and make test are the two commands that a newcomer needs.
+
+BIN       := bin
+GO        ?= go
+CATALOGUE ?=
+FUZZTIME  ?= 5s
+PACKAGES  := ./...
+
+export GOFLAGS += -buildvcs=false
+
+.PHONY: demo demo-reset build test check tools gen gen-check vet unit race browser fuzz journey bench long clean
+
+## demo: one cloud and three stores on this machine; Ctrl-C stops them
+demo: build
+	$(BIN)/holdfast-sim demo $(if $(CATALOGUE),--catalogue $(CATALOGUE))
+
+## demo-reset: forget what the demo has kept
+demo-reset: build
+	$(BIN)/holdfast-sim reset
+
+## build: the three programs, static, into bin/
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/ \
+		./node/cmd/holdfast-node ./cloud/cmd/holdfast-cloud ./firmware-sim/cmd/holdfast-sim
+
+## test: everything; installs what it needs on Debian
+test: tools vet gen-check race browser fuzz journey
+	@echo "all tests passed"
+
+## check: what every commit should pass, in under three minutes
+check: vet
+	$(GO) test -short $(PACKAGES)
+
+tools:
+	deploy/test-tools
+
+vet:
+	$(GO) vet $(PACKAGES)
+	$(GO) vet -tags browser ./internal/look ./cloud/storefront ./node/kiosk
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+
+## gen: the Go code and OpenAPI files of proto/
+gen:
+	$(GO) run ./proto/gen
+
+gen-check: gen
+	git diff --exit-code -- proto
+
+race:
+	$(GO) test -race -timeout 20m $(PACKAGES)
+
+## browser: the pages in a real browser
+browser:
+	$(GO) test -count=1 -timeout 10m -tags browser ./internal/look ./cloud/storefront ./node/kiosk
+
+## fuzz: every fuzz target for FUZZTIME
+fuzz:
+	@set -e; for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "fuzz $$(dirname $$file) $$target"; \
+			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+		done; done
+
+## journey: the acceptance journey with the real programs
+journey: build
+	$(BIN)/holdfast-sim demo --once --json
+
+## bench: speed, as ratios to limits measured in the same run
+bench: build
+	$(BIN)/holdfast-sim bench
+
+## long: the journey ten times over, and a minute for every fuzz target
+long: build
+	@set -e; for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/holdfast-sim demo --once --json > /dev/null; echo "journey $$i held"; done
+	$(MAKE) fuzz FUZZTIME=60s
+
+clean:
+	rm -rf $(BIN)

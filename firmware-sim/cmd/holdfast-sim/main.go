@@ -1,0 +1,40 @@
+// Command holdfast-sim shows Holdfast without a shop: a cloud and some stores
+// on one machine, with simulated devices.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"holdfast.dev/internal/process"
+)
+
+type commands struct {
+	Demo  demoOptions  `cmd:"" help:"Run a cloud and three stores on this machine, with a console to play with."`
+	Reset resetOptions `cmd:"" help:"Delete what the demo has kept."`
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "holdfast-sim:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var c commands
+	loaded, err := process.Load("holdfast-sim", os.Args[1:], &c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := process.Signals(context.Background())
+	defer stop()
+	switch {
+	case loaded.Command == "reset":
+		return c.Reset.run()
+	case c.Demo.Once:
+		return c.Demo.once(ctx)
+	}
+	return c.Demo.run(ctx)
+}

@@ -1,0 +1,118 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	shopv1 "holdfast.dev/proto/shop/v1"
+	storev1 "holdfast.dev/proto/store/v1"
+)
+
+// readyEvery is how often a program that starts is asked whether it is ready.
+const readyEvery = 50 * time.Millisecond
+
+// maxAnswer bounds what the APIs may answer, such as a page of records.
+const maxAnswer = 32 << 20
+
+// Head is the cloud as its clients see it.
+type Head struct {
+	Program *Program
+	URL     string // storefront and shopper API
+	Admin   string // host:port of head office
+	Nodes   string // host:port where nodes connect
+	Shop    shopv1.ShopClient
+	Office  shopv1.HeadOfficeClient
+
+	conns []*grpc.ClientConn
+}
+
+// dial opens a connection that is made when it is first used.
+func dial(address string) (*grpc.ClientConn, error) {
+	conn, err := grpc.NewClient("passthrough:///"+address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(quickRetry), grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return conn, nil
+}
+
+func newHead(l layout, program *Program) (*Head, error) {
+	shop, err := dial(address(l.Shop))
+	if err != nil {
+		return nil, err
+	}
+	office, err := dial(address(l.Admin))
+	if err != nil {
+		return nil, err
+	}
+	return &Head{Program: program, URL: "http://" + address(l.Shop), Admin: address(l.Admin),
+		Nodes: address(l.Nodes), Shop: shopv1.NewShopClient(shop), Office: shopv1.NewHeadOfficeClient(office),
+		conns: []*grpc.ClientConn{shop, office}}, nil
+}
+
+// State is how the cloud sees every store.
+func (h *Head) State(ctx context.Context, store uint32) (*shopv1.StoreState, error) {
+	all, err := h.Office.ListStoreStates(ctx, &shopv1.ListStoreStatesRequest{})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all.GetStates() {
+		if s.GetStore().GetStore() == store {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("the cloud does not know store %d", store)
+}
+
+// ready asks a program's admin listener whether the program can do its work.
+func ready(ctx context.Context, admin string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s is not ready: %s", admin, resp.Status)
+	}
+	return nil
+}
+
+// awaitReady waits for a program; when it does not come its log says why.
+func awaitReady(ctx context.Context, p *Program, admin string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := Poll(ctx, readyEvery, func() error { return ready(ctx, admin) })
+	if err != nil {
+		return fmt.Errorf("%s does not start: %w\n%s", p.name, err, p.Log())
+	}
+	return nil
+}
+
+// Products lists, at a node, the store's stock of every product it has any of.
+func Products(ctx context.Context, floor storev1.StoreFloorClient) ([]*storev1.Stock, error) {
+	var all []*storev1.Stock
+	token := ""
+	for {
+		page, err := floor.ListStock(ctx, &storev1.ListStockRequest{PageSize: 1000, PageToken: token})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.GetStock()...)
+		if token = page.GetNextPageToken(); token == "" {
+			return all, nil
+		}
+	}
+}

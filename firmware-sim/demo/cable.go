@@ -1,0 +1,152 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// plugPatience bounds how long the cable waits for the far end to answer.
+const plugPatience = 5 * time.Second
+
+// Cable is the network cable between a store and the cloud: it carries TCP
+// connections from its own address to a target until it is cut. Its methods
+// may be called from anywhere.
+type Cable struct {
+	listener *net.TCPListener
+	target   string
+	carrying sync.WaitGroup
+
+	mu    sync.Mutex
+	cut   bool                  // guarded by mu
+	conns map[*net.TCPConn]bool // both ends of what is carried; guarded by mu
+	since time.Time             // of the last change; guarded by mu
+}
+
+// LayCable lays a cable from a free port of this machine to target.
+func LayCable(target string) (*Cable, error) {
+	port, err := freePort(nil)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		return nil, fmt.Errorf("lay cable: %w", err)
+	}
+	c := &Cable{listener: l, target: target, conns: make(map[*net.TCPConn]bool), since: time.Now()}
+	c.carrying.Go(c.accept)
+	return c, nil
+}
+
+// Addr is the store's end of the cable.
+func (c *Cable) Addr() string { return c.listener.Addr().String() }
+
+// Cut cuts the cable: what it carries is reset, and what comes is turned away.
+func (c *Cable) Cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return
+	}
+	c.cut, c.since = true, time.Now()
+	c.resetAll()
+}
+
+// Plug puts the cable in again.
+func (c *Cable) Plug() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		c.cut, c.since = false, time.Now()
+	}
+}
+
+// Plugged tells whether the cable is in, and since when it is as it is.
+func (c *Cable) Plugged() (bool, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.cut, c.since
+}
+
+// Close takes the cable away for good.
+func (c *Cable) Close() error {
+	err := c.listener.Close()
+	c.mu.Lock()
+	c.cut = true
+	c.resetAll()
+	c.mu.Unlock()
+	c.carrying.Wait()
+	return err
+}
+
+// resetAll needs mu. A reset, unlike a close, tells nobody that all was sent.
+func (c *Cable) resetAll() {
+	for conn := range c.conns {
+		reset(conn)
+	}
+	clear(c.conns)
+}
+
+func reset(conn *net.TCPConn) {
+	_ = conn.SetLinger(0) // it is being torn down; there is nothing to report
+	_ = conn.Close()
+}
+
+func (c *Cable) accept() {
+	for {
+		near, err := c.listener.AcceptTCP()
+		if err != nil {
+			return
+		}
+		if !c.take(near) {
+			continue
+		}
+		c.carrying.Go(func() { c.carry(near) })
+	}
+}
+
+// take notes a connection, or resets it when the cable is out.
+func (c *Cable) take(conn *net.TCPConn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		reset(conn)
+		return false
+	}
+	c.conns[conn] = true
+	return true
+}
+
+func (c *Cable) drop(conn *net.TCPConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conns[conn] {
+		delete(c.conns, conn)
+		_ = conn.Close()
+	}
+}
+
+// carry moves bytes both ways until one side ends or the cable is cut.
+func (c *Cable) carry(near *net.TCPConn) {
+	defer c.drop(near)
+	conn, err := net.DialTimeout("tcp", c.target, plugPatience)
+	if err != nil {
+		reset(near)
+		return
+	}
+	far := conn.(*net.TCPConn)
+	if !c.take(far) {
+		return
+	}
+	defer c.drop(far)
+	var up sync.WaitGroup
+	up.Go(func() {
+		_, _ = io.Copy(far, near) // an end of either side is an end of both
+		_ = far.CloseWrite()
+	})
+	_, _ = io.Copy(near, far)
+	_ = near.CloseWrite()
+	up.Wait()
+}

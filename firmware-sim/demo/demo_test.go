@@ -1,0 +1,261 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+)
+
+// sleeper is a program that runs until it is asked to stop.
+func sleeper(t *testing.T, script string) *Program {
+	t.Helper()
+	p := newProgram("sleeper", "/bin/sh", filepath.Join(t.TempDir(), "log"), func() {}, "-c", script)
+	t.Cleanup(func() { p.Stop() })
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() error {
+		if s := p.State(); !s.Running {
+			return fmt.Errorf("does not run: %+v", s)
+		}
+		return nil
+	})
+	return p
+}
+
+func await(t *testing.T, try func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := Poll(ctx, time.Millisecond, try); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAKilledProgramStaysDownUntilItIsStarted(t *testing.T) {
+	p := sleeper(t, "echo up; exec sleep 60")
+	first := p.State().PID
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.AwaitDown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.State(); !s.Killed || s.LastExit != "signal: killed" {
+		t.Errorf("after the kill: %+v", s)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() error {
+		if s := p.State(); !s.Running || s.PID == first || s.Restarts != 1 || s.Killed {
+			return fmt.Errorf("not started again: %+v", s)
+		}
+		return nil
+	})
+}
+
+func TestACrashedProgramIsStartedAgain(t *testing.T) {
+	p := sleeper(t, "exec sleep 60")
+	if err := syscall.Kill(p.State().PID, syscall.SIGSEGV); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() error {
+		if s := p.State(); s.Restarts != 1 || !s.Running {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+}
+
+func TestStopAsksBeforeItKills(t *testing.T) {
+	p := sleeper(t, "trap 'echo goodbye; exit 0' TERM; echo hello; while :; do sleep 0.05; done")
+	await(t, func() error {
+		if p.Log() != "hello" {
+			return fmt.Errorf("log %q", p.Log())
+		}
+		return nil
+	})
+	if err := p.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.Log(), "hello\ngoodbye"; got != want {
+		t.Errorf("log %q, want %q", got, want)
+	}
+	if err := p.Stop(); err != nil {
+		t.Errorf("a second stop: %v", err)
+	}
+}
+
+func TestATakenPortIsNamedWithItsFlag(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().(*net.TCPAddr).Port
+	free, err := plan(Ports{}, 3, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flag, change := range map[string]func(*Ports){
+		"shop-port":    func(p *Ports) { p.Shop = taken },
+		"nodes-port":   func(p *Ports) { p.Nodes = taken },
+		"admin-port":   func(p *Ports) { p.Admin = taken },
+		"console-port": func(p *Ports) { p.Console = taken },
+		"kiosk-port":   func(p *Ports) { p.Kiosk = taken },
+	} {
+		ports := free.Ports
+		change(&ports)
+		_, err := plan(ports, 1, false)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(taken)) ||
+			!strings.Contains(err.Error(), "--"+flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	twice := free.Ports
+	twice.Nodes = twice.Shop
+	if _, err := plan(twice, 1, false); err == nil || !strings.Contains(err.Error(), "--nodes-port") {
+		t.Errorf("one port for two: %v", err)
+	}
+}
+
+func TestFreePortsAreAllDifferent(t *testing.T) {
+	l, err := plan(DefaultPorts(), 3, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{l.Shop: true, l.Nodes: true, l.Admin: true, l.Console: true}
+	for _, s := range l.stores {
+		seen[s.pages], seen[s.admin] = true, true
+	}
+	if len(seen) != 10 {
+		t.Errorf("%d ports of 10: %+v", len(seen), l)
+	}
+}
+
+func TestTwoDemosDoNotShareAFolder(t *testing.T) {
+	dir := t.TempDir()
+	first, err := lockData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockData(dir); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("a second demo: %v", err)
+	}
+	if err := Reset(dir); err == nil {
+		t.Error("a running demo was deleted")
+	}
+	first.Close()
+	if err := Reset(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("after the reset: %v", err)
+	}
+	if err := Reset(dir); err != nil {
+		t.Errorf("a second reset: %v", err)
+	}
+}
+
+func TestResetDeletesNothingButDemos(t *testing.T) {
+	dir := t.TempDir()
+	precious := filepath.Join(dir, "thesis.txt")
+	if err := os.WriteFile(precious, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Reset(dir); err == nil {
+		t.Error("no complaint")
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyProductsThatOneScanSellsAreTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalogue.csv")
+	csv := "\uFEFFname,GTIN,price_minor,unit\n" +
+		"Rye crispbread,9520001000010,199,each\n" +
+		"Wrong digit,9520001000011,199,\n" +
+		"Free,9520001000027,0,\n" +
+		"Weighed in store,2112345006783,199,g\n" +
+		"Apples,9520001000034,249,g\n" +
+		"Again,9520001000010,99,\n" +
+		"short row\n"
+	if err := os.WriteFile(path, []byte(csv), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadCatalogue(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Product{
+		{GTIN: "09520001000010", Code: "9520001000010", Name: "Rye crispbread", Unit: "each", Price: 199},
+		{GTIN: "09520001000034", Code: "9520001000034", Name: "Apples", Unit: "g", Price: 249},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWeighedGoodsAreScannedByTheLabelOfTheScale(t *testing.T) {
+	apples := Product{Code: "9520001000034", Unit: "g", PLU: "10003"}
+	if got, want := apples.Label(1250), "2110003012509"; got != want {
+		t.Errorf("label %s, want %s", got, want)
+	}
+	bread := Product{Code: "9520001000010", Unit: "each"}
+	if got := bread.Label(1250); got != bread.Code {
+		t.Errorf("label %s of what is sold by the piece", got)
+	}
+}
+
+func TestSpreadTakesFromAllOver(t *testing.T) {
+	var all []Product
+	for i := range 10 {
+		all = append(all, Product{Price: int64(i)})
+	}
+	got := Spread(all, 3)
+	want := []Product{{Price: 0}, {Price: 3}, {Price: 6}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestARefusalIsKnownByItsCode(t *testing.T) {
+	s, err := status.New(codes.FailedPrecondition, "no").WithDetails(
+		&errdetails.ErrorInfo{Reason: "SHORT", Domain: "holdfast.dev", Metadata: map[string]string{"available": "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, args := RefusalOf(s.Err())
+	if code != "SHORT" || args["available"] != "2" || !Refused(s.Err(), "SHORT") {
+		t.Errorf("got %s %v", code, args)
+	}
+	if code, _ := RefusalOf(os.ErrNotExist); code != "" {
+		t.Errorf("a fault is %s", code)
+	}
+}
+
+func TestTheLogKeepsTheNewest(t *testing.T) {
+	told := 0
+	l := &Log{changed: func() { told++ }}
+	for i := range maxLog + 5 {
+		l.Add(1, "console.log.cut", "n", i)
+	}
+	last := l.Last(2)
+	if told != maxLog+5 || len(last) != 2 || last[0].Args[1] != maxLog+4 || len(l.Last(10*maxLog)) != maxLog {
+		t.Errorf("told %d times, last %+v", told, last)
+	}
+}
