@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/words"
@@ -29,6 +31,10 @@ const ErrorDomain = "holdfast.dev"
 
 // maxMessage bounds one API message, in bytes.
 const maxMessage = 9 << 20
+
+// messageWithin is how long a message of an answer may take; it is longer than
+// any stream is silent, as HTTP/2 resets a stream whose time is up though it is idle.
+const messageWithin = time.Minute
 
 // API is a set of gRPC services that are also served as REST, on one port.
 type API struct {
@@ -83,11 +89,30 @@ func (a *API) RESTHandler() http.Handler { return a.rest }
 func (a *API) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor >= 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+			unhurried(w)
 			a.server.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// unhurried lifts the server's deadlines from a call, which has its own.
+func unhurried(w http.ResponseWriter) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{})  // what cannot have a deadline needs none lifted
+	_ = c.SetWriteDeadline(time.Time{}) // the same
+}
+
+// moreTime gives the next message of an answer its own time: a stream lives as
+// long as its reader takes what it is sent.
+func moreTime(_ context.Context, w http.ResponseWriter, message proto.Message) error {
+	within := time.Now().Add(messageWithin)
+	if message == nil {
+		within = time.Time{} // a stream begins, and its first message may be long in coming
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(within) // what cannot have a deadline has time
+	return nil
 }
 
 // Run serves the REST form's inner calls until ctx ends.
@@ -140,7 +165,7 @@ func apiError(log *slog.Logger, lang words.Lang, method string, err error) error
 func newREST() *runtime.ServeMux {
 	j := runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true},
 		UnmarshalOptions: protojson.UnmarshalOptions{}}
-	return runtime.NewServeMux(runtime.WithMarshalerOption("text/event-stream", &eventMarshaler{j}),
+	return runtime.NewServeMux(runtime.WithForwardResponseOption(moreTime), runtime.WithMarshalerOption("text/event-stream", &eventMarshaler{j}),
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &j))
 }
 
