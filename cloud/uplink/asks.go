@@ -135,7 +135,7 @@ func (a *Asks) settle(
 		covered = false
 		r := a.asked[n.SKU]
 		underWay := max(0, stock.Units(r.limit)-p.Granted)
-		if r.denied && sum[n.SKU] > p.Free()+underWay {
+		if r.denied && underWay == 0 { // only then the refusal says all that is available
 			ask.err = stock.Refuse(stock.Short, "the store does not grant more of SKU %d", n.SKU).
 				With("available", p.Free())
 			return true

@@ -69,13 +69,16 @@ func TestNoOfTheStoreEndsOnlyWhatItMeans(t *testing.T) {
 	old := wants[0]
 	// The store grants three of seven; the grant itself is still on its way.
 	a.Answer([]*uplinkv1.Got{{Request: old.Request, Sku: 1, Total: 3}})
-	_, done := a.look(pools{})
-	if len(done) != 1 || done[0] != large || !stock.Refused(large.err, stock.Short) {
-		t.Fatalf("done %v", done)
+	// Nobody is told no before it is there: the no says how many are available.
+	if _, done := a.look(pools{}); len(done) > 0 {
+		t.Fatalf("done %v before the grant", done)
 	}
-	_, done = a.look(pools{1: {Granted: 3}})
-	if len(done) != 1 || done[0] != small || small.err != nil {
-		t.Errorf("done %v", done)
+	_, done := a.look(pools{1: {Granted: 3}})
+	if diff := cmp.Diff([]*Ask{small, large}, done, cmp.Comparer(same)); diff != "" {
+		t.Fatalf("done -want +got\n%s", diff)
+	}
+	if r, ok := stock.AsRefusal(large.err); small.err != nil || !ok || r.Code != stock.Short || r.Args["available"] != "3" {
+		t.Errorf("the small cart got %v, the large one %v", small.err, large.err)
 	}
 }
 
