@@ -52,6 +52,7 @@ type basketPage struct {
 
 // refused says why a basket could not be reserved, and what would work.
 type refused struct {
+	Heading   string
 	Sentences []string
 	Fix       []cartLine // empty: nothing less would do
 	FixName   string

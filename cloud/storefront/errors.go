@@ -49,7 +49,11 @@ func (v *visit) problem(err error) (int, problem) {
 	p := problem{view: v.view, Icon: "triangle-alert", Heading: v.T("problem.broken"),
 		Sentence: v.T("problem.broken_next"), Href: "/", Link: v.T("problem.home")}
 	if r, ok := stock.AsRefusal(err); ok {
-		return words.HTTP(r.Code), v.refusal(p, r)
+		p = v.refusal(p, r)
+		if p.Search && v.r.Method == http.MethodGet { // a number that cannot be one is no page either
+			return http.StatusNotFound, p
+		}
+		return words.HTTP(r.Code), p
 	}
 	code := http.StatusInternalServerError
 	var tooLong *http.MaxBytesError

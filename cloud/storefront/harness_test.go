@@ -80,7 +80,7 @@ func newWorld(t *testing.T, products string) *world {
 	w.shop = gateway.New(gateway.Options{Engine: engine, Stores: w, Tenant: 1, KeyID: 9, Key: key,
 		NodesAt: "localhost:8443", Logger: log})
 	w.front = New(Options{Shop: w.shop, Language: words.EN, Logger: log})
-	w.front.now = clock
+	w.front.now, w.front.beat = clock, 10*time.Millisecond
 	w.server = httptest.NewServer(w.front.Handler())
 	t.Cleanup(w.server.Close)
 	_, err = w.shop.Office().ImportProducts(t.Context(), &shopv1.ImportProductsRequest{Csv: []byte(products)})

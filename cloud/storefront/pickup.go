@@ -120,6 +120,9 @@ func (v *visit) pickupPage(ctx context.Context, r *shopv1.Reservation) (*pickupP
 	}
 	p.Heard = v.When(r.GetAsOf(), s.GetTimezone())
 	p.Rows, p.Total, p.About = v.pickupLines(r.GetLines())
+	if !known { // nothing is paid for what ended otherwise
+		p.Total = ""
+	}
 	return p, nil
 }
 

@@ -69,7 +69,8 @@ func product(v *visit) error {
 		live: "/p/" + p.GetGtin() + "/events"})
 }
 
-// choices lists every store with what it can promise, nearest first.
+// choices lists every store with what it can promise: the shopper's own, then
+// the nearest that have some, then the others.
 func (v *visit) choices(all *shops, p *shopv1.Product) ([]choice, error) {
 	var list []choice
 	for token := ""; len(list) < maxStores; {
@@ -85,13 +86,22 @@ func (v *visit) choices(all *shops, p *shopv1.Product) ([]choice, error) {
 			break
 		}
 	}
-	if !all.placed { // then those that have some come first
-		slices.SortStableFunc(list, func(a, b choice) int { return cmp.Compare(min(b.Units, 1), min(a.Units, 1)) })
-	}
+	slices.SortStableFunc(list, func(a, b choice) int { return cmp.Compare(v.rank(a), v.rank(b)) })
 	if i := v.preferred(list); i >= 0 {
 		list[i].Checked = true
 	}
 	return list, nil
+}
+
+// rank puts the shopper's own store first and those without any last.
+func (v *visit) rank(c choice) int {
+	switch {
+	case c.Store == v.place.store:
+		return 0
+	case c.Units > 0:
+		return 1
+	}
+	return 2
 }
 
 func (v *visit) choice(all *shops, a *shopv1.Availability, unit string) choice {
@@ -115,8 +125,13 @@ func (v *visit) preferred(list []choice) int {
 }
 
 // shown are the first few stores, and the one that the form begins with.
+// Stores without any are few enough to tell that they were looked at.
 func (v *visit) shown(list []choice) []choice {
-	near := slices.Clone(list[:min(len(list), shownStores)])
+	n := 0
+	for n < min(len(list), shownStores) && (n < leastStores || list[n].Units > 0) {
+		n++
+	}
+	near := slices.Clone(list[:n])
 	for _, c := range list[len(near):] {
 		if c.Checked {
 			near = append(near, c)
@@ -147,7 +162,7 @@ func followProduct(v *visit) error {
 	if err != nil {
 		return nil // the browser went away
 	}
-	tick := time.NewTicker(supplyBeat)
+	tick := time.NewTicker(v.s.beat)
 	defer tick.Stop()
 	near, sent := v.shown(choices), make(map[uint32]string)
 	for {

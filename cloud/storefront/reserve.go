@@ -124,8 +124,11 @@ func (v *visit) refuseOrder(o order, refusal *stock.Refusal) error {
 	v.cart = again
 	v.keepCart(again)
 	p.FirstName, p.Speak = o.firstName, o.language
-	p.Refused = &refused{}
+	p.Refused = &refused{Heading: v.T("problem.refused")}
 	lines, changed := p.fix()
+	if len(changed) > 0 {
+		p.Refused.Heading = v.T("cart.refused")
+	}
 	for _, row := range changed {
 		p.Refused.Sentences = append(p.Refused.Sentences, row.Short)
 	}

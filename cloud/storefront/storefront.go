@@ -29,12 +29,13 @@ const maxStreams = 2000
 type Storefront struct {
 	o       Options
 	now     func() time.Time
+	beat    time.Duration // see supplyBeat
 	aisles  aisles
 	streams streams
 }
 
 // New returns a storefront.
-func New(o Options) *Storefront { return &Storefront{o: o, now: time.Now} }
+func New(o Options) *Storefront { return &Storefront{o: o, now: time.Now, beat: supplyBeat} }
 
 // Handler serves every page below "/".
 func (s *Storefront) Handler() http.Handler {

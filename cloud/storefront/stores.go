@@ -20,6 +20,8 @@ const (
 	maxStores = 2000
 	// shownStores is how many stand on a page before "all".
 	shownStores = 6
+	// leastStores is how many stand there although some have none.
+	leastStores = 3
 )
 
 // allStores lists the shops by number.
