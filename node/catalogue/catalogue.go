@@ -32,8 +32,11 @@ const (
 	selectByGTIN = `SELECT data FROM local_product WHERE gtin = ?`
 	selectByPLU  = `SELECT data FROM local_product WHERE plu = ? ORDER BY sku LIMIT 1`
 	selectBySKU  = `SELECT data FROM local_product WHERE sku = ?`
-	selectWords  = `SELECT data FROM local_product WHERE words LIKE ? ESCAPE '\' ORDER BY sku LIMIT ?`
+	selectWords  = `SELECT data FROM local_product WHERE words LIKE ? ESCAPE '\'`
+	andWord      = ` AND words LIKE ? ESCAPE '\'`
+	bySKU        = ` ORDER BY sku LIMIT ?`
 	countAll     = `SELECT count(*) FROM local_product`
+	deleteOwner  = `DELETE FROM local_product WHERE gtin = ? AND sku <> ?`
 	upsert       = `INSERT INTO local_product (sku, gtin, plu, words, data) VALUES (?,?,?,?,?)
   ON CONFLICT (sku) DO UPDATE SET gtin = excluded.gtin, plu = excluded.plu,
   words = excluded.words, data = excluded.data`
@@ -83,19 +86,27 @@ func decode(raw []byte) (*recordv1.Product, error) {
 	return p, nil
 }
 
+// maxWords bounds the words of a search; more are ignored.
+const maxWords = 8
+
 // Search returns products whose names, brand or number contain every word.
 func (p *Products) Search(tx *journal.Tx, query string, limit int) ([]*recordv1.Product, error) {
 	words := strings.Fields(strings.ToLower(query))
 	if len(words) == 0 {
 		return nil, nil
 	}
-	rows, err := tx.Query(selectWords, "%"+escape(words[0])+"%", limit*len(words)*searchSlack)
+	words = words[:min(len(words), maxWords)]
+	args := make([]any, 0, len(words)+1)
+	for _, w := range words {
+		args = append(args, "%"+escape(w)+"%")
+	}
+	rows, err := tx.Query(selectWords+strings.Repeat(andWord, len(words)-1)+bySKU, append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("search %q: %w", query, err)
 	}
 	defer rows.Close()
 	var found []*recordv1.Product
-	for rows.Next() && len(found) < limit {
+	for rows.Next() {
 		var raw []byte
 		if err := rows.Scan(&raw); err != nil {
 			return nil, fmt.Errorf("read product: %w", err)
@@ -104,24 +115,9 @@ func (p *Products) Search(tx *journal.Tx, query string, limit int) ([]*recordv1.
 		if err != nil {
 			return nil, err
 		}
-		if containsAll(wordsOf(product), words[1:]) {
-			found = append(found, product)
-		}
+		found = append(found, product)
 	}
 	return found, rows.Err()
-}
-
-// searchSlack is how many rows a further word of a search may throw away for
-// each one it keeps.
-const searchSlack = 20
-
-func containsAll(text string, words []string) bool {
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			return false
-		}
-	}
-	return true
 }
 
 func escape(word string) string {
@@ -163,6 +159,10 @@ func (p *Products) Apply(ctx context.Context, products []*recordv1.Product) erro
 			raw, err := proto.Marshal(product)
 			if err != nil {
 				return err
+			}
+			// A number that moved: the former owner's own row is on its way, or gone.
+			if _, err := tx.Exec(deleteOwner, product.GetGtin(), product.GetSku()); err != nil {
+				return fmt.Errorf("free number %s: %w", product.GetGtin(), err)
 			}
 			_, err = tx.Exec(upsert, product.GetSku(), product.GetGtin(), product.GetPlu(), wordsOf(product), raw)
 			if err != nil {
