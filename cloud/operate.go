@@ -51,6 +51,8 @@ type ImportOptions struct {
 const (
 	// importLines is how many rows travel in one call.
 	importLines = 1000
+	// maxPart is how many bytes of rows travel in one call, and one row more.
+	maxPart = 4 << 20
 	// maxRow bounds one row of a file, in bytes.
 	maxRow = 64 << 10
 	// maxListed bounds the problems that are printed one by one.
@@ -106,8 +108,8 @@ func importParts(ctx context.Context, office shopv1.HeadOfficeClient, file io.Re
 	return sum, parts.err
 }
 
-// parts cuts a CSV file into pieces that each begin with the heading row. A
-// quoted field may span lines; a piece ends only where a row ends.
+// parts cuts a CSV file into pieces that each begin with the heading row. A row
+// is a line: the importer knows no line break inside a field.
 type parts struct {
 	in      *bufio.Reader
 	heading []byte
@@ -121,34 +123,34 @@ type parts struct {
 func partsOf(file io.Reader) *parts { return &parts{in: bufio.NewReaderSize(file, maxRow)} }
 
 func (p *parts) next() bool {
-	if p.heading == nil && p.err == nil {
-		p.heading = p.row()
+	if p.seen == 0 {
+		p.heading = p.row(nil)
 	}
-	p.line, p.size = p.seen+1, 0
-	body := make([]byte, 0, maxRow)
-	for n := 0; n < importLines && p.err == nil; n++ {
-		body = append(body, p.row()...)
+	p.line = p.seen + 1
+	p.csv = bytes.Clone(p.heading)
+	for n := 0; n < importLines && len(p.csv) < maxPart && p.err == nil; n++ {
+		p.csv = p.row(p.csv)
 	}
-	p.size, p.csv = len(body), append(bytes.Clone(p.heading), body...)
+	p.size = len(p.csv) - len(p.heading)
 	if errors.Is(p.err, io.EOF) {
 		p.err = nil
-		return len(body) > 0
+		return p.size > 0
 	}
-	return p.err == nil && len(body) > 0
+	return p.err == nil && p.size > 0
 }
 
-// row reads one row, across line ends inside quotes.
-func (p *parts) row() []byte {
-	var row []byte
-	for {
-		line, err := p.in.ReadBytes('\n')
-		row = append(row, line...)
-		if len(line) > 0 {
-			p.seen++
+// row appends one row to b. What a row has beyond maxRow is left out: the
+// importer refuses such a row, and needs no more to see it.
+func (p *parts) row(b []byte) []byte {
+	p.seen++
+	for kept := 0; ; {
+		text, err := p.in.ReadSlice('\n')
+		if kept <= maxRow || err == nil {
+			b, kept = append(b, text...), kept+len(text)
 		}
-		if err != nil || len(row) > maxRow || bytes.Count(row, []byte{'"'})%2 == 0 {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			p.err = err
-			return row
+			return b
 		}
 	}
 }
