@@ -62,6 +62,9 @@ func newMirror(d *desk, s *store) *mirror {
 
 // take books records in order. nil stands for one that cannot be decoded.
 func (m *mirror) take(records []*recordv1.Record) error {
+	if err := m.book.Load(records); err != nil {
+		return err
+	}
 	first := m.s.applied.Seq + 1
 	for i, r := range records {
 		if r == nil {

@@ -281,7 +281,7 @@ func (f *Floor) first(ctx context.Context, id ID) (Written, error) {
 
 // after tells the world what a durable record changed.
 func (f *Floor) after(ctx context.Context, rec *recordv1.Record) {
-	e := Event{Kind: "stock", SKUs: skusOf(rec), Seq: rec.GetSeq()}
+	e := Event{Kind: "stock", SKUs: books.SKUs(rec), Seq: rec.GetSeq()}
 	if id := reservationIn(rec); len(id) == 16 {
 		e.Kind = "pickup"
 		copy(e.Reservation[:], id)
@@ -289,7 +289,9 @@ func (f *Floor) after(ctx context.Context, rec *recordv1.Record) {
 			e.SKUs = f.reserved(ctx, e.Reservation)
 		}
 	}
-	f.touch(e.SKUs)
+	if rec.GetSale() == nil { // a sale leaves less to share, so it makes no grant due
+		f.touch(e.SKUs)
+	}
 	f.o.Notify(e)
 }
 

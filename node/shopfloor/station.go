@@ -343,7 +343,8 @@ func (f *Floor) FinishBasket(ctx context.Context, name string) (Station, error) 
 	if len(was.Lines) == 0 {
 		return was, stock.Refuse(stock.WrongState, "empty basket").With("state", "empty").With("step", "finish")
 	}
-	d.Basket, d.Lines, d.Last, d.Question = ID{}, nil, nil, nil
+	// The next basket is there already: its first scan waits for one commit, not two.
+	d.Basket, d.since, d.Lines, d.Last, d.Question = f.o.NewID(), f.j.Head().Seq, nil, nil, nil
 	err = f.keep(ctx, d)
 	f.o.Notify(Event{Kind: "station"})
 	return was, err

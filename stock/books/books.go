@@ -87,16 +87,25 @@ func (b *Book) account(sku stock.SKU) (*Account, error) {
 	}
 	a, err := scanAccount(b.tx.QueryRow(selectAccount, b.store, sku))
 	if errors.Is(err, sql.ErrNoRows) {
-		a, err = &Account{SKU: sku, Rights: escrow.Rights{Timeline: 1}}, nil
+		a, err = unbooked(sku), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load account %d of store %d: %w", sku, b.store, err)
 	}
+	b.put(a)
+	return a, nil
+}
+
+// unbooked is the book of a SKU of which nothing was booked yet.
+func unbooked(sku stock.SKU) *Account {
+	return &Account{SKU: sku, Rights: escrow.Rights{Timeline: 1}}
+}
+
+func (b *Book) put(a *Account) {
 	if b.accounts == nil {
 		b.accounts = make(map[stock.SKU]*Account, 4)
 	}
-	b.accounts[sku] = a
-	return a, nil
+	b.accounts[a.SKU] = a
 }
 
 func (b *Book) touch(a *Account) {
@@ -174,10 +183,8 @@ func (b *Book) rights(sku stock.SKU, rule func(escrow.Rights) (escrow.Rights, er
 
 // Save writes every row that changed, once.
 func (b *Book) Save() error {
-	for _, sku := range b.touched {
-		if err := b.saveAccount(b.accounts[sku]); err != nil {
-			return fmt.Errorf("save account %d of store %d: %w", sku, b.store, err)
-		}
+	if err := b.saveAccounts(); err != nil {
+		return err
 	}
 	for _, r := range b.changed {
 		if err := b.saveReservation(r); err != nil {

@@ -74,8 +74,8 @@ const (
 	selectAccount  = `SELECT ` + accountColumns + ` FROM acct WHERE store = ? AND sku = ?`
 	selectAccounts = `SELECT ` + accountColumns + ` FROM acct
   WHERE store = ? AND sku > ? ORDER BY sku LIMIT ?`
-	insertAccount = `INSERT INTO acct (store, ` + accountColumns + `)
-  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	accountRow    = `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	insertAccount = `INSERT INTO acct (store, ` + accountColumns + `) VALUES ` + accountRow
 	updateAccount = `UPDATE acct SET sellable=?, online=?, reserved=?, picked=?, staged=?,
   to_shelve=?, damaged=?, in_transfer=?, suspense=?, supplier=?, sold=?, collected=?, returned=?,
   missing=?, found=?, transfer_out=?, writeoff=?, timeline=?, granted=?, returned_rights=?,
@@ -105,23 +105,29 @@ func scanAccount(row scanner) (*Account, error) {
 	return a, err
 }
 
+// accountArgs is how many values a row of acct has.
+const accountArgs = ledger.NumAccounts + 6
+
 func (b *Book) saveAccount(a *Account) error {
-	l, r := a.Balances, a.Rights
-	args := make([]any, 0, ledger.NumAccounts+8)
-	if !a.stored {
-		args = append(args, b.store, a.SKU)
-	}
-	for acct := ledger.Sellable; acct <= ledger.Writeoff; acct++ {
-		args = append(args, int64(l[acct]))
-	}
-	args = append(args, uint32(r.Timeline), int64(r.Granted), int64(r.Returned), int64(r.Assigned))
+	args := make([]any, 0, accountArgs)
 	q := insertAccount
 	if a.stored {
-		q, args = updateAccount, append(args, b.store, a.SKU)
+		q, args = updateAccount, append(a.columns(args), b.store, a.SKU)
+	} else {
+		args = a.columns(append(args, b.store, a.SKU))
 	}
 	_, err := b.tx.Exec(q, args...)
 	a.stored, a.dirty = true, false
 	return err
+}
+
+// columns appends the values of the columns after the SKU.
+func (a *Account) columns(args []any) []any {
+	for acct := ledger.Sellable; acct <= ledger.Writeoff; acct++ {
+		args = append(args, int64(a.Balances[acct]))
+	}
+	r := a.Rights
+	return append(args, uint32(r.Timeline), int64(r.Granted), int64(r.Returned), int64(r.Assigned))
 }
 
 // Accounts lists the books of a store in the order of SKU, after a SKU.

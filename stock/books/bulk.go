@@ -1,0 +1,139 @@
+package books
+
+import (
+	"errors"
+	"fmt"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+)
+
+// A statement for each account costs more than the account does, so a batch of
+// records loads and saves several at a time.
+const (
+	loadRows = 64
+	saveRows = 16
+)
+
+const (
+	marks         = `?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?`
+	selectSeveral = `SELECT ` + accountColumns + ` FROM acct WHERE store = ? AND sku IN (` +
+		marks + `,` + marks + `,` + marks + `,` + marks + `) ORDER BY sku`
+
+	fourAccounts  = accountRow + `,` + accountRow + `,` + accountRow + `,` + accountRow
+	upsertSeveral = `INSERT INTO acct (store, ` + accountColumns + `) VALUES ` +
+		fourAccounts + `,` + fourAccounts + `,` + fourAccounts + `,` + fourAccounts + `
+  ON CONFLICT (store, sku) DO UPDATE SET sellable=excluded.sellable,
+  online=excluded.online, reserved=excluded.reserved, picked=excluded.picked,
+  staged=excluded.staged, to_shelve=excluded.to_shelve, damaged=excluded.damaged,
+  in_transfer=excluded.in_transfer, suspense=excluded.suspense, supplier=excluded.supplier,
+  sold=excluded.sold, collected=excluded.collected, returned=excluded.returned,
+  missing=excluded.missing, found=excluded.found, transfer_out=excluded.transfer_out,
+  writeoff=excluded.writeoff, timeline=excluded.timeline, granted=excluded.granted,
+  returned_rights=excluded.returned_rights, assigned=excluded.assigned`
+)
+
+// Load reads the accounts that records name, before they are applied. It
+// changes nothing but how long that takes.
+func (b *Book) Load(records []*recordv1.Record) error {
+	var missing []stock.SKU
+	for _, r := range records {
+		for _, sku := range SKUs(r) {
+			if _, known := b.accounts[sku]; !known {
+				b.put(unbooked(sku))
+				missing = append(missing, sku)
+			}
+		}
+	}
+	for from := 0; from < len(missing); from += loadRows {
+		if err := b.loadSeveral(missing[from:min(from+loadRows, len(missing))]); err != nil {
+			return fmt.Errorf("load accounts of store %d: %w", b.store, err)
+		}
+	}
+	return nil
+}
+
+func (b *Book) loadSeveral(skus []stock.SKU) error {
+	args := make([]any, 0, 1+loadRows)
+	args = append(args, b.store)
+	for i := range loadRows {
+		args = append(args, skus[min(i, len(skus)-1)]) // the last one fills up
+	}
+	rows, err := b.tx.Query(selectSeveral, args...)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		a, err := scanAccount(rows)
+		if err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		b.put(a)
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// saveAccounts writes the accounts that changed, several at a time as long as
+// there are several.
+func (b *Book) saveAccounts() error {
+	rest := b.touched
+	for ; len(rest) >= saveRows; rest = rest[saveRows:] {
+		args := make([]any, 0, saveRows*accountArgs)
+		for _, sku := range rest[:saveRows] {
+			a := b.accounts[sku]
+			args = a.columns(append(args, b.store, sku))
+			a.stored, a.dirty = true, false
+		}
+		if _, err := b.tx.Exec(upsertSeveral, args...); err != nil {
+			return fmt.Errorf("save accounts from %d on of store %d: %w", rest[0], b.store, err)
+		}
+	}
+	for _, sku := range rest {
+		if err := b.saveAccount(b.accounts[sku]); err != nil {
+			return fmt.Errorf("save account %d of store %d: %w", sku, b.store, err)
+		}
+	}
+	return nil
+}
+
+// SKUs lists the SKUs that a record names: those it moves, but for records of
+// a reservation, whose lines the books know.
+func SKUs(r *recordv1.Record) []stock.SKU {
+	switch v := r.GetBody().(type) {
+	case *recordv1.Record_Sale:
+		return skusIn(v.Sale.GetLines())
+	case *recordv1.Record_Receipt:
+		return skusIn(v.Receipt.GetLines())
+	case *recordv1.Record_TransferIn:
+		return skusIn(v.TransferIn.GetLines())
+	case *recordv1.Record_TransferOut:
+		return skusIn(v.TransferOut.GetLines())
+	case *recordv1.Record_Refund:
+		return skusIn(v.Refund.GetLines())
+	case *recordv1.Record_Accept:
+		return skusIn(v.Accept.GetReserve().GetLines())
+	case *recordv1.Record_CollectByToken:
+		return skusIn(v.CollectByToken.GetReserve().GetLines())
+	case *recordv1.Record_Count:
+		return skusIn([]*recordv1.Count{v.Count})
+	case *recordv1.Record_Damage:
+		return skusIn([]*recordv1.Damage{v.Damage})
+	case *recordv1.Record_Reshelve:
+		return skusIn([]*recordv1.Reshelve{v.Reshelve})
+	case *recordv1.Record_Grant:
+		return skusIn([]*recordv1.Grant{v.Grant})
+	case *recordv1.Record_ApplyReturn:
+		return skusIn([]*recordv1.ApplyReturn{v.ApplyReturn})
+	}
+	return nil
+}
+
+func skusIn[L interface{ GetSku() uint32 }](lines []L) []stock.SKU {
+	skus := make([]stock.SKU, 0, len(lines))
+	for _, l := range lines {
+		if sku := l.GetSku(); sku != 0 {
+			skus = append(skus, stock.SKU(sku))
+		}
+	}
+	return skus
+}
