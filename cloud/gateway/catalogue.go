@@ -58,7 +58,9 @@ func (g *Gateway) SearchProducts(ctx context.Context, r *shopv1.SearchProductsRe
 		}
 		if len(found) > size {
 			found = found[:size]
-			resp.NextPageToken = strconv.FormatInt(skip+int64(size), 10)
+			if next := skip + int64(size); next <= maxSkip {
+				resp.NextPageToken = strconv.FormatInt(next, 10)
+			}
 		}
 		for _, p := range found {
 			resp.Products = append(resp.Products, toProduct(p, lang))

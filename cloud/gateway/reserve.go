@@ -64,12 +64,28 @@ func (g *Gateway) proposeUnits(ctx context.Context, store stock.StoreID, lines [
 
 // shopper makes what a reservation needs to know of a person, with a fresh code.
 func shopper(c *shopv1.Contact) (*recordv1.Shopper, error) {
+	name, err := firstName(c.GetFirstName())
+	if err != nil {
+		return nil, err
+	}
 	code, err := token.NewCode(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make a pickup code: %w", err)
 	}
-	name, _, _ := strings.Cut(strings.TrimSpace(c.GetFirstName()), " ")
 	return &recordv1.Shopper{FirstName: name, Language: c.GetLanguage(), Code: code}, nil
+}
+
+// firstName keeps the first word of a name. Logs are for ever, so what leads to
+// a person, such as a phone number or a mail address, is refused.
+func firstName(text string) (string, error) {
+	if strings.ContainsAny(text, "@0123456789") {
+		return "", stock.Refuse(stock.BadRequest, "a first name has no digits and no @").With("what", "first_name")
+	}
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return "", nil
+	}
+	return words[0], nil
 }
 
 // CreateReservation promises units of a store: all lines or none.
