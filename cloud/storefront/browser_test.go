@@ -119,7 +119,7 @@ func inject(t *testing.T, ctx context.Context) string {
 	return string(axe)
 }
 
-func strangers(t *testing.T, ctx context.Context, script string) []string {
+func listed(t *testing.T, ctx context.Context, script string) []string {
 	t.Helper()
 	var found []string
 	if err := json.Unmarshal([]byte(eval[string](t, ctx, script)), &found); err != nil {
@@ -175,7 +175,7 @@ func TestPagesAreAccessibleOnEveryScreen(t *testing.T) {
 			}
 			until(t, ctx, `document.fonts.status === "loaded" && document.readyState === "complete"`)
 			do(t, ctx, chromedp.Evaluate[chromedp.Void](axe))
-			for _, problem := range append(strangers(t, ctx, runAxe), strangers(t, ctx, tooSmall)...) {
+			for _, problem := range append(listed(t, ctx, runAxe), listed(t, ctx, tooSmall)...) {
 				t.Errorf("%s on %s: %s", s.name, size.name, problem)
 			}
 			b.picture(s.name + "-" + size.name)
@@ -227,7 +227,7 @@ func (b *browser) sights() []sight {
 		{"cart-short", "/cart", func() { b.set("1", crisp, "20") }},
 		{"which", "", func() { b.set("2", crisp, "1") }},
 		{"refused", "", func() {
-			do(b.t, b.ctx, chromedp.Navigate(b.w.server.URL+"/cart"), chromedp.Click("#reserve .btn-primary"))
+			do(b.t, b.ctx, chromedp.Navigate(b.w.server.URL+"/cart"), chromedp.Click("[form=reserve]"))
 			until(b.t, b.ctx, `location.pathname === "/reserve" && document.readyState === "complete"`)
 		}},
 		{"pickup", "{pickup}", func() { b.reserve() }},
@@ -239,13 +239,17 @@ func (b *browser) sights() []sight {
 		{"missing", "/missing", nil},
 		{"no-product", "/p/09520009999992", nil},
 		{"no-pickup", "/r/" + newRequest(), nil},
+		{"pickup-de", "{pickup}?lang=de", nil},
+		{"product-da", "/p/" + crisp + "?lang=da", nil},
+		{"stores-nl", "/stores?lang=nl", nil},
+		{"cart-de", "/cart?lang=de", func() { b.set("3", crisp, "3"); b.set("3", apples, "900") }},
 	}
 }
 
 func (b *browser) reserve() {
 	do(b.t, b.ctx, chromedp.Navigate(b.w.server.URL+"/cart"), chromedp.Click(".alert-bad button"))
 	until(b.t, b.ctx, `!document.querySelector(".alert-bad") && document.readyState === "complete"`)
-	do(b.t, b.ctx, chromedp.SendKeys("#first", "Merel"), chromedp.Click("#reserve .btn-primary"))
+	do(b.t, b.ctx, chromedp.SendKeys("#first", "Merel"), chromedp.Click("[form=reserve]"))
 	until(b.t, b.ctx, `location.pathname.startsWith("/r/") && document.readyState === "complete"`)
 	b.pickup = eval[string](b.t, b.ctx, "location.pathname")
 }
@@ -267,4 +271,56 @@ func (b *browser) picture(name string) {
 			b.t.Fatal(err)
 		}
 	}
+}
+
+func TestAShopperWithScriptsSeesChangesAtOnce(t *testing.T) {
+	w := newWorld(t, assortment)
+	w.stock(1, crisp, 9, 5)
+	ctx := browse(t)
+	open := func(path string) {
+		do(t, ctx, chromedp.Navigate(w.server.URL+path))
+		until(t, ctx, `document.readyState === "complete"`)
+	}
+	do(t, ctx, on(screens[0]))
+	open("/p/" + crisp)
+	until(t, ctx, `document.querySelector("#supply-1").textContent.startsWith("9 here")`)
+	w.record(1, &recordv1.Record{Body: &recordv1.Record_Sale{Sale: &recordv1.Sale{Mode: recordv1.SaleMode_SALE_MODE_NORMAL,
+		Lines: []*recordv1.SaleLine{{Sku: w.sku(crisp), Units: 1}}}}})
+	until(t, ctx, `document.querySelector("#supply-1").textContent.startsWith("8 here")`)
+	do(t, ctx, chromedp.Click(".take [data-step='1']"), chromedp.Click(".take .btn-primary"))
+	until(t, ctx, `location.pathname === "/cart" && document.querySelector("output").textContent === "2"`)
+	eval[bool](t, ctx, `window.stays = true`)
+	do(t, ctx, chromedp.SendKeys("#first", "Merel"))
+	do(t, ctx, chromedp.Click(".lines .stepper button:last-child"))
+	until(t, ctx, `document.querySelector("output").textContent === "3" && document.querySelector("#sum .price").textContent === "€5.67"`)
+	if !eval[bool](t, ctx, `window.stays === true`) {
+		t.Error("the page was loaded anew to change a quantity")
+	}
+	do(t, ctx, chromedp.Click("[form=reserve]"))
+	until(t, ctx, `location.pathname.startsWith("/r/") && document.body.dataset.liveState === "open"`)
+	promise := w.promise(strings.TrimPrefix(eval[string](t, ctx, "location.pathname"), "/r/"))
+	if n, name := promise.GetLines()[0].GetUnits(), promise.GetContact(); n != 3 || name != "Merel" {
+		t.Errorf("reserved %d for %q, want 3 for Merel", n, name)
+	}
+	do(t, ctx, chromedp.Click("#cancel summary"))
+	w.accept(promise)
+	w.pick(promise)
+	w.stage(promise, "A7")
+	until(t, ctx, `document.querySelector("h1").textContent === "Ready to collect"`)
+	if !eval[bool](t, ctx, `document.querySelector("#cancel details").open`) {
+		t.Error("a push closed what the shopper had opened")
+	}
+	w.collect(promise)
+	until(t, ctx, `document.querySelector("h1").textContent === "Collected" && !document.querySelector(".qr, #cancel details")`)
+}
+
+func TestTheShoppersPlaceIsTakenFromTheBrowser(t *testing.T) {
+	w := newWorld(t, assortment)
+	w.stock(3, crisp, 9, 5)
+	ctx := browse(t)
+	do(t, ctx, on(screens[0]), chromedp.Navigate(w.server.URL+"/p/"+crisp))
+	until(t, ctx, `document.querySelector("[data-locate]")?.hidden === false`)
+	eval[bool](t, ctx, `navigator.geolocation.getCurrentPosition = (found) => found({ coords: { latitude: 53.86549, longitude: 10.68661 } }), true`)
+	do(t, ctx, chromedp.Click("[data-locate]"))
+	until(t, ctx, `location.search === "" && document.querySelector(".choice")?.textContent.includes("Tjalk Lübeck · under 1 km")`)
 }
