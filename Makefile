@@ -5,6 +5,7 @@ GO        ?= go
 CATALOGUE ?=
 FUZZTIME  ?= 5s
 PACKAGES  := ./...
+BROWSER   := ./internal/look ./cloud/storefront ./node/kiosk ./firmware-sim/demo/console
 
 export GOFLAGS += -buildvcs=false
 
@@ -36,7 +37,7 @@ tools:
 
 vet:
 	$(GO) vet $(PACKAGES)
-	$(GO) vet -tags browser ./internal/look ./cloud/storefront ./node/kiosk
+	$(GO) vet -tags browser $(BROWSER)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 
 ## gen: the Go code and OpenAPI files of proto/
@@ -51,7 +52,7 @@ race:
 
 ## browser: the pages in a real browser
 browser:
-	$(GO) test -count=1 -timeout 10m -tags browser ./internal/look ./cloud/storefront ./node/kiosk
+	$(GO) test -count=1 -timeout 10m -tags browser $(BROWSER)
 
 ## fuzz: every fuzz target for FUZZTIME
 fuzz:

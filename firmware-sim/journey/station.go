@@ -155,7 +155,9 @@ func lacks(text string, says []string) string {
 	return ""
 }
 
-func squeeze(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
+func squeeze(s string) string {
+	return strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(s, "-", "")), ""))
+}
 
 // records reads a store's journal from a number on.
 func records(ctx context.Context, s *demo.Store, from uint64) ([]*storev1.StoredRecord, []*recordv1.Record, error) {
