@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"image"
 	"image/color"
 	"image/png"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	shopv1 "holdfast.dev/proto/shop/v1"
+	"holdfast.dev/stock"
 	"holdfast.dev/stock/token"
 )
 
@@ -48,14 +50,7 @@ func TestTheCodeReadsBackAsTheSignedToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	read := decode(t, picture)
 	if diff := cmp.Diff(r.GetToken(), read.GetText()); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
@@ -69,12 +64,43 @@ func TestTheCodeReadsBackAsTheSignedToken(t *testing.T) {
 	}
 }
 
-func TestTheCodeIsDarkOnWhiteInEveryColourScheme(t *testing.T) {
-	long := token.Token{KeyID: 1, Tenant: 1, Store: 7, Timeline: 1, DSeq: 9}
-	for i := range token.MaxLines {
-		long.Lines = append(long.Lines, token.Line{SKU: 100_000 + 7, Units: 99_999})
-		long.Lines[i].SKU += 1
+func decode(t *testing.T, picture image.Image) *gozxing.Result {
+	t.Helper()
+	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		t.Fatal(err)
 	}
+	read, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
+func TestTheCodeOfTheLargestBasketCanBeRead(t *testing.T) {
+	large := token.Token{KeyID: 1000, Tenant: 1, Store: 100_000, Timeline: 9, Reservation: [16]byte{1}, DSeq: 1 << 40,
+		IssuedAt: noon.UnixMilli(), PickupFrom: noon.UnixMilli(), PickupUntil: noon.Add(day).UnixMilli()}
+	for i := range maxCartLines {
+		large.Lines = append(large.Lines, token.Line{SKU: stock.SKU(2_000_000 + i), Units: maxQuantity})
+	}
+	signed, err := token.Sign(large, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := qrPNG(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := decode(t, picture).GetText(); got != signed {
+		t.Errorf("read %q, want %q", got, signed)
+	}
+}
+
+func TestTheCodeIsDarkOnWhiteInEveryColourScheme(t *testing.T) {
 	svg, err := qrSVG(strings.Repeat("HF1:A%0", 70), `a "code"`)
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +244,15 @@ func TestEveryEndSaysWhatHappensNext(t *testing.T) {
 			wantPage(t, s.get(p.path), 200, p.path, tt.want, "Look for something else")
 		})
 	}
+}
+
+func TestWhatWasNotFoundIsNotPaidFor(t *testing.T) {
+	w, s, p, promise := reserved(t, "en")
+	w.accept(promise)
+	wantPage(t, s.get(p.path), 200, p.path, "To pay in the store €3.78")
+	w.record(1, &recordv1.Record{Body: &recordv1.Record_Shortage{Shortage: &recordv1.Shortage{
+		Reservation: promise.GetReservation(), Line: 1, Units: 1, Reason: recordv1.ShortReason_SHORT_REASON_MISSING}}})
+	wantPage(t, s.get(p.path), 200, p.path, "1 not found", "To pay in the store €1.89")
 }
 
 func TestTheProductPageFollowsTheShelf(t *testing.T) {
