@@ -192,6 +192,12 @@ func (k *Kiosk) watchDevices(ctx context.Context) error {
 	return nil
 }
 
+// view reads the books. It does not give up half way: what a read fills in is
+// the caller's, and reads are short.
+func (k *Kiosk) view(ctx context.Context, read func(tx *journal.Tx) error) error {
+	return k.o.Floor.View(context.WithoutCancel(ctx), read)
+}
+
 // now is the time in the store's zone.
 func (k *Kiosk) now() time.Time { return time.Now().In(k.zone) }
 

@@ -64,7 +64,6 @@ func (k *Kiosk) pages(mux *http.ServeMux) {
 		mux.HandleFunc("POST "+pattern, k.page(func(v *visit) error { return k.act(v, act) }))
 	}
 	mux.HandleFunc("/", k.page(func(v *visit) error {
-		v.w.Header().Set("Cache-Control", "no-store")
 		return k.notice(v, http.StatusNotFound, v.T("missing.text"))
 	}))
 }
@@ -169,6 +168,9 @@ func (k *Kiosk) frame(v *visit, status int, title string, body template.HTML, li
 	if err != nil {
 		return err
 	}
+	// A page that the browser keeps for its back button would keep its event
+	// stream too, and six of them are all that a browser opens.
+	v.w.Header().Set("Cache-Control", "no-store")
 	place := k.o.Info.Town
 	if len(k.o.Stations) > 1 {
 		place += " · " + v.Station.Name

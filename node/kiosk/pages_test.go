@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"holdfast.dev/node/devices"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock/words"
 )
@@ -66,8 +67,8 @@ func (b *browser) read(res *http.Response) (int, string) {
 }
 
 // busy fills a shop with one of everything that a page can show.
-func busy(t *testing.T, lang words.Lang) (*shop, string) {
-	s := openShop(t, shopOptions{lang: lang})
+func busy(t *testing.T, lang words.Lang, all ...devices.Config) (*shop, string) {
+	s := openShop(t, shopOptions{lang: lang, devices: all})
 	for _, p := range testProducts() {
 		s.receive(1200, p.GetGtin())
 	}

@@ -68,7 +68,7 @@ func (k *Kiosk) product(tx *journal.Tx, number string) (*recordv1.Product, error
 }
 
 func (k *Kiosk) findProduct(ctx context.Context, number string) (p *recordv1.Product, err error) {
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		p, err = k.product(tx, number)
 		return err
 	})
@@ -81,7 +81,7 @@ func (k *Kiosk) saleLines(ctx context.Context, lines []*storev1.SellLine) (price
 	if len(lines) == 0 || len(lines) > maxLines {
 		return nil, "", badRequest("lines", "%d lines", len(lines))
 	}
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		for _, l := range lines {
 			n, err := parseUnits(l.GetQuantity())
 			if err != nil {
@@ -110,7 +110,7 @@ func (k *Kiosk) movementLines(ctx context.Context, lines []*storev1.SellLine) (m
 	if len(lines) == 0 || len(lines) > maxLines {
 		return nil, badRequest("lines", "%d lines", len(lines))
 	}
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		for _, l := range lines {
 			n, err := parseUnits(l.GetQuantity())
 			if err != nil {

@@ -87,7 +87,7 @@ const missedWithin = 10 * time.Minute
 func (k *Kiosk) missedPaper(ctx context.Context) error {
 	const recent = 20
 	var open, ended []*books.Reservation
-	err := k.o.Floor.View(ctx, func(tx *journal.Tx) (err error) {
+	err := k.view(ctx, func(tx *journal.Tx) (err error) {
 		if open, err = books.OpenReservations(tx, k.o.Info.Store, maxListed); err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func (k *Kiosk) paperStore() paper.Store {
 // short.
 func (k *Kiosk) paperLines(ctx context.Context, r *books.Reservation, lang words.Lang,
 	part reservation.Part) (lines, short []paper.PickLine, err error) {
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		order, err := k.pickupProto(tx, lang, r)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package kiosk
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -139,7 +140,7 @@ func (k *Kiosk) sentence(lang words.Lang, a shopfloor.Answer) string {
 		args = append(args, "amount", words.Money(lang, a.Amount, a.Product.GetCurrency()))
 	}
 	if a.Shelf != "" {
-		args = append(args, "shelf", a.Shelf)
+		args = append(args, "shelf", strings.TrimPrefix(a.Shelf, shelfPrefix))
 	}
 	return words.T(lang, a.Done, args...)
 }

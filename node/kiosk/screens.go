@@ -91,7 +91,7 @@ func (k *Kiosk) loadDelivery(ctx context.Context, v *view) error {
 		return nil
 	}
 	var state books.DocumentState
-	err := k.o.Floor.View(ctx, func(tx *journal.Tx) (err error) {
+	err := k.view(ctx, func(tx *journal.Tx) (err error) {
 		state, err = books.Document(tx, k.o.Info.Store, v.Station.Document)
 		return err
 	})
@@ -124,7 +124,7 @@ func (k *Kiosk) loadDelivery(ctx context.Context, v *view) error {
 }
 
 func (k *Kiosk) nameReceived(ctx context.Context, d *delivery, sum map[uint32]*received) error {
-	err := k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err := k.view(ctx, func(tx *journal.Tx) error {
 		for sku, r := range sum {
 			p, err := k.o.Products.BySKU(tx, stock.SKU(sku))
 			if err != nil {
@@ -244,7 +244,7 @@ func (k *Kiosk) loadStock(ctx context.Context, v *view) error {
 	if wanted == "" {
 		return nil
 	}
-	return k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	return k.view(ctx, func(tx *journal.Tx) error {
 		p, err := k.product(tx, wanted)
 		if err == nil {
 			s.One, err = k.stockOf(tx, v.Lang, p)
@@ -264,6 +264,24 @@ func (k *Kiosk) loadStock(ctx context.Context, v *view) error {
 		}
 		return err
 	})
+}
+
+// place is how many units of a product are somewhere.
+type place struct {
+	Key   string // of its text
+	Units int32
+}
+
+// Places says where the units of the product on the page are.
+func (v *view) Places() []place {
+	s, ok := v.Data.(search)
+	if !ok || s.One == nil {
+		return nil
+	}
+	return []place{{"stock.sellable", s.One.GetSellable()}, {"stock.online", s.One.GetOnline()},
+		{"stock.reserved", s.One.GetReserved()}, {"stock.picked", s.One.GetPicked()},
+		{"stock.staged", s.One.GetStaged()}, {"stock.shelve", s.One.GetToShelve()},
+		{"stock.damaged", s.One.GetDamaged()}}
 }
 
 // maxFound bounds what one search shows.

@@ -262,7 +262,7 @@ func (s *server) GetNode(ctx context.Context, _ *storev1.GetNodeRequest) (*store
 	for _, d := range k.o.Devices.States() {
 		n.Devices = append(n.Devices, deviceProto(d))
 	}
-	err := k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err := k.view(ctx, func(tx *journal.Tx) error {
 		c, err := books.CursorOf(tx, info.Store)
 		if err != nil {
 			return err

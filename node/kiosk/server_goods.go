@@ -173,7 +173,7 @@ func (s *server) GetStock(ctx context.Context, r *storev1.GetStockRequest) (*sto
 }
 
 func (k *Kiosk) stock(ctx context.Context, number string) (out *storev1.Stock, err error) {
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		p, err := k.product(tx, number)
 		if err != nil {
 			return err
@@ -206,7 +206,7 @@ func (s *server) ListStock(ctx context.Context, r *storev1.ListStockRequest) (*s
 	}
 	out := &storev1.ListStockResponse{}
 	lang := s.k.language(ctx)
-	err = s.k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = s.k.view(ctx, func(tx *journal.Tx) error {
 		accounts, err := books.Accounts(tx, s.k.o.Info.Store, stock.SKU(after), n)
 		if err != nil {
 			return err
@@ -229,7 +229,7 @@ func (s *server) ListStock(ctx context.Context, r *storev1.ListStockRequest) (*s
 // toShelve lists what waits for a shelf scan.
 func (k *Kiosk) toShelve(ctx context.Context, lang words.Lang) (waiting []*storev1.Stock, err error) {
 	const page, limit = 1000, 200
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		for after := stock.SKU(0); len(waiting) < limit; {
 			accounts, err := books.Accounts(tx, k.o.Info.Store, after, page)
 			if err != nil || len(accounts) == 0 {

@@ -56,7 +56,7 @@ func (k *Kiosk) pickups(ctx context.Context, lang words.Lang, filter string) (al
 	if !open && !finished {
 		return nil, badRequest("filter", "%.20q", filter)
 	}
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		var found []*books.Reservation
 		if open {
 			if found, err = books.OpenReservations(tx, k.o.Info.Store, maxListed); err != nil {
@@ -95,7 +95,7 @@ func (s *server) GetPickup(ctx context.Context, r *storev1.GetPickupRequest) (*s
 }
 
 func (k *Kiosk) reservation(ctx context.Context, id shopfloor.ID) (r *books.Reservation, err error) {
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		found, known, err := books.Open(tx, k.o.Info.Store).Reservation(id)
 		if err == nil && !known {
 			err = stock.Refuse(stock.UnknownReservation, "reservation %x", id)
@@ -111,7 +111,7 @@ func (k *Kiosk) pickup(ctx context.Context, lang words.Lang, id shopfloor.ID) (p
 	if err != nil {
 		return nil, err
 	}
-	err = k.o.Floor.View(ctx, func(tx *journal.Tx) error {
+	err = k.view(ctx, func(tx *journal.Tx) error {
 		p, err = k.pickupProto(tx, lang, r)
 		return err
 	})

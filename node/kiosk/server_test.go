@@ -38,6 +38,71 @@ func TestAScanSellsAndTheBasketAddsUp(t *testing.T) {
 	}
 }
 
+func TestScansAreCounted(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	s.receive(5, breadGTIN)
+	for _, code := range []string{breadGTIN, breadGTIN, jamGTIN} {
+		s.must("/v1/stations/counter:scan", `{"data":"`+code+`"}`)
+	}
+	families, err := s.o.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]float64)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			got[name] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	want := map[string]float64{"holdfast_scans_total ok": 2, "holdfast_scans_total refused": 1,
+		"holdfast_refusals_total NO_PRICE": 1, "holdfast_scan_answer_seconds": 3}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTroubleInTheMachineIsNotTakenForYes(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	s.get("/v1/stations/counter")
+	s.journal.Close()
+	status, answer := s.post("/v1/stations/counter:scan", `{"data":"`+breadGTIN+`"}`)
+	if status != 503 || at(answer, "message") == "" {
+		t.Errorf("the API says %d %v", status, answer)
+	}
+	status, page := s.browser().send("/scan", "code", breadGTIN, "to", "/sell")
+	if status != 500 || !strings.Contains(page, "Something went wrong in the system") {
+		t.Errorf("the page says %d %s", status, page)
+	}
+}
+
+func TestAnswersAreInTheCallersLanguage(t *testing.T) {
+	s := openShop(t, shopOptions{lang: "da"})
+	for asked, want := range map[string]string{"nl-BE,nl;q=0.9": "Naam en pincode", "de": "Name und PIN", "": "Navn og PIN"} {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/stations/counter:signIn",
+			strings.NewReader(`{"name":"Nobody","pin":"0"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Language", asked)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer map[string]any
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got, _ := at(answer, "message").(string); !strings.HasPrefix(got, want) {
+			t.Errorf("asked for %q: %q, want %q", asked, got, want)
+		}
+	}
+}
+
 func TestRefusalsCarryCodeSentenceAndStatus(t *testing.T) {
 	s := openShop(t, shopOptions{})
 	s.receive(5, breadGTIN)

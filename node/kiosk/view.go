@@ -3,6 +3,7 @@ package kiosk
 import (
 	"html/template"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast.dev/hardware"
@@ -199,6 +200,25 @@ func (v *view) ModeName() string { return v.T("mode." + modeNames[v.Station.Mode
 // station's.
 func (v *view) WantsMode() bool { return v.screen.mode != 0 && v.screen.mode != v.Station.Mode }
 
+// Elsewhere tells whether the station's scanner works for another page than
+// this one, whose answers would only confuse here.
+func (v *view) Elsewhere() bool {
+	switch v.screen.name {
+	case "receive":
+		return !v.Receiving()
+	case "order":
+		picking := v.Station.Mode == shopfloor.Picking || v.Station.Mode == shopfloor.Staging
+		return !picking || idString(v.Station.Pickup) != v.arg
+	}
+	return v.WantsMode()
+}
+
+// Shown tells whether the page itself shows what was scanned.
+func (v *view) Shown() bool {
+	s, ok := v.Data.(search)
+	return ok && (s.One != nil || s.Query != "") && v.Station.Last != nil && v.Station.Last.Refusal == nil
+}
+
 // PageName is the name of the page.
 func (v *view) PageName() string { return v.screen.name }
 
@@ -206,13 +226,18 @@ var modeNames = map[shopfloor.Mode]string{shopfloor.Selling: "sell", shopfloor.R
 	shopfloor.Picking: "pick", shopfloor.Staging: "stage", shopfloor.Collecting: "collect",
 	shopfloor.Looking: "stock", shopfloor.Counting: "count", shopfloor.Reshelving: "shelve"}
 
+// Bounds of a small and of a fair risk, in thousandths.
+const (
+	riskLow    = 100
+	riskMiddle = 400
+)
+
 // RiskName words the chance that the promise would be broken.
 func (v *view) RiskName() string {
-	const low, middle = 100, 400 // thousandths
 	switch risk := v.Station.Question.Risk; {
-	case risk < low:
+	case risk < riskLow:
 		return v.T("risk.low")
-	case risk < middle:
+	case risk < riskMiddle:
 		return v.T("risk.middle")
 	case risk < 1000:
 		return v.T("risk.high")
@@ -220,8 +245,22 @@ func (v *view) RiskName() string {
 	return v.T("risk.sure")
 }
 
-// RiskLevel is how many of four marks are filled.
-func (v *view) RiskLevel() int { return int(min(4, 1+v.Station.Question.Risk/300)) }
+// RiskPill is the look of that chance.
+func (v *view) RiskPill() string {
+	switch risk := v.Station.Question.Risk; {
+	case risk < riskLow:
+		return "pill-ok"
+	case risk < riskMiddle:
+		return "pill-warn"
+	}
+	return "pill-bad"
+}
+
+// Shelf is a pickup shelf as its label reads to people.
+func (v *view) Shelf(label string) string { return strings.TrimPrefix(label, shelfPrefix) }
+
+// shelfPrefix begins every shelf label, so that a scanner can tell it from goods.
+const shelfPrefix = "SHELF-"
 
 // Link shows the line to the cloud.
 func (v *view) Link() template.HTML {

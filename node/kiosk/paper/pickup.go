@@ -1,8 +1,8 @@
 package paper
 
 import (
-	"cmp"
 	"slices"
+	"strings"
 
 	"holdfast.dev/hardware/escpos"
 	"holdfast.dev/stock"
@@ -51,7 +51,12 @@ func (p PickSlip) Document(m Mark) escpos.Document {
 	d.add(escpos.Line{Text: d.text("pick.until", "time", d.dateTime(p.Store.at(p.Until))), Align: escpos.Centre})
 	d.add(escpos.Rule{})
 	lines := slices.Clone(p.Lines)
-	slices.SortStableFunc(lines, func(a, b PickLine) int { return cmp.Compare(a.Aisle, b.Aisle) })
+	slices.SortStableFunc(lines, func(a, b PickLine) int {
+		if (a.Aisle == "") != (b.Aisle == "") { // what nobody can place comes last
+			return strings.Compare(b.Aisle, a.Aisle)
+		}
+		return strings.Compare(a.Aisle, b.Aisle)
+	})
 	aisle := "\x00" // no aisle is called so
 	for _, l := range lines {
 		if l.Aisle != aisle {

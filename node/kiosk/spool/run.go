@@ -95,7 +95,7 @@ func (s *Spool) printNext(ctx context.Context, device string) (more bool, err er
 		return false, nil
 	}
 	var n next
-	err = s.o.Journal.View(ctx, func(tx *journal.Tx) error {
+	err = s.view(ctx, func(tx *journal.Tx) error {
 		return tx.QueryRow(selectNext, device).Scan(&n.id, &n.data, &n.tries)
 	})
 	if errors.Is(err, sql.ErrNoRows) {

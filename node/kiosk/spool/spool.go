@@ -102,7 +102,7 @@ func (s *Spool) Add(ctx context.Context, j Job) (Job, error) {
 		return Job{}, stock.Refuse(stock.PrinterDown, "no printer is set up").With("state", "offline")
 	}
 	added := false
-	err := s.o.Journal.Local(ctx, func(tx *journal.Tx) error {
+	err := s.o.Journal.Local(context.WithoutCancel(ctx), func(tx *journal.Tx) error {
 		n, err := tx.Exec(insertJob, j.Key, j.Kind, j.Device, j.Title, j.CopyOf, time.Now().UnixMilli(),
 			j.Text, j.Source, j.Data)
 		if err != nil {
@@ -130,7 +130,7 @@ func (s *Spool) Has(tx *journal.Tx, key string) (bool, error) {
 
 // Find returns the job with this key; its ID is zero if there is none.
 func (s *Spool) Find(ctx context.Context, key string) (j Job, err error) {
-	err = s.o.Journal.View(ctx, func(tx *journal.Tx) error {
+	err = s.view(ctx, func(tx *journal.Tx) error {
 		j, err = scan(tx.QueryRow(selectKey, key))
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
@@ -142,7 +142,7 @@ func (s *Spool) Find(ctx context.Context, key string) (j Job, err error) {
 
 // Job returns one job.
 func (s *Spool) Job(ctx context.Context, id int64) (j Job, err error) {
-	err = s.o.Journal.View(ctx, func(tx *journal.Tx) error {
+	err = s.view(ctx, func(tx *journal.Tx) error {
 		j, err = scan(tx.QueryRow(selectJob, id))
 		if errors.Is(err, sql.ErrNoRows) {
 			return stock.Refuse(stock.BadRequest, "no print job %d", id).With("what", "print job")
@@ -154,7 +154,7 @@ func (s *Spool) Job(ctx context.Context, id int64) (j Job, err error) {
 
 // List returns the newest jobs first.
 func (s *Spool) List(ctx context.Context, limit int) (all []Job, err error) {
-	err = s.o.Journal.View(ctx, func(tx *journal.Tx) error {
+	err = s.view(ctx, func(tx *journal.Tx) error {
 		rows, err := tx.Query(selectAll, limit)
 		if err != nil {
 			return fmt.Errorf("list print jobs: %w", err)
@@ -174,10 +174,16 @@ func (s *Spool) List(ctx context.Context, limit int) (all []Job, err error) {
 
 // Waiting counts the jobs that a printer has not settled.
 func (s *Spool) Waiting(ctx context.Context, device string) (n int, err error) {
-	err = s.o.Journal.View(ctx, func(tx *journal.Tx) error {
+	err = s.view(ctx, func(tx *journal.Tx) error {
 		return tx.QueryRow(countQueue, device).Scan(&n)
 	})
 	return n, err
+}
+
+// view reads the jobs. It does not give up half way: what a read fills in is
+// the caller's, and reads are short.
+func (s *Spool) view(ctx context.Context, read func(tx *journal.Tx) error) error {
+	return s.o.Journal.View(context.WithoutCancel(ctx), read)
 }
 
 func scan(row interface{ Scan(dest ...any) error }) (j Job, err error) {
