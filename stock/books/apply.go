@@ -221,12 +221,30 @@ func (b *Book) accept(reserve *recordv1.Reserve) error {
 	r.Accepted = true
 	for _, l := range reserve.GetLines() {
 		sku, n := stock.SKU(l.GetSku()), units(l.GetUnits())
-		if err := b.assign(sku, n, ledger.Reserved); err != nil {
+		if err := b.cover(sku, n); err != nil {
 			return err
 		}
 		r.Lines = append(r.Lines, reservation.NewLine(l.GetLine(), sku, n))
 	}
 	return nil
+}
+
+// cover binds n units that the cloud has promised. Online covers them, unless
+// both this store's tail and the cloud's were lost; then the store's own units
+// do, as debt: a promise is never refused by the store it was made for.
+func (b *Book) cover(sku stock.SKU, n stock.Units) error {
+	a, err := b.account(sku)
+	if err != nil {
+		return err
+	}
+	covered := min(n, max(0, a.Rights.Online()))
+	if err := b.assign(sku, covered, ledger.Reserved); err != nil {
+		return err
+	}
+	if covered < n {
+		b.note(stock.Short, "sku %d: %d promised units are not covered by online", sku, n-covered)
+	}
+	return b.post(sku, ledger.Movement{From: ledger.Sellable, To: ledger.Reserved, Units: n - covered, Debt: true})
 }
 
 // assign takes n units out of online for a reservation.
