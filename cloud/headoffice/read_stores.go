@@ -1,6 +1,8 @@
 package headoffice
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 
 	recordv1 "holdfast.dev/proto/record/v1"
@@ -8,7 +10,6 @@ import (
 	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/journal"
-	"holdfast.dev/stock/ledger"
 )
 
 // Store is what the cloud knows of one store.
@@ -150,30 +151,32 @@ func (s Stock) Available() stock.Units {
 	return free
 }
 
+// selectStock is one statement, because availability is what is asked most.
+const selectStock = `SELECT s.policy, s.applied_at, s.connected, ifnull(q.granted, 0),
+  ifnull(q.returned, 0), ifnull(q.assigned, 0), ifnull(q.held, 0), ifnull(a.sellable, 0)
+  FROM store s LEFT JOIN quota q ON q.store = s.store AND q.timeline = s.timeline AND q.sku = ?2
+  LEFT JOIN acct a ON a.store = s.store AND a.sku = ?2 WHERE s.store = ?1`
+
 // Availability says what one store has of each product, in the order asked.
 func Availability(tx *journal.Tx, id stock.StoreID, skus ...stock.SKU) ([]Stock, error) {
-	d := &desk{tx: tx}
-	s, err := loadStore(tx, id)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := s.terms()
-	if err != nil {
-		return nil, err
-	}
-	book := books.Open(tx, id)
 	all := make([]Stock, len(skus))
 	for i, sku := range skus {
-		q, err := d.quota(s, sku)
+		s := store{id: id}
+		row := Stock{SKU: sku}
+		err := tx.QueryRow(selectStock, id, sku).Scan(&s.policy, &row.AsOf, &row.Connected,
+			&row.Pool.Granted, &row.Pool.Returned, &row.Pool.Assigned, &row.Pool.Held, &row.Sellable)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, unknownStore(id)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("load stock of sku %d in store %d: %w", sku, id, err)
+		}
+		policy, err := s.terms()
 		if err != nil {
 			return nil, err
 		}
-		a, err := book.Account(sku)
-		if err != nil {
-			return nil, err
-		}
-		all[i] = Stock{SKU: sku, Pool: q.pool, Sellable: a.Balances[ledger.Sellable],
-			Floor: stock.Units(policy.GetFloorUnits()), AsOf: s.appliedAt, Connected: s.connected}
+		row.Floor = stock.Units(policy.GetFloorUnits())
+		all[i] = row
 	}
 	return all, nil
 }

@@ -91,12 +91,16 @@ func (d *desk) store(id uint32) (*store, error) { return loadStore(d.tx, stock.S
 func loadStore(tx *journal.Tx, id stock.StoreID) (*store, error) {
 	s, err := scanStore(tx.QueryRow(selectStore, id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, stock.Refuse(stock.UnknownStore, "store %d", id).With("store", id)
+		return nil, unknownStore(id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load store %d: %w", id, err)
 	}
 	return s, nil
+}
+
+func unknownStore(id stock.StoreID) error {
+	return stock.Refuse(stock.UnknownStore, "store %d", id).With("store", id)
 }
 
 // save writes what may change of a store.
