@@ -21,7 +21,7 @@ demo-reset: build
 
 ## build: the three programs, static, into bin/
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/ \
+	CGO_ENABLED=0 $(GO) build -tags timetzdata -trimpath -ldflags "-s -w" -o $(BIN)/ \
 		./node/cmd/holdfast-node ./cloud/cmd/holdfast-cloud ./firmware-sim/cmd/holdfast-sim
 
 ## test: everything; installs what it needs on Debian

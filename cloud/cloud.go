@@ -12,10 +12,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"holdfast.dev/cloud/gateway"
 	"holdfast.dev/cloud/headoffice"
@@ -167,7 +169,8 @@ func (c *cloud) closeSessions(ctx context.Context) error {
 }
 
 // publishKey tells the stores the key that pickup tokens are signed with, if
-// they do not know it yet; keys from before stay trusted.
+// they do not know it yet, and trusts it longer when half its life is over; keys
+// from before stay trusted.
 func (c *cloud) publishKey(ctx context.Context) error {
 	var known *recordv1.KeySet
 	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
@@ -177,15 +180,19 @@ func (c *cloud) publishKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, k := range known.GetKeys() {
-		if k.GetId() == c.keyID {
-			return nil
-		}
-	}
 	now := time.Now()
-	next := &recordv1.KeySet{Version: known.GetVersion() + 1, Keys: append(known.GetKeys(),
-		&recordv1.PickupKey{Id: c.keyID, Public: c.key.Public().(ed25519.PublicKey),
-			NotBefore: now.Add(-time.Hour).UnixMilli(), NotAfter: now.Add(keyLife).UnixMilli()})}
+	next := proto.CloneOf(known)
+	next.Version++
+	mine := slices.IndexFunc(next.Keys, func(k *recordv1.PickupKey) bool { return k.GetId() == c.keyID })
+	switch {
+	case mine < 0:
+		next.Keys = append(next.Keys, &recordv1.PickupKey{Id: c.keyID, Public: c.key.Public().(ed25519.PublicKey),
+			NotBefore: now.Add(-time.Hour).UnixMilli(), NotAfter: now.Add(keyLife).UnixMilli()})
+	case now.Add(keyLife/2).UnixMilli() < next.Keys[mine].GetNotAfter():
+		return nil
+	default:
+		next.Keys[mine].NotAfter = now.Add(keyLife).UnixMilli()
+	}
 	_, err = c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_SetKeys{
 		SetKeys: &recordv1.SetKeys{Keys: next}}})
 	return err
@@ -216,8 +223,8 @@ func (c *cloud) pages(ctx context.Context) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", http.MaxBytesHandler(c.public.RESTHandler(), process.MaxBody))
 	mux.Handle("/", front.Handler())
-	limited := gateway.Limit{PerSecond: c.o.Rate, Burst: c.o.Burst}.Handler(mux)
-	return c.public.Handler(limited), nil
+	limit := gateway.Limit{PerSecond: c.o.Rate, Burst: c.o.Burst}
+	return limit.Handler(c.public.Handler(mux)), nil
 }
 
 func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
@@ -270,7 +277,7 @@ func (c *cloud) serveNodes(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// housekeep gives up the holds whose time has come.
+// housekeep gives up the holds whose time has come, and keeps the key trusted.
 func (c *cloud) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(holdSweep)
 	defer tick.Stop()
@@ -279,6 +286,9 @@ func (c *cloud) housekeep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+		if err := c.publishKey(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("publish the pickup key", "err", err)
 		}
 		for _, body := range []*recordv1.Command{
 			{Body: &recordv1.Command_ExpireHolds{ExpireHolds: &recordv1.ExpireHolds{}}},

@@ -411,3 +411,29 @@ func TestOneCallerCannotChangeThingsTooOften(t *testing.T) {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }
+
+func TestLimitCountsGRPCChangesAndAnswersInKind(t *testing.T) {
+	h := gateway.Limit{PerSecond: 0.001, Burst: 1}.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	call := func(path, content string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", path, strings.NewReader("{}"))
+		r.Header.Set("Content-Type", content)
+		r.ProtoMajor = 2
+		h.ServeHTTP(w, r)
+		return w
+	}
+	const service = "/holdfast.shop.v1.Shop/"
+	for range 3 {
+		if w := call(service+"GetAvailability", "application/grpc"); w.Header().Get("Grpc-Status") != "" {
+			t.Errorf("a read was refused: %v", w.Header())
+		}
+	}
+	call(service+"CreateReservation", "application/grpc")
+	if w := call(service+"CreateReservation", "application/grpc"); w.Header().Get("Grpc-Status") != "8" {
+		t.Errorf("second change by gRPC: %v", w.Header())
+	}
+	if w := call("/v1/stores/7/reservations", "application/json"); w.Code != http.StatusTooManyRequests ||
+		!strings.Contains(w.Body.String(), `"RATE_LIMITED"`) {
+		t.Errorf("third change by REST: %d %s", w.Code, w.Body)
+	}
+}

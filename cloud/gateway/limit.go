@@ -3,14 +3,17 @@ package gateway
 import (
 	"net"
 	"net/http"
+	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"holdfast.dev/internal/process"
 	"holdfast.dev/stock"
-	"holdfast.dev/stock/words"
 )
 
 // maxCallers bounds how many callers are remembered; beyond it the oldest half
@@ -37,20 +40,33 @@ type caller struct {
 	seen   time.Time
 }
 
-// Handler lets a caller's changes through to next as the limit allows.
+// Handler lets a caller's changes through to next as the limit allows, whether
+// they come as REST, as gRPC or from a page.
 func (l Limit) Handler(next http.Handler) http.Handler {
 	lim := &limiter{limit: l, callers: make(map[string]*caller)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead || lim.allow(callerOf(r), time.Now()) {
+		if !changes(r) || lim.allow(callerOf(r), time.Now()) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		wait := time.Second
-		refusal := stock.Refuse(stock.RateLimited, "too many changes").With("after_ms", wait.Milliseconds())
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
-		http.Error(w, words.Refusal(words.Match(r.Header.Get("Accept-Language"), words.EN), refusal),
-			http.StatusTooManyRequests)
+		process.RefuseHTTP(w, r, stock.Refuse(stock.RateLimited, "too many changes by one caller").
+			With("after_ms", wait.Milliseconds()))
 	})
+}
+
+// reads are the beginnings of the names of calls that change nothing.
+var reads = []string{"Get", "List", "Search", "Watch"}
+
+// changes tells whether a request may change something. Every gRPC call is a
+// POST; its name says whether it reads.
+func changes(r *http.Request) bool {
+	if !process.IsGRPC(r) {
+		return r.Method != http.MethodGet && r.Method != http.MethodHead
+	}
+	call := path.Base(r.URL.Path)
+	return !slices.ContainsFunc(reads, func(name string) bool { return strings.HasPrefix(call, name) })
 }
 
 func callerOf(r *http.Request) string {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,7 +90,7 @@ func (a *API) RESTHandler() http.Handler { return a.rest }
 // Handler serves gRPC calls, and everything else by next.
 func (a *API) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor >= 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		if IsGRPC(r) {
 			unhurried(w)
 			a.server.ServeHTTP(w, r)
 			return
@@ -113,6 +115,48 @@ func moreTime(_ context.Context, w http.ResponseWriter, message proto.Message) e
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(within) // what cannot have a deadline has time
 	return nil
+}
+
+// IsGRPC tells whether a request is a gRPC call.
+func IsGRPC(r *http.Request) bool {
+	return r.ProtoMajor >= 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
+}
+
+// RefuseHTTP answers a request that did not come as far as its handler: as a
+// gRPC status, as a google.rpc.Status in JSON below /v1/, or as plain text.
+func RefuseHTTP(w http.ResponseWriter, r *http.Request, refusal *stock.Refusal) {
+	lang := words.Match(r.Header.Get("Accept-Language"), words.EN)
+	st := refusalStatus(lang, refusal)
+	h := w.Header()
+	switch {
+	case IsGRPC(r):
+		h.Set("Content-Type", "application/grpc")
+		h.Set("Grpc-Status", strconv.Itoa(int(st.Code())))
+		h.Set("Grpc-Message", url.PathEscape(st.Message()))
+		w.WriteHeader(http.StatusOK)
+	case strings.HasPrefix(r.URL.Path, "/v1/"):
+		body, err := protojson.Marshal(st.Proto())
+		if err != nil {
+			http.Error(w, st.Message(), http.StatusInternalServerError)
+			return
+		}
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader(words.HTTP(refusal.Code))
+		w.Write(body)
+	default:
+		http.Error(w, st.Message(), words.HTTP(refusal.Code))
+	}
+}
+
+// refusalStatus is how API callers hear of a refusal.
+func refusalStatus(lang words.Lang, r *stock.Refusal) *status.Status {
+	st := status.New(words.GRPC(r.Code), words.Refusal(lang, r))
+	detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: r.Code.String(), Domain: ErrorDomain,
+		Metadata: r.Args})
+	if err != nil {
+		return st
+	}
+	return detailed
 }
 
 // Run serves the REST form's inner calls until ctx ends.
@@ -142,11 +186,7 @@ func apiError(log *slog.Logger, lang words.Lang, method string, err error) error
 		return nil
 	}
 	if r, ok := stock.AsRefusal(err); ok {
-		st, detailErr := status.New(words.GRPC(r.Code), words.Refusal(lang, r)).WithDetails(
-			&errdetails.ErrorInfo{Reason: r.Code.String(), Domain: ErrorDomain, Metadata: r.Args})
-		if detailErr == nil {
-			return st.Err()
-		}
+		return refusalStatus(lang, r).Err()
 	}
 	switch _, isStatus := status.FromError(err); {
 	case isStatus:
