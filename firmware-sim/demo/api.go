@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -94,8 +95,16 @@ func ready(ctx context.Context, admin string) error {
 func awaitReady(ctx context.Context, p *Program, admin string, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := Poll(ctx, readyEvery, func() error { return ready(ctx, admin) })
-	if err != nil {
+	before := p.State().Restarts
+	var crashed error
+	err := Poll(ctx, readyEvery, func() error {
+		if now := p.State(); now.Restarts > before+1 {
+			crashed = fmt.Errorf("it ended at once, with %s", now.LastExit)
+			return nil
+		}
+		return ready(ctx, admin)
+	})
+	if err = errors.Join(crashed, err); err != nil {
 		return fmt.Errorf("%s does not start: %w\n%s", p.name, err, p.Log())
 	}
 	return nil

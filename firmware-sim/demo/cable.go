@@ -25,12 +25,8 @@ type Cable struct {
 	since time.Time             // of the last change; guarded by mu
 }
 
-// LayCable lays a cable from a free port of this machine to target.
-func LayCable(target string) (*Cable, error) {
-	port, err := freePort(nil)
-	if err != nil {
-		return nil, err
-	}
+// LayCable lays a cable from a port of this machine to target.
+func LayCable(port int, target string) (*Cable, error) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	if err != nil {
 		return nil, fmt.Errorf("lay cable: %w", err)

@@ -35,7 +35,11 @@ func echoes(t *testing.T) string {
 
 func lay(t *testing.T, target string) *Cable {
 	t.Helper()
-	c, err := LayCable(target)
+	port, err := freePort(make(map[int]bool))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := LayCable(port, target)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,11 @@ func (r *Room) furnishStore(s *Store, ports storePorts, staff, manager string) (
 		return err
 	}
 	s.Floor = storev1.NewStoreFloorClient(s.conn)
-	if s.Cable, err = LayCable(r.Head.Nodes); err != nil {
+	port, err := freePort(r.layout.taken)
+	if err != nil {
+		return err
+	}
+	if s.Cable, err = LayCable(port, r.Head.Nodes); err != nil {
 		return err
 	}
 	if err := s.plugDevices(); err != nil {

@@ -80,6 +80,20 @@ func TestACrashedProgramIsStartedAgain(t *testing.T) {
 	})
 }
 
+func TestAProgramThatCannotStartSaysWhy(t *testing.T) {
+	p := newProgram("broken", "/bin/sh", filepath.Join(t.TempDir(), "log"), func() {}, "-c", "echo no luck; exit 3")
+	defer p.Stop()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	err := awaitReady(t.Context(), p, "127.0.0.1:1", startPatience)
+	for _, want := range []string{"broken", "no luck", "exit status 3"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
 func TestStopAsksBeforeItKills(t *testing.T) {
 	p := sleeper(t, "trap 'echo goodbye; exit 0' TERM; echo hello; while :; do sleep 0.05; done")
 	await(t, func() error {

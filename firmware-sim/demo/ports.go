@@ -42,18 +42,18 @@ func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 type layout struct {
 	Ports
 	stores []storePorts
+	taken  map[int]bool // ports that are given out; nothing may listen there yet
 }
 
 // plan gives every listener its port: those of p, or free ones when free is set.
 func plan(p Ports, stores int, free bool) (layout, error) {
-	l := layout{Ports: p}
+	l := layout{Ports: p, taken: make(map[int]bool)}
 	if !free {
 		for i := range stores {
 			l.stores = append(l.stores, storePorts{p.Kiosk + 100*i, p.Kiosk + 100*i + 1})
 		}
 		return l, l.check()
 	}
-	taken := make(map[int]bool)
 	l.stores = make([]storePorts, stores)
 	wanted := []*int{&l.Shop, &l.Nodes, &l.Admin, &l.Console}
 	for i := range l.stores {
@@ -61,7 +61,7 @@ func plan(p Ports, stores int, free bool) (layout, error) {
 	}
 	for _, port := range wanted {
 		var err error
-		if *port, err = freePort(taken); err != nil {
+		if *port, err = freePort(l.taken); err != nil {
 			return l, err
 		}
 	}
@@ -92,6 +92,7 @@ func (l layout) check() error {
 			continue
 		}
 		seen[n.port] = n.flag
+		l.taken[n.port] = true
 		probe, err := process.Listen(n.flag, address(n.port))
 		if err != nil {
 			faults = append(faults, err)
@@ -117,9 +118,7 @@ func freePort(taken map[int]bool) (int, error) {
 		if err := probe.Close(); err != nil {
 			return 0, fmt.Errorf("look for a free port: %w", err)
 		}
-		if taken != nil {
-			taken[port] = true
-		}
+		taken[port] = true
 		return port, nil
 	}
 	return 0, fmt.Errorf("no free port between %d and %d", freeFrom, freeUntil)
