@@ -258,10 +258,6 @@ func (k *Kiosk) wedgeScan(v *visit, station string) error {
 		return err
 	}
 	v.Station = st
-	if !v.fragment() {
-		http.Redirect(v.w, v.r, "/", http.StatusSeeOther)
-		return nil
-	}
 	piece, err := v.render("verdict")
 	if err != nil {
 		return err

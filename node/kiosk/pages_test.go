@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast.dev/node/devices"
+	"holdfast.dev/node/uplink"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock/words"
 )
@@ -224,5 +226,18 @@ func TestAWedgeScanIsAScan(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"299", "299"}, seen); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheBarSaysSinceWhenTheStoreIsAlone(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	began := time.Now().Add(-2 * time.Minute)
+	s.link.state = uplink.State{Phase: uplink.Offline, Since: began}
+	if _, page := s.browser().open("/"); !strings.Contains(page, "offline since "+words.Time(words.EN, began.In(s.zone))) {
+		t.Error("the page does not say it")
+	}
+	s.link.state = uplink.State{Phase: uplink.CatchingUp, Backlog: 12}
+	if _, page := s.browser().open("/"); !strings.Contains(page, "catching up, 12 left") {
+		t.Error("the page does not say that the store catches up")
 	}
 }

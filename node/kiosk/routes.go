@@ -108,13 +108,14 @@ func compact(e *storev1.Event) (string, error) {
 	return string(small), err
 }
 
-// serveWedge takes the scans of a keyboard wedge, which a page posts as a form,
-// and passes everything else on.
+// serveWedge takes the scans of a keyboard wedge, which the script of a page
+// posts as a form, and passes everything else on.
 func (k *Kiosk) serveWedge(next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		station, scan := strings.CutSuffix(r.PathValue("call"), ":scan")
 		kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if !scan || kind != "application/x-www-form-urlencoded" {
+		script := r.Header.Get("X-Fragment") == "true"
+		if !scan || !script || kind != "application/x-www-form-urlencoded" {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -296,3 +296,18 @@ func TestEventsComeAtOnceOverRESTAndGRPC(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlainCurlReachesTheAPI(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	s.receive(5, breadGTIN)
+	res, err := http.Post(s.url+"/v1/stations/counter:scan", "application/x-www-form-urlencoded",
+		strings.NewReader(`{"data":"`+breadGTIN+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || at(answer, "answer", "ok") != true {
+		t.Errorf("the answer is %v, %v", answer, err)
+	}
+}

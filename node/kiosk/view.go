@@ -271,9 +271,19 @@ func (v *view) Link() template.HTML {
 	}
 	since := ""
 	if !s.Since.IsZero() {
-		since = v.When(s.Since)
+		since = v.since(s.Since)
 	}
 	return look.LinkState(v.Lang, s.Phase != uplink.Offline, left, since)
+}
+
+// since is When with a time of day for what has just begun: it stays on the
+// screen and must stay true.
+func (v *view) since(t time.Time) string {
+	const fresh = time.Hour
+	if time.Since(t) < fresh {
+		return words.Time(v.Lang, t.In(v.k.zone))
+	}
+	return v.When(t)
 }
 
 // Devices shows the station's printer and scanner.
