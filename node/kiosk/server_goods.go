@@ -10,7 +10,6 @@ import (
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/journal"
-	"holdfast.dev/stock/ledger"
 	"holdfast.dev/stock/words"
 )
 
@@ -226,26 +225,22 @@ func (s *server) ListStock(ctx context.Context, r *storev1.ListStockRequest) (*s
 	return out, err
 }
 
+// maxToShelve bounds how many products one page shows that wait for a shelf.
+const maxToShelve = 200
+
 // toShelve lists what waits for a shelf scan.
 func (k *Kiosk) toShelve(ctx context.Context, lang words.Lang) (waiting []*storev1.Stock, err error) {
-	const page, limit = 1000, 200
 	err = k.view(ctx, func(tx *journal.Tx) error {
-		for after := stock.SKU(0); len(waiting) < limit; {
-			accounts, err := books.Accounts(tx, k.o.Info.Store, after, page)
-			if err != nil || len(accounts) == 0 {
+		accounts, err := books.ToShelve(tx, k.o.Info.Store, maxToShelve)
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts {
+			p, err := k.o.Products.BySKU(tx, a.SKU)
+			if err != nil {
 				return err
 			}
-			for _, a := range accounts {
-				after = a.SKU
-				if a.Balances[ledger.ToShelve] <= 0 {
-					continue
-				}
-				p, err := k.o.Products.BySKU(tx, a.SKU)
-				if err != nil {
-					return err
-				}
-				waiting = append(waiting, k.stockProto(lang, a, p))
-			}
+			waiting = append(waiting, k.stockProto(lang, a, p))
 		}
 		return nil
 	})

@@ -33,6 +33,7 @@ CREATE TABLE acct (
     AND damaged >= 0 AND in_transfer >= 0),
   CHECK (granted >= 0 AND returned_rights >= 0 AND assigned >= 0)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX acct_to_shelve ON acct (store, sku) WHERE to_shelve > 0;
 CREATE TABLE legacy (
   store INTEGER NOT NULL, timeline INTEGER NOT NULL, sku INTEGER NOT NULL,
   granted INTEGER NOT NULL, returned_rights INTEGER NOT NULL, assigned INTEGER NOT NULL,
@@ -74,7 +75,9 @@ const (
 	selectAccount  = `SELECT ` + accountColumns + ` FROM acct WHERE store = ? AND sku = ?`
 	selectAccounts = `SELECT ` + accountColumns + ` FROM acct
   WHERE store = ? AND sku > ? ORDER BY sku LIMIT ?`
-	accountRow    = `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	accountRow     = `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	selectToShelve = `SELECT ` + accountColumns + ` FROM acct
+  WHERE store = ? AND to_shelve > 0 ORDER BY sku LIMIT ?`
 	insertAccount = `INSERT INTO acct (store, ` + accountColumns + `) VALUES ` + accountRow
 	updateAccount = `UPDATE acct SET sellable=?, online=?, reserved=?, picked=?, staged=?,
   to_shelve=?, damaged=?, in_transfer=?, suspense=?, supplier=?, sold=?, collected=?, returned=?,
@@ -132,7 +135,16 @@ func (a *Account) columns(args []any) []any {
 
 // Accounts lists the books of a store in the order of SKU, after a SKU.
 func Accounts(tx *journal.Tx, store stock.StoreID, after stock.SKU, limit int) ([]Account, error) {
-	rows, err := tx.Query(selectAccounts, store, after, limit)
+	return listAccounts(tx, store, selectAccounts, store, after, limit)
+}
+
+// ToShelve lists the books with units that wait for a shelf scan.
+func ToShelve(tx *journal.Tx, store stock.StoreID, limit int) ([]Account, error) {
+	return listAccounts(tx, store, selectToShelve, store, limit)
+}
+
+func listAccounts(tx *journal.Tx, store stock.StoreID, q string, args ...any) ([]Account, error) {
+	rows, err := tx.Query(q, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list accounts of store %d: %w", store, err)
 	}

@@ -82,6 +82,9 @@ function follow(e) {
     });
   };
   addEventListener("online", () => { if (tries) { clearTimeout(retry); source.close(); open(); } });
+  // A page kept for the back button must not keep its stream: a server serves few at once.
+  addEventListener("pagehide", () => { clearTimeout(retry); source.close(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
   open();
 }
 
