@@ -32,6 +32,7 @@ type Account struct {
 	Rights   escrow.Rights
 
 	stored, dirty bool
+	wide          bool // more changed than a plain sale changes
 }
 
 // Anomaly is something that the mirror could not explain.
@@ -124,6 +125,7 @@ func (b *Book) post(sku stock.SKU, m ledger.Movement) error {
 	if m.Units == 0 {
 		return nil
 	}
+	plain := m.From == ledger.Sellable && m.To == ledger.Sold
 	next, err := ledger.Post(a.Balances, m)
 	if r, refused := stock.AsRefusal(err); refused {
 		if b.rules == Strict {
@@ -131,11 +133,13 @@ func (b *Book) post(sku stock.SKU, m ledger.Movement) error {
 		}
 		b.note(r.Code, "sku %d: %s", sku, r.Detail)
 		next, err = cover(a.Balances, m)
+		plain = false
 	}
 	if err != nil {
 		return nil // Total: noted above, nothing can be booked
 	}
 	a.Balances = next
+	a.wide = a.wide || !plain
 	b.touch(a)
 	return nil
 }
@@ -176,15 +180,17 @@ func (b *Book) rights(sku stock.SKU, rule func(escrow.Rights) (escrow.Rights, er
 	if err != nil {
 		return err
 	}
-	a.Rights = next
+	a.Rights, a.wide = next, true
 	b.touch(a)
 	return nil
 }
 
 // Save writes every row that changed, once.
 func (b *Book) Save() error {
-	if err := b.saveAccounts(); err != nil {
-		return err
+	for _, sku := range b.touched {
+		if err := b.saveAccount(b.accounts[sku]); err != nil {
+			return fmt.Errorf("save account %d of store %d: %w", sku, b.store, err)
+		}
 	}
 	for _, r := range b.changed {
 		if err := b.saveReservation(r); err != nil {

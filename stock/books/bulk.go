@@ -8,29 +8,14 @@ import (
 	"holdfast.dev/stock"
 )
 
-// A statement for each account costs more than the account does, so a batch of
-// records loads and saves several at a time.
-const (
-	loadRows = 64
-	saveRows = 16
-)
+// loadRows is how many accounts are loaded at a time: a statement for each
+// costs more than twice as much.
+const loadRows = 64
 
 const (
 	marks         = `?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?`
 	selectSeveral = `SELECT ` + accountColumns + ` FROM acct WHERE store = ? AND sku IN (` +
 		marks + `,` + marks + `,` + marks + `,` + marks + `) ORDER BY sku`
-
-	fourAccounts  = accountRow + `,` + accountRow + `,` + accountRow + `,` + accountRow
-	upsertSeveral = `INSERT INTO acct (store, ` + accountColumns + `) VALUES ` +
-		fourAccounts + `,` + fourAccounts + `,` + fourAccounts + `,` + fourAccounts + `
-  ON CONFLICT (store, sku) DO UPDATE SET sellable=excluded.sellable,
-  online=excluded.online, reserved=excluded.reserved, picked=excluded.picked,
-  staged=excluded.staged, to_shelve=excluded.to_shelve, damaged=excluded.damaged,
-  in_transfer=excluded.in_transfer, suspense=excluded.suspense, supplier=excluded.supplier,
-  sold=excluded.sold, collected=excluded.collected, returned=excluded.returned,
-  missing=excluded.missing, found=excluded.found, transfer_out=excluded.transfer_out,
-  writeoff=excluded.writeoff, timeline=excluded.timeline, granted=excluded.granted,
-  returned_rights=excluded.returned_rights, assigned=excluded.assigned`
 )
 
 // Load reads the accounts that records name, before they are applied. It
@@ -71,29 +56,6 @@ func (b *Book) loadSeveral(skus []stock.SKU) error {
 		b.put(a)
 	}
 	return errors.Join(rows.Err(), rows.Close())
-}
-
-// saveAccounts writes the accounts that changed, several at a time as long as
-// there are several.
-func (b *Book) saveAccounts() error {
-	rest := b.touched
-	for ; len(rest) >= saveRows; rest = rest[saveRows:] {
-		args := make([]any, 0, saveRows*accountArgs)
-		for _, sku := range rest[:saveRows] {
-			a := b.accounts[sku]
-			args = a.columns(append(args, b.store, sku))
-			a.stored, a.dirty = true, false
-		}
-		if _, err := b.tx.Exec(upsertSeveral, args...); err != nil {
-			return fmt.Errorf("save accounts from %d on of store %d: %w", rest[0], b.store, err)
-		}
-	}
-	for _, sku := range rest {
-		if err := b.saveAccount(b.accounts[sku]); err != nil {
-			return fmt.Errorf("save account %d of store %d: %w", sku, b.store, err)
-		}
-	}
-	return nil
 }
 
 // SKUs lists the SKUs that a record names: those it moves, but for records of

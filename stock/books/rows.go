@@ -75,10 +75,11 @@ const (
 	selectAccount  = `SELECT ` + accountColumns + ` FROM acct WHERE store = ? AND sku = ?`
 	selectAccounts = `SELECT ` + accountColumns + ` FROM acct
   WHERE store = ? AND sku > ? ORDER BY sku LIMIT ?`
-	accountRow     = `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	selectToShelve = `SELECT ` + accountColumns + ` FROM acct
   WHERE store = ? AND to_shelve > 0 ORDER BY sku LIMIT ?`
-	insertAccount = `INSERT INTO acct (store, ` + accountColumns + `) VALUES ` + accountRow
+	insertAccount = `INSERT INTO acct (store, ` + accountColumns + `)
+  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	updateSold    = `UPDATE acct SET sellable=?, sold=? WHERE store=? AND sku=?`
 	updateAccount = `UPDATE acct SET sellable=?, online=?, reserved=?, picked=?, staged=?,
   to_shelve=?, damaged=?, in_transfer=?, suspense=?, supplier=?, sold=?, collected=?, returned=?,
   missing=?, found=?, transfer_out=?, writeoff=?, timeline=?, granted=?, returned_rights=?,
@@ -108,19 +109,20 @@ func scanAccount(row scanner) (*Account, error) {
 	return a, err
 }
 
-// accountArgs is how many values a row of acct has.
-const accountArgs = ledger.NumAccounts + 6
-
 func (b *Book) saveAccount(a *Account) error {
-	args := make([]any, 0, accountArgs)
-	q := insertAccount
-	if a.stored {
+	var q string
+	args := make([]any, 0, ledger.NumAccounts+6)
+	switch {
+	case !a.stored:
+		q, args = insertAccount, a.columns(append(args, b.store, a.SKU))
+	case a.wide:
 		q, args = updateAccount, append(a.columns(args), b.store, a.SKU)
-	} else {
-		args = a.columns(append(args, b.store, a.SKU))
+	default:
+		q, args = updateSold, append(args, int64(a.Balances[ledger.Sellable]),
+			int64(a.Balances[ledger.Sold]), b.store, a.SKU)
 	}
 	_, err := b.tx.Exec(q, args...)
-	a.stored, a.dirty = true, false
+	a.stored, a.dirty, a.wide = true, false, false
 	return err
 }
 
