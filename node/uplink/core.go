@@ -130,10 +130,7 @@ func (c *Core) Step(now time.Time, in Input) []Effect {
 	case Acknowledged:
 		c.telling = false
 	case Ask:
-		if c.phase == open {
-			c.send(&uplinkv1.NodeFrame{Frame: &uplinkv1.NodeFrame_AskReturn{
-				AskReturn: &uplinkv1.AskReturn{Wants: in.Wants}}})
-		}
+		c.queueAsk(in)
 	case Dialed, Lost, Received, Greeted, ReadBack, Applied, Granted:
 		if in.(ofAttempt).number() == c.attempt && c.phase != waiting {
 			c.stepAttempt(now, in)
@@ -186,6 +183,7 @@ func (c *Core) elapse(now time.Time) {
 	case c.phase == open:
 		c.ping(now)
 		c.pump(now)
+		c.sendAsks()
 		c.tell(now)
 	}
 }

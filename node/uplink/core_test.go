@@ -143,7 +143,7 @@ func (s *script) do(words []string) {
 	case "acknowledged":
 		s.step(Acknowledged{})
 	case "ask":
-		s.step(Ask{Wants: []*uplinkv1.Want{{Sku: 1, Target: 5}}})
+		s.step(Ask{Head: uint64(a.n("head", 0)), Wants: []*uplinkv1.Want{{Sku: 1, Target: 5}}})
 	case "state":
 		st := s.core.State()
 		fmt.Fprintf(&s.out, "%s since %d backlog %d acked %d session %d %s\n", st.Phase,

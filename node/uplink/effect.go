@@ -21,8 +21,13 @@ type (
 	Tick struct{}
 	// Grew says that the own journal's head is now here.
 	Grew struct{ Head uint64 }
-	// Ask is a till that needs units back from the cloud.
-	Ask struct{ Wants []*uplinkv1.Want }
+	// Ask is a till that needs units back from the cloud, when the journal had
+	// Head records. The cloud is asked once it has applied those: a grant that
+	// is still on its way up cannot be returned.
+	Ask struct {
+		Head  uint64
+		Wants []*uplinkv1.Want
+	}
 	// Dialed says that the stream is open, and what the node has to say.
 	Dialed struct {
 		Attempt uint64

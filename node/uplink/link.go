@@ -183,7 +183,7 @@ func (l *Link) AskReturn(ctx context.Context, wants []*uplinkv1.Want) error {
 	ids, totals := l.register(wants)
 	defer l.unregister(ids)
 	select {
-	case l.events <- Ask{Wants: wants}:
+	case l.events <- Ask{Head: l.o.Floor.Head().Seq, Wants: wants}:
 	case <-ctx.Done():
 		return fmt.Errorf("ask for units back: %w", ctx.Err())
 	}

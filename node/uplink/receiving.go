@@ -109,6 +109,7 @@ func (c *Core) settled(now time.Time, in Greeted) {
 		c.up.flush = defaultFlush
 	}
 	c.up.resume(w.GetResumeFrom())
+	c.up.asks, c.up.hurry = nil, 0 // of the session before
 	c.announce(w.GetCatalogueVersion())
 	c.apply()
 }

@@ -26,7 +26,9 @@ type sending struct {
 	flyingBytes uint64
 	credit      uint64 // bytes that may be in flight
 	flush       time.Duration
-	nacks       int // in a row, without an ack that moves
+	asks        []Ask  // wait until the cloud has what came before them
+	hurry       uint64 // records up to here go at once, for the asks
+	nacks       int    // in a row, without an ack that moves
 }
 
 type pending struct {
@@ -48,6 +50,31 @@ func (u *sending) resume(from uint64) {
 	u.reading = false
 	u.pending, u.bytes = nil, 0
 	u.flying, u.flyingBytes = nil, 0
+}
+
+// queueAsk keeps a till's ask until the cloud has applied all that was recorded
+// before it, and sends that at once.
+func (c *Core) queueAsk(in Ask) {
+	if c.phase != open || len(c.up.asks) >= maxWants {
+		return
+	}
+	c.head = max(c.head, in.Head)
+	c.up.asks = append(c.up.asks, in)
+	c.up.hurry = max(c.up.hurry, in.Head)
+}
+
+// sendAsks sends the asks whose time has come.
+func (c *Core) sendAsks() {
+	waiting := c.up.asks[:0]
+	for _, a := range c.up.asks {
+		if a.Head > c.acked {
+			waiting = append(waiting, a)
+			continue
+		}
+		c.send(&uplinkv1.NodeFrame{Frame: &uplinkv1.NodeFrame_AskReturn{
+			AskReturn: &uplinkv1.AskReturn{Wants: a.Wants}}})
+	}
+	c.up.asks = waiting
 }
 
 // pump reads ahead and sends what is due, as far as credit goes.
@@ -91,7 +118,8 @@ func (u *sending) due(now time.Time, n int) bool {
 
 func (u *sending) dueAt(n int) time.Time {
 	first := u.pending[0].at
-	if n < len(u.pending) || n == batchRecords {
+	hurried := u.next-uint64(len(u.pending)) <= u.hurry
+	if n < len(u.pending) || n == batchRecords || hurried {
 		return first
 	}
 	at := first.Add(u.flush)

@@ -116,7 +116,7 @@ func Unasked(sellable, online stock.Units, permille uint32) stock.Units {
 		permille = Share
 	}
 	free := max(0, sellable) + max(0, online)
-	target := (free*stock.Units(permille) + 999) / 1000
+	target := free * stock.Units(permille) / 1000 // the odd unit stays in the store
 	missing := target - max(0, online)
 	if missing < step(target) {
 		return 0
