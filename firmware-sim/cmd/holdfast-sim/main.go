@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 
+	"holdfast.dev/firmware-sim/bench"
 	"holdfast.dev/internal/process"
 )
 
 type commands struct {
-	Demo  demoOptions  `cmd:"" help:"Run a cloud and three stores on this machine, with a console to play with."`
-	Reset resetOptions `cmd:"" help:"Delete what the demo has kept."`
+	Demo  demoOptions   `cmd:"" help:"Run a cloud and three stores on this machine, with a console to play with."`
+	Reset resetOptions  `cmd:"" help:"Delete what the demo has kept."`
+	Bench bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
 }
 
 func main() {
@@ -33,6 +35,9 @@ func run() error {
 	switch {
 	case loaded.Command == "reset":
 		return c.Reset.run()
+	case loaded.Command == "bench":
+		c.Bench.Out, c.Bench.Progress = os.Stdout, os.Stderr
+		return bench.Run(ctx, c.Bench)
 	case c.Demo.Once:
 		return c.Demo.once(ctx)
 	}
