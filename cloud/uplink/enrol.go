@@ -6,18 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"holdfast.dev/internal/identity"
+	"holdfast.dev/internal/process"
 	"holdfast.dev/proto/record/v1"
 	"holdfast.dev/proto/uplink/v1"
 	"holdfast.dev/stock"
-	"holdfast.dev/stock/words"
 )
-
-const errorDomain = "holdfast.dev"
 
 // Enrol redeems a join secret for a certificate. The same request again, soon
 // after, is answered again: the first answer may have been lost on its way.
@@ -125,10 +122,5 @@ func statusOf(err error) error {
 	default:
 		return status.Error(codes.Unavailable, "the cloud cannot do this now")
 	}
-	st, detailErr := status.New(words.GRPC(r.Code), r.Error()).WithDetails(&errdetails.ErrorInfo{
-		Reason: r.Code.String(), Domain: errorDomain, Metadata: r.Args})
-	if detailErr != nil {
-		return status.Error(words.GRPC(r.Code), r.Error())
-	}
-	return st.Err()
+	return process.RefusalStatus(r, r.Error()).Err()
 }

@@ -28,8 +28,8 @@ import (
 	"holdfast.dev/stock/words"
 )
 
-// ErrorDomain is the domain of the ErrorInfo that API errors carry.
-const ErrorDomain = "holdfast.dev"
+// errorDomain is the domain of the ErrorInfo that API errors carry.
+const errorDomain = "holdfast.dev"
 
 // maxMessage bounds one API message, in bytes.
 const maxMessage = 9 << 20
@@ -126,7 +126,7 @@ func IsGRPC(r *http.Request) bool {
 // gRPC status, as a google.rpc.Status in JSON below /v1/, or as plain text.
 func RefuseHTTP(w http.ResponseWriter, r *http.Request, refusal *stock.Refusal) {
 	lang := words.Match(r.Header.Get("Accept-Language"), words.EN)
-	st := refusalStatus(lang, refusal)
+	st := RefusalStatus(refusal, words.Refusal(lang, refusal))
 	h := w.Header()
 	switch {
 	case IsGRPC(r):
@@ -148,10 +148,11 @@ func RefuseHTTP(w http.ResponseWriter, r *http.Request, refusal *stock.Refusal) 
 	}
 }
 
-// refusalStatus is how API callers hear of a refusal.
-func refusalStatus(lang words.Lang, r *stock.Refusal) *status.Status {
-	st := status.New(words.GRPC(r.Code), words.Refusal(lang, r))
-	detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: r.Code.String(), Domain: ErrorDomain,
+// RefusalStatus is how API callers hear of a refusal: the sentence for people,
+// and an ErrorInfo with the code and its arguments.
+func RefusalStatus(r *stock.Refusal, sentence string) *status.Status {
+	st := status.New(words.GRPC(r.Code), sentence)
+	detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: r.Code.String(), Domain: errorDomain,
 		Metadata: r.Args})
 	if err != nil {
 		return st
@@ -186,7 +187,7 @@ func apiError(log *slog.Logger, lang words.Lang, method string, err error) error
 		return nil
 	}
 	if r, ok := stock.AsRefusal(err); ok {
-		return refusalStatus(lang, r).Err()
+		return RefusalStatus(r, words.Refusal(lang, r)).Err()
 	}
 	switch _, isStatus := status.FromError(err); {
 	case isStatus:

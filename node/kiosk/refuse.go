@@ -7,32 +7,23 @@ import (
 	"net/http"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"holdfast.dev/internal/process"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/words"
 )
-
-// errorDomain names whose codes the reasons of errors are.
-const errorDomain = "holdfast.dev"
 
 // statusOf is the one place where an error becomes what API clients see: a
 // refusal with its code and its sentence, anything else without details.
 func (k *Kiosk) statusOf(lang words.Lang, method string, err error) error {
 	if r, ok := stock.AsRefusal(err); ok {
 		k.metrics.refusals.WithLabelValues(r.Code.String()).Inc()
-		s := status.New(words.GRPC(r.Code), words.RefusalAt(lang, r, k.now()))
-		full, faulty := s.WithDetails(&errdetails.ErrorInfo{Reason: r.Code.String(), Domain: errorDomain,
-			Metadata: r.Args})
-		if faulty != nil {
-			return s.Err()
-		}
-		return full.Err()
+		return process.RefusalStatus(r, words.RefusalAt(lang, r, k.now())).Err()
 	}
 	if s, ok := status.FromError(err); ok && s.Code() != codes.Unknown {
 		return err

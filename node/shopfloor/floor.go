@@ -282,7 +282,7 @@ func (f *Floor) first(ctx context.Context, id ID) (Written, error) {
 // after tells the world what a durable record changed.
 func (f *Floor) after(ctx context.Context, rec *recordv1.Record) {
 	e := Event{Kind: "stock", SKUs: books.SKUs(rec), Seq: rec.GetSeq()}
-	if id := reservationIn(rec); len(id) == 16 {
+	if id := books.ReservationIn(rec); len(id) == 16 {
 		e.Kind = "pickup"
 		copy(e.Reservation[:], id)
 		if len(e.SKUs) == 0 {

@@ -46,7 +46,7 @@ func (f *Floor) same(ctx context.Context, w Written, match isFunc) error {
 
 // about matches a record on a reservation.
 func about(id ID, match func(rec *recordv1.Record) bool) isFunc {
-	return is(func(rec *recordv1.Record) bool { return bytes.Equal(reservationIn(rec), id[:]) && match(rec) })
+	return is(func(rec *recordv1.Record) bool { return bytes.Equal(books.ReservationIn(rec), id[:]) && match(rec) })
 }
 
 // isPick matches a pick of a product, whichever line it went to.
@@ -72,7 +72,7 @@ func (f *Floor) isCollected(code string) isFunc {
 		if !handover(rec) {
 			return false, nil
 		}
-		r, known, err := books.Open(tx, f.o.Store).Reservation(pad16(reservationIn(rec)))
+		r, known, err := books.Open(tx, f.o.Store).Reservation(pad16(books.ReservationIn(rec)))
 		return err == nil && known && r.Reserve.GetCode() == code, err
 	}
 }

@@ -239,7 +239,7 @@ func (f *Floor) collectByCode(ctx context.Context, c Cause, code string) (h Hand
 		return handKnown(known, rec, recordv1.Verification_VERIFICATION_CODE)
 	})
 	if err == nil {
-		h.Reservation = pad16(reservationIn(h.Record))
+		h.Reservation = pad16(books.ReservationIn(h.Record))
 		h.Unheard = h.Record.GetCollectByToken() != nil
 	}
 	return h, err

@@ -11,7 +11,7 @@ import (
 
 // pickup books what happens to a reservation that the store knows.
 func (b *Book) pickup(rec *recordv1.Record) error {
-	r, err := b.known(reservationOf(rec))
+	r, err := b.known(ReservationIn(rec))
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,14 @@ func (b *Book) pickup(rec *recordv1.Record) error {
 	return nil
 }
 
-func reservationOf(rec *recordv1.Record) []byte {
+// ReservationIn returns the id of the reservation that a record is about; nil
+// for a record about none.
+func ReservationIn(rec *recordv1.Record) []byte {
 	switch v := rec.GetBody().(type) {
+	case *recordv1.Record_Accept:
+		return v.Accept.GetReserve().GetReservation()
+	case *recordv1.Record_CollectByToken:
+		return v.CollectByToken.GetReserve().GetReservation()
 	case *recordv1.Record_Pick:
 		return v.Pick.GetReservation()
 	case *recordv1.Record_Stage:
