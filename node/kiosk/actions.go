@@ -30,6 +30,7 @@ func (k *Kiosk) actions() map[string]func(*visit) (string, error) {
 		"/orders/{id}/extend":  k.postExtend,
 		"/collect":             k.postCollect,
 		"/count":               k.postCount,
+		"/damage":              k.postDamage,
 		"/shelve":              k.postShelve,
 		"/jobs/{job}/reprint":  k.postReprint,
 		"/signin":              k.postSignIn,
@@ -264,6 +265,25 @@ func (k *Kiosk) postCount(v *visit) (string, error) {
 		to = "/count"
 	}
 	return to + "?" + url.Values{"gtin": {p.GetGtin()}}.Encode(), err
+}
+
+// postDamage takes units out of what can be sold.
+func (k *Kiosk) postDamage(v *visit) (string, error) {
+	id, err := v.requestID()
+	if err != nil {
+		return "", err
+	}
+	n, err := v.number("quantity")
+	if err != nil {
+		return "", err
+	}
+	p, err := k.findProduct(v.r.Context(), v.form("gtin"))
+	if err != nil {
+		return "", err
+	}
+	_, err = k.o.Floor.Damage(v.r.Context(), v.by(id), &recordv1.Damage{Sku: p.GetSku(), Units: int64(n),
+		Reason: "damaged"})
+	return "/stock?" + url.Values{"gtin": {p.GetGtin()}}.Encode(), err
 }
 
 func (k *Kiosk) postShelve(v *visit) (string, error) {

@@ -137,6 +137,7 @@ func TestStaffCanWorkWithoutScripts(t *testing.T) {
 		{"/go", []string{"page", "collect"}, "Scan the customer"},
 		{"/collect", []string{"code", "7k3m 2q9a"}, "Hand this over"},
 		{"/go", []string{"page", "count"}, "Scan the product you count"},
+		{"/damage", []string{"gtin", breadGTIN, "quantity", "1"}, "Damaged"},
 		{"/count", []string{"gtin", breadGTIN, "counted", "7", "reason", "lost", "page", "count"}, "7"},
 		{"/shelve", []string{"gtin", "09521234500049", "quantity", "1"}, "Everything is in its place"},
 		{"/signin", []string{"name", "Anna", "pin", "1234", "to", "/"}, "Hello Anna"},
@@ -167,6 +168,7 @@ func TestARefusedFormSaysWhy(t *testing.T) {
 		{"/collect", []string{"code", "7K3M2Q9A"}, 409, "Nog niet alles"},
 		{"/orders/" + id + "/stage", []string{"shelf", ""}, 400, "Dat"},
 		{"/count", []string{"gtin", breadGTIN, "counted", "many"}, 400, ""},
+		{"/damage", []string{"gtin", breadGTIN, "quantity", "99999"}, 409, ""},
 		{"/jobs/99/reprint", nil, 400, ""},
 		{"/go", []string{"page", "moon"}, 400, ""},
 	} {
