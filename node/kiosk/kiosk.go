@@ -165,8 +165,9 @@ func (k *Kiosk) Run(ctx context.Context) error {
 	return all.Wait()
 }
 
-// linkPause keeps a busy link from telling every screen of every record.
-const linkPause = 500 * time.Millisecond
+// statusPause keeps a busy link and a busy scanner from telling every screen of
+// every record and every read: their answers come by themselves.
+const statusPause = 500 * time.Millisecond
 
 func (k *Kiosk) watchLink(ctx context.Context) error {
 	for {
@@ -177,17 +178,28 @@ func (k *Kiosk) watchLink(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		select {
-		case <-time.After(linkPause):
-		case <-ctx.Done():
+		if !pause(ctx) {
 			return nil
 		}
+	}
+}
+
+// pause waits statusPause and tells whether ctx goes on.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(statusPause):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 func (k *Kiosk) watchDevices(ctx context.Context) error {
 	for range k.o.Devices.Watch(ctx) {
 		k.events.publish(event("device", "", ""))
+		if !pause(ctx) {
+			return nil
+		}
 	}
 	return nil
 }
