@@ -105,6 +105,7 @@ func importParts(ctx context.Context, office shopv1.HeadOfficeClient, file io.Re
 		sum.Changes = append(sum.Changes, resp.GetChanges()...)
 		bar.Add(int64(parts.size))
 	}
+	bar.Add(int64(len(parts.heading)))
 	return sum, parts.err
 }
 
