@@ -62,6 +62,9 @@ func (p *printer) Print(ctx context.Context, _ string, job []byte) (hardware.Pri
 	if len(p.answers) > 0 {
 		a, p.answers = p.answers[0], p.answers[1:]
 	}
+	if stock.Refused(a.fault, stock.PrinterDown) {
+		p.phase = devices.Degraded // it says so of itself, too
+	}
 	if a.state == hardware.Printed || a.state == hardware.Sent {
 		p.paper = append(p.paper, string(job))
 	}
