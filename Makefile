@@ -9,7 +9,7 @@ BROWSER   := ./internal/look ./cloud/storefront ./node/kiosk ./firmware-sim/demo
 
 export GOFLAGS += -buildvcs=false
 
-.PHONY: demo demo-reset build test check tools gen gen-check vet unit race browser fuzz journey bench long clean
+.PHONY: demo demo-reset build test check tools gen gen-check vet race browser fuzz journey bench long clean
 
 ## demo: one cloud and three stores on this machine; Ctrl-C stops them
 demo: build

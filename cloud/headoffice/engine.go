@@ -76,8 +76,3 @@ func Outcome(reply []byte) (*recordv1.Result, error) {
 	}
 	return nil, &stock.Refusal{Code: code, Detail: r.GetDetail(), Args: maps.Clone(r.GetArgs())}
 }
-
-// Refused is the result that stands for a refusal, where a log keeps those.
-func Refused(r *stock.Refusal) *recordv1.Result {
-	return &recordv1.Result{Refused: r.Code.String(), Detail: r.Detail, Args: maps.Clone(r.Args)}
-}

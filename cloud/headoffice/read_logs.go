@@ -10,8 +10,7 @@ import (
 const (
 	listDirectives = `SELECT directive, data FROM directive
   WHERE store = ? AND timeline = ? AND directive > ? ORDER BY directive LIMIT ?`
-	listArchive = `SELECT seq, data FROM archive WHERE store = ? AND seq >= ? ORDER BY seq LIMIT ?`
-	listNotes   = `SELECT store, seq, number, at, code, what FROM anomaly
+	listNotes = `SELECT store, seq, number, at, code, what FROM anomaly
   WHERE (at, store, seq, number) < (?, ?, ?, ?)
   ORDER BY at DESC, store DESC, seq DESC, number DESC LIMIT ?`
 )
@@ -40,12 +39,6 @@ func DirectivesAfter(tx *journal.Tx, c Cursor, limit int) (raw [][]byte, prev jo
 	}
 	raw, err = chainFrom(tx, c.After+1, limit, listDirectives, c.Store, c.Timeline, c.After, limit)
 	return raw, prev, err
-}
-
-// RecordsFrom returns the stored bytes of a store's records from a number on.
-// journal.ErrNoRecord means that this record is not kept any more.
-func RecordsFrom(tx *journal.Tx, id stock.StoreID, from uint64, limit int) ([][]byte, error) {
-	return chainFrom(tx, from, limit, listArchive, id, from, limit)
 }
 
 // chainFrom reads numbered rows and insists on their numbers.

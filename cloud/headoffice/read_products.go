@@ -22,9 +22,7 @@ const (
 
 	listChanged = `SELECT row FROM product WHERE version > ?1 AND sku > ?2 AND version <= ?3
   ORDER BY sku LIMIT ?4`
-	countChanged   = `SELECT count(*) FROM product WHERE version > ?`
-	listCategories = `SELECT category, count(*) FROM product
-  WHERE retired = 0 AND category <> '' GROUP BY category ORDER BY category LIMIT ?`
+	countChanged = `SELECT count(*) FROM product WHERE version > ?`
 )
 
 // ProductByGTIN returns the product with this number of 14 digits; nil when the
@@ -127,30 +125,6 @@ type Changes struct {
 // ChangedProducts lists the products that changed, in the order of SKU.
 func ChangedProducts(tx *journal.Tx, c Changes) ([]*recordv1.Product, error) {
 	return readProducts(tx, listChanged, c.After, c.AfterSKU, c.Upto, c.Limit)
-}
-
-// Category is a name that products are sorted under, and how many there are.
-type Category struct {
-	Name     string
-	Products int
-}
-
-// Categories lists the categories by name.
-func Categories(tx *journal.Tx, limit int) ([]Category, error) {
-	rows, err := tx.Query(listCategories, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list categories: %w", err)
-	}
-	defer rows.Close()
-	var all []Category
-	for rows.Next() {
-		var c Category
-		if err := rows.Scan(&c.Name, &c.Products); err != nil {
-			return nil, fmt.Errorf("read category: %w", err)
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
 }
 
 // Difference is what an import would do with one product.

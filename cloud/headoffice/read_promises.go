@@ -198,27 +198,3 @@ func Promises(tx *journal.Tx, l List) ([]*Promise, error) {
 	}
 	return all, nil
 }
-
-// Cart is a hold that shoppers may see.
-type Cart struct {
-	ID       [16]byte
-	Deadline int64 // Unix ms
-	State    reservation.HoldState
-	Lines    []*recordv1.WantedLine
-}
-
-// FindHold returns a hold, or refuses with UnknownHold.
-func FindHold(tx *journal.Tx, id stock.StoreID, hold [16]byte) (*Cart, error) {
-	s, err := loadStore(tx, id)
-	if err != nil {
-		return nil, err
-	}
-	c, err := (&desk{tx: tx}).loadCart(s, hold)
-	if err != nil {
-		return nil, err
-	}
-	if c == nil {
-		return nil, stock.Refuse(stock.UnknownHold, "hold %x in store %d", hold, id)
-	}
-	return &Cart{ID: c.id, Deadline: c.deadline, State: c.state, Lines: c.lines}, nil
-}

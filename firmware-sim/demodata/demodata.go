@@ -36,9 +36,6 @@ type Store struct {
 // Unit "g" marks what is sold by weight: price_minor is then for one kilogram.
 func Products() []byte { return read("products.csv") }
 
-// StoresCSV gives the shops as CSV with a header line.
-func StoresCSV() []byte { return read("stores.csv") }
-
 // Stores gives the shops in the order of their ids. The first three are one
 // Dutch, one Danish and one German shop.
 func Stores() []Store {

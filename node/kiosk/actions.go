@@ -243,19 +243,23 @@ func (k *Kiosk) postCollect(v *visit) (string, error) {
 	return "/collect", err
 }
 
-func (k *Kiosk) postCount(v *visit) (string, error) {
-	id, err := v.requestID()
-	if err != nil {
-		return "", err
+// goods reads a form about units of one product; number names its field.
+func (k *Kiosk) goods(v *visit, number string) (id shopfloor.ID, p *recordv1.Product, n stock.Units, err error) {
+	if id, err = v.requestID(); err != nil {
+		return id, nil, 0, err
 	}
+	if n, err = v.number(number); err != nil {
+		return id, nil, 0, err
+	}
+	p, err = k.findProduct(v.r.Context(), v.form("gtin"))
+	return id, p, n, err
+}
+
+func (k *Kiosk) postCount(v *visit) (string, error) {
 	if v.form("counted") == "" {
 		return "", badRequest("quantity", "nothing was counted")
 	}
-	n, err := v.number("counted")
-	if err != nil {
-		return "", err
-	}
-	p, err := k.findProduct(v.r.Context(), v.form("gtin"))
+	id, p, n, err := k.goods(v, "counted")
 	if err != nil {
 		return "", err
 	}
@@ -269,15 +273,7 @@ func (k *Kiosk) postCount(v *visit) (string, error) {
 
 // postDamage takes units out of what can be sold.
 func (k *Kiosk) postDamage(v *visit) (string, error) {
-	id, err := v.requestID()
-	if err != nil {
-		return "", err
-	}
-	n, err := v.number("quantity")
-	if err != nil {
-		return "", err
-	}
-	p, err := k.findProduct(v.r.Context(), v.form("gtin"))
+	id, p, n, err := k.goods(v, "quantity")
 	if err != nil {
 		return "", err
 	}
@@ -287,15 +283,7 @@ func (k *Kiosk) postDamage(v *visit) (string, error) {
 }
 
 func (k *Kiosk) postShelve(v *visit) (string, error) {
-	id, err := v.requestID()
-	if err != nil {
-		return "", err
-	}
-	n, err := v.number("quantity")
-	if err != nil {
-		return "", err
-	}
-	p, err := k.findProduct(v.r.Context(), v.form("gtin"))
+	id, p, n, err := k.goods(v, "quantity")
 	if err != nil {
 		return "", err
 	}

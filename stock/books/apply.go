@@ -3,7 +3,6 @@ package books
 import (
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/escrow"
-	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 	"holdfast.dev/stock/reservation"
 
@@ -312,11 +311,4 @@ func finish(rec *recordv1.Record, r *Reservation) {
 	if r.FinishedAt == 0 && r.State().Final() {
 		r.FinishedAt = Time(rec)
 	}
-}
-
-// Hash16 turns a stored 16-byte hash into the journal's type.
-func Hash16(b []byte) journal.Hash {
-	var h journal.Hash
-	copy(h[:], b)
-	return h
 }

@@ -213,9 +213,6 @@ func (c *Console) placeOf(name string) place {
 	return place{c.room.Stores[0], demo.Till}
 }
 
-// isPlace tells whether a station of a store has this name.
-func (c *Console) isPlace(name string) bool { return c.placeOf(name).String() == name }
-
 // shownGoods is how many products the shelf shows at once.
 const shownGoods = 24
 
