@@ -130,15 +130,19 @@ func TestTillsGetUnitsBack(t *testing.T) {
 	_, err := c.ask(6)
 	must(t, err)
 	must(t, n.link.AskReturn(t.Context(), []*uplinkv1.Want{{Sku: 1, Target: 4, Timeline: 1}}))
-	eventually(t, func() <-chan struct{} { return n.floor.Changed(n.floor.Head().Seq) }, func() bool {
-		n.floor.mu.Lock()
-		defer n.floor.mu.Unlock()
-		return n.floor.rights[1].returned == 4
-	})
+	returned := func(units int64) {
+		eventually(t, func() <-chan struct{} { return n.floor.Changed(n.floor.Head().Seq) }, func() bool {
+			n.floor.mu.Lock()
+			defer n.floor.mu.Unlock()
+			return int64(n.floor.rights[1].returned) == units
+		})
+	}
+	returned(4)
 	err = n.link.AskReturn(t.Context(), []*uplinkv1.Want{{Sku: 1, Target: 9, Timeline: 1}})
 	if !stock.Refused(err, stock.Short) {
 		t.Errorf("more than is free gives %v, want SHORT", err)
 	}
+	returned(6) // what was free comes all the same
 	c.applied(n.floor)
 	if p := c.standing(1).Pools[1]; p.Granted != 6 || p.Returned != 6 {
 		t.Errorf("pool is %+v", p)
