@@ -311,6 +311,59 @@ func (MarkKind) EnumDescriptor() ([]byte, []int) {
 	return file_record_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
+// ItemProgress says how far somebody has dealt with an item.
+type ItemProgress int32
+
+const (
+	ItemProgress_ITEM_PROGRESS_UNSPECIFIED ItemProgress = 0
+	ItemProgress_ITEM_PROGRESS_OPEN        ItemProgress = 1
+	ItemProgress_ITEM_PROGRESS_TAKEN       ItemProgress = 2 // somebody owns it
+	ItemProgress_ITEM_PROGRESS_DONE        ItemProgress = 3
+)
+
+// Enum value maps for ItemProgress.
+var (
+	ItemProgress_name = map[int32]string{
+		0: "ITEM_PROGRESS_UNSPECIFIED",
+		1: "ITEM_PROGRESS_OPEN",
+		2: "ITEM_PROGRESS_TAKEN",
+		3: "ITEM_PROGRESS_DONE",
+	}
+	ItemProgress_value = map[string]int32{
+		"ITEM_PROGRESS_UNSPECIFIED": 0,
+		"ITEM_PROGRESS_OPEN":        1,
+		"ITEM_PROGRESS_TAKEN":       2,
+		"ITEM_PROGRESS_DONE":        3,
+	}
+)
+
+func (x ItemProgress) Enum() *ItemProgress {
+	p := new(ItemProgress)
+	*p = x
+	return p
+}
+
+func (x ItemProgress) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ItemProgress) Descriptor() protoreflect.EnumDescriptor {
+	return file_record_v1_record_proto_enumTypes[5].Descriptor()
+}
+
+func (ItemProgress) Type() protoreflect.EnumType {
+	return &file_record_v1_record_proto_enumTypes[5]
+}
+
+func (x ItemProgress) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ItemProgress.Descriptor instead.
+func (ItemProgress) EnumDescriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{5}
+}
+
 // LastUnitPolicy says what a till may do when only promised units are left.
 type LastUnitPolicy int32
 
@@ -348,11 +401,11 @@ func (x LastUnitPolicy) String() string {
 }
 
 func (LastUnitPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_record_v1_record_proto_enumTypes[5].Descriptor()
+	return file_record_v1_record_proto_enumTypes[6].Descriptor()
 }
 
 func (LastUnitPolicy) Type() protoreflect.EnumType {
-	return &file_record_v1_record_proto_enumTypes[5]
+	return &file_record_v1_record_proto_enumTypes[6]
 }
 
 func (x LastUnitPolicy) Number() protoreflect.EnumNumber {
@@ -361,7 +414,7 @@ func (x LastUnitPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LastUnitPolicy.Descriptor instead.
 func (LastUnitPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 // NodeMode says how much a node trusts its own state.
@@ -404,11 +457,11 @@ func (x NodeMode) String() string {
 }
 
 func (NodeMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_record_v1_record_proto_enumTypes[6].Descriptor()
+	return file_record_v1_record_proto_enumTypes[7].Descriptor()
 }
 
 func (NodeMode) Type() protoreflect.EnumType {
-	return &file_record_v1_record_proto_enumTypes[6]
+	return &file_record_v1_record_proto_enumTypes[7]
 }
 
 func (x NodeMode) Number() protoreflect.EnumNumber {
@@ -417,7 +470,7 @@ func (x NodeMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NodeMode.Descriptor instead.
 func (NodeMode) EnumDescriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 // ClockState says how much a node trusts its clock.
@@ -457,11 +510,11 @@ func (x ClockState) String() string {
 }
 
 func (ClockState) Descriptor() protoreflect.EnumDescriptor {
-	return file_record_v1_record_proto_enumTypes[7].Descriptor()
+	return file_record_v1_record_proto_enumTypes[8].Descriptor()
 }
 
 func (ClockState) Type() protoreflect.EnumType {
-	return &file_record_v1_record_proto_enumTypes[7]
+	return &file_record_v1_record_proto_enumTypes[8]
 }
 
 func (x ClockState) Number() protoreflect.EnumNumber {
@@ -470,7 +523,7 @@ func (x ClockState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ClockState.Descriptor instead.
 func (ClockState) EnumDescriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 // SessionMode is the cloud's answer to a Hello.
@@ -519,11 +572,11 @@ func (x SessionMode) String() string {
 }
 
 func (SessionMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_record_v1_record_proto_enumTypes[8].Descriptor()
+	return file_record_v1_record_proto_enumTypes[9].Descriptor()
 }
 
 func (SessionMode) Type() protoreflect.EnumType {
-	return &file_record_v1_record_proto_enumTypes[8]
+	return &file_record_v1_record_proto_enumTypes[9]
 }
 
 func (x SessionMode) Number() protoreflect.EnumNumber {
@@ -532,7 +585,7 @@ func (x SessionMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SessionMode.Descriptor instead.
 func (SessionMode) EnumDescriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 // Epoch is one incarnation of a store's state; ordered by timeline, counter.
@@ -635,6 +688,7 @@ type Record struct {
 	//	*Record_Checkpoint
 	//	*Record_ApplyDirective
 	//	*Record_Unclassified
+	//	*Record_HandleItem
 	Body          isRecord_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -967,6 +1021,15 @@ func (x *Record) GetUnclassified() *Unclassified {
 	return nil
 }
 
+func (x *Record) GetHandleItem() *HandleItem {
+	if x != nil {
+		if x, ok := x.Body.(*Record_HandleItem); ok {
+			return x.HandleItem
+		}
+	}
+	return nil
+}
+
 type isRecord_Body interface {
 	isRecord_Body()
 }
@@ -1075,6 +1138,10 @@ type Record_Unclassified struct {
 	Unclassified *Unclassified `protobuf:"bytes,45,opt,name=unclassified,proto3,oneof"`
 }
 
+type Record_HandleItem struct {
+	HandleItem *HandleItem `protobuf:"bytes,46,opt,name=handle_item,json=handleItem,proto3,oneof"`
+}
+
 func (*Record_Receipt) isRecord_Body() {}
 
 func (*Record_Sale) isRecord_Body() {}
@@ -1126,6 +1193,8 @@ func (*Record_Checkpoint) isRecord_Body() {}
 func (*Record_ApplyDirective) isRecord_Body() {}
 
 func (*Record_Unclassified) isRecord_Body() {}
+
+func (*Record_HandleItem) isRecord_Body() {}
 
 // MovementLine is a quantity of one SKU.
 type MovementLine struct {
@@ -2824,13 +2893,23 @@ func (x *Mark) GetDigest() [][]byte {
 	return nil
 }
 
-// Checkpoint repeats every balance, so that replay may start here.
+// Checkpoint repeats the whole books, in parts, so that replay may start at the
+// first of them. Applied to books that are there it changes nothing.
 type Checkpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Balances      []*Balance             `protobuf:"bytes,1,rep,name=balances,proto3" json:"balances,omitempty"`
 	Reservations  []*ReservationState    `protobuf:"bytes,2,rep,name=reservations,proto3" json:"reservations,omitempty"`
 	Directive     uint64                 `protobuf:"varint,3,opt,name=directive,proto3" json:"directive,omitempty"`
 	DirectiveHash []byte                 `protobuf:"bytes,4,opt,name=directive_hash,json=directiveHash,proto3" json:"directive_hash,omitempty"`
+	Part          uint32                 `protobuf:"varint,5,opt,name=part,proto3" json:"part,omitempty"` // 1 … parts
+	Parts         uint32                 `protobuf:"varint,6,opt,name=parts,proto3" json:"parts,omitempty"`
+	Timeline      uint32                 `protobuf:"varint,7,opt,name=timeline,proto3" json:"timeline,omitempty"` // of directive; set in the last part, with what follows
+	LegacyCursors []*LegacyCursor        `protobuf:"bytes,8,rep,name=legacy_cursors,json=legacyCursors,proto3" json:"legacy_cursors,omitempty"`
+	Documents     []*DocumentState       `protobuf:"bytes,9,rep,name=documents,proto3" json:"documents,omitempty"`
+	Items         []*ItemState           `protobuf:"bytes,10,rep,name=items,proto3" json:"items,omitempty"`
+	Counted       []*CountedState        `protobuf:"bytes,11,rep,name=counted,proto3" json:"counted,omitempty"`
+	Policy        *Policy                `protobuf:"bytes,12,opt,name=policy,proto3" json:"policy,omitempty"`
+	Keys          *KeySet                `protobuf:"bytes,13,opt,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2893,6 +2972,516 @@ func (x *Checkpoint) GetDirectiveHash() []byte {
 	return nil
 }
 
+func (x *Checkpoint) GetPart() uint32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetParts() uint32 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetTimeline() uint32 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetLegacyCursors() []*LegacyCursor {
+	if x != nil {
+		return x.LegacyCursors
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetDocuments() []*DocumentState {
+	if x != nil {
+		return x.Documents
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetItems() []*ItemState {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetCounted() []*CountedState {
+	if x != nil {
+		return x.Counted
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetKeys() *KeySet {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// LegacyCursor is how many directives of an older timeline were applied.
+type LegacyCursor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Timeline      uint32                 `protobuf:"varint,1,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	Directive     uint64                 `protobuf:"varint,2,opt,name=directive,proto3" json:"directive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LegacyCursor) Reset() {
+	*x = LegacyCursor{}
+	mi := &file_record_v1_record_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LegacyCursor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LegacyCursor) ProtoMessage() {}
+
+func (x *LegacyCursor) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LegacyCursor.ProtoReflect.Descriptor instead.
+func (*LegacyCursor) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *LegacyCursor) GetTimeline() uint32 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *LegacyCursor) GetDirective() uint64 {
+	if x != nil {
+		return x.Directive
+	}
+	return 0
+}
+
+// DocumentState is one booked position of a delivery note or transfer.
+type DocumentState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Document      string                 `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	Position      uint32                 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DocumentState) Reset() {
+	*x = DocumentState{}
+	mi := &file_record_v1_record_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DocumentState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DocumentState) ProtoMessage() {}
+
+func (x *DocumentState) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DocumentState.ProtoReflect.Descriptor instead.
+func (*DocumentState) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *DocumentState) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *DocumentState) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *DocumentState) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+// CountedState says which record last counted a SKU, in which epoch.
+type CountedState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           uint32                 `protobuf:"varint,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Epoch         *Epoch                 `protobuf:"bytes,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountedState) Reset() {
+	*x = CountedState{}
+	mi := &file_record_v1_record_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountedState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountedState) ProtoMessage() {}
+
+func (x *CountedState) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountedState.ProtoReflect.Descriptor instead.
+func (*CountedState) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CountedState) GetSku() uint32 {
+	if x != nil {
+		return x.Sku
+	}
+	return 0
+}
+
+func (x *CountedState) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *CountedState) GetEpoch() *Epoch {
+	if x != nil {
+		return x.Epoch
+	}
+	return nil
+}
+
+// LegacyRights are the counters of one SKU in an older timeline.
+type LegacyRights struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Timeline      uint32                 `protobuf:"varint,1,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	Granted       int64                  `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
+	Returned      int64                  `protobuf:"varint,3,opt,name=returned,proto3" json:"returned,omitempty"`
+	Assigned      int64                  `protobuf:"varint,4,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LegacyRights) Reset() {
+	*x = LegacyRights{}
+	mi := &file_record_v1_record_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LegacyRights) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LegacyRights) ProtoMessage() {}
+
+func (x *LegacyRights) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LegacyRights.ProtoReflect.Descriptor instead.
+func (*LegacyRights) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *LegacyRights) GetTimeline() uint32 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *LegacyRights) GetGranted() int64 {
+	if x != nil {
+		return x.Granted
+	}
+	return 0
+}
+
+func (x *LegacyRights) GetReturned() int64 {
+	if x != nil {
+		return x.Returned
+	}
+	return 0
+}
+
+func (x *LegacyRights) GetAssigned() int64 {
+	if x != nil {
+		return x.Assigned
+	}
+	return 0
+}
+
+// ItemState is one thing that a person should look at, by the record that made
+// it; number counts the items of one record.
+type ItemState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Number        uint32                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
+	Sku           uint32                 `protobuf:"varint,5,opt,name=sku,proto3" json:"sku,omitempty"`
+	Units         int64                  `protobuf:"varint,6,opt,name=units,proto3" json:"units,omitempty"`
+	Reservation   []byte                 `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`
+	Progress      ItemProgress           `protobuf:"varint,9,opt,name=progress,proto3,enum=holdfast.record.v1.ItemProgress" json:"progress,omitempty"`
+	Owner         string                 `protobuf:"bytes,10,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ItemState) Reset() {
+	*x = ItemState{}
+	mi := &file_record_v1_record_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ItemState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ItemState) ProtoMessage() {}
+
+func (x *ItemState) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ItemState.ProtoReflect.Descriptor instead.
+func (*ItemState) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ItemState) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *ItemState) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ItemState) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ItemState) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *ItemState) GetSku() uint32 {
+	if x != nil {
+		return x.Sku
+	}
+	return 0
+}
+
+func (x *ItemState) GetUnits() int64 {
+	if x != nil {
+		return x.Units
+	}
+	return 0
+}
+
+func (x *ItemState) GetReservation() []byte {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *ItemState) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *ItemState) GetProgress() ItemProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return ItemProgress_ITEM_PROGRESS_UNSPECIFIED
+}
+
+func (x *ItemState) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ItemState) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// HandleItem says what somebody does about an item.
+type HandleItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Number        uint32                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Progress      ItemProgress           `protobuf:"varint,3,opt,name=progress,proto3,enum=holdfast.record.v1.ItemProgress" json:"progress,omitempty"`
+	Owner         string                 `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandleItem) Reset() {
+	*x = HandleItem{}
+	mi := &file_record_v1_record_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandleItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandleItem) ProtoMessage() {}
+
+func (x *HandleItem) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandleItem.ProtoReflect.Descriptor instead.
+func (*HandleItem) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *HandleItem) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *HandleItem) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *HandleItem) GetProgress() ItemProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return ItemProgress_ITEM_PROGRESS_UNSPECIFIED
+}
+
+func (x *HandleItem) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *HandleItem) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // Balance is one SKU's accounts in the order of stock/ledger.
 type Balance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2902,13 +3491,14 @@ type Balance struct {
 	Returned      int64                  `protobuf:"varint,4,opt,name=returned,proto3" json:"returned,omitempty"`
 	Assigned      int64                  `protobuf:"varint,5,opt,name=assigned,proto3" json:"assigned,omitempty"`
 	Timeline      uint32                 `protobuf:"varint,6,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	Legacy        []*LegacyRights        `protobuf:"bytes,7,rep,name=legacy,proto3" json:"legacy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_record_v1_record_proto_msgTypes[29]
+	mi := &file_record_v1_record_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +3510,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[29]
+	mi := &file_record_v1_record_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +3523,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{29}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Balance) GetSku() uint32 {
@@ -2978,6 +3568,13 @@ func (x *Balance) GetTimeline() uint32 {
 	return 0
 }
 
+func (x *Balance) GetLegacy() []*LegacyRights {
+	if x != nil {
+		return x.Legacy
+	}
+	return nil
+}
+
 // ReservationState is one reservation with what happened to it.
 type ReservationState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2985,13 +3582,15 @@ type ReservationState struct {
 	Lines         []*LineState           `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	FinishedAt    int64                  `protobuf:"varint,3,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"`
 	Accepted      bool                   `protobuf:"varint,4,opt,name=accepted,proto3" json:"accepted,omitempty"` // its Reserve directive was applied
+	PickupUntil   int64                  `protobuf:"varint,5,opt,name=pickup_until,json=pickupUntil,proto3" json:"pickup_until,omitempty"`
+	Shelf         string                 `protobuf:"bytes,6,opt,name=shelf,proto3" json:"shelf,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationState) Reset() {
 	*x = ReservationState{}
-	mi := &file_record_v1_record_proto_msgTypes[30]
+	mi := &file_record_v1_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3003,7 +3602,7 @@ func (x *ReservationState) String() string {
 func (*ReservationState) ProtoMessage() {}
 
 func (x *ReservationState) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[30]
+	mi := &file_record_v1_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3016,7 +3615,7 @@ func (x *ReservationState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationState.ProtoReflect.Descriptor instead.
 func (*ReservationState) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{30}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReservationState) GetReserve() *Reserve {
@@ -3047,6 +3646,20 @@ func (x *ReservationState) GetAccepted() bool {
 	return false
 }
 
+func (x *ReservationState) GetPickupUntil() int64 {
+	if x != nil {
+		return x.PickupUntil
+	}
+	return 0
+}
+
+func (x *ReservationState) GetShelf() string {
+	if x != nil {
+		return x.Shelf
+	}
+	return ""
+}
+
 // LineState is what happened to the units of one line.
 type LineState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3064,7 +3677,7 @@ type LineState struct {
 
 func (x *LineState) Reset() {
 	*x = LineState{}
-	mi := &file_record_v1_record_proto_msgTypes[31]
+	mi := &file_record_v1_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3076,7 +3689,7 @@ func (x *LineState) String() string {
 func (*LineState) ProtoMessage() {}
 
 func (x *LineState) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[31]
+	mi := &file_record_v1_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3089,7 +3702,7 @@ func (x *LineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineState.ProtoReflect.Descriptor instead.
 func (*LineState) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{31}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LineState) GetLine() uint32 {
@@ -3162,7 +3775,7 @@ type ApplyDirective struct {
 
 func (x *ApplyDirective) Reset() {
 	*x = ApplyDirective{}
-	mi := &file_record_v1_record_proto_msgTypes[32]
+	mi := &file_record_v1_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3787,7 @@ func (x *ApplyDirective) String() string {
 func (*ApplyDirective) ProtoMessage() {}
 
 func (x *ApplyDirective) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[32]
+	mi := &file_record_v1_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3800,7 @@ func (x *ApplyDirective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyDirective.ProtoReflect.Descriptor instead.
 func (*ApplyDirective) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{32}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ApplyDirective) GetDirective() uint64 {
@@ -3237,7 +3850,7 @@ type Unclassified struct {
 
 func (x *Unclassified) Reset() {
 	*x = Unclassified{}
-	mi := &file_record_v1_record_proto_msgTypes[33]
+	mi := &file_record_v1_record_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3249,7 +3862,7 @@ func (x *Unclassified) String() string {
 func (*Unclassified) ProtoMessage() {}
 
 func (x *Unclassified) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[33]
+	mi := &file_record_v1_record_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3262,7 +3875,7 @@ func (x *Unclassified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unclassified.ProtoReflect.Descriptor instead.
 func (*Unclassified) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{33}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Unclassified) GetWhat() string {
@@ -3310,7 +3923,7 @@ type Directive struct {
 
 func (x *Directive) Reset() {
 	*x = Directive{}
-	mi := &file_record_v1_record_proto_msgTypes[34]
+	mi := &file_record_v1_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3935,7 @@ func (x *Directive) String() string {
 func (*Directive) ProtoMessage() {}
 
 func (x *Directive) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[34]
+	mi := &file_record_v1_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3948,7 @@ func (x *Directive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Directive.ProtoReflect.Descriptor instead.
 func (*Directive) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{34}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Directive) GetSeq() uint64 {
@@ -3496,7 +4109,7 @@ type ReservedLine struct {
 
 func (x *ReservedLine) Reset() {
 	*x = ReservedLine{}
-	mi := &file_record_v1_record_proto_msgTypes[35]
+	mi := &file_record_v1_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3508,7 +4121,7 @@ func (x *ReservedLine) String() string {
 func (*ReservedLine) ProtoMessage() {}
 
 func (x *ReservedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[35]
+	mi := &file_record_v1_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3521,7 +4134,7 @@ func (x *ReservedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedLine.ProtoReflect.Descriptor instead.
 func (*ReservedLine) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{35}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReservedLine) GetLine() uint32 {
@@ -3582,7 +4195,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_record_v1_record_proto_msgTypes[36]
+	mi := &file_record_v1_record_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +4207,7 @@ func (x *Reserve) String() string {
 func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[36]
+	mi := &file_record_v1_record_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +4220,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{36}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Reserve) GetReservation() []byte {
@@ -3722,7 +4335,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_record_v1_record_proto_msgTypes[37]
+	mi := &file_record_v1_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3734,7 +4347,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[37]
+	mi := &file_record_v1_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3747,7 +4360,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{37}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CancelRequest) GetReservation() []byte {
@@ -3798,7 +4411,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_record_v1_record_proto_msgTypes[38]
+	mi := &file_record_v1_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3810,7 +4423,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[38]
+	mi := &file_record_v1_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3823,7 +4436,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{38}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Return) GetSku() uint32 {
@@ -3865,7 +4478,7 @@ type SalvageFacts struct {
 
 func (x *SalvageFacts) Reset() {
 	*x = SalvageFacts{}
-	mi := &file_record_v1_record_proto_msgTypes[39]
+	mi := &file_record_v1_record_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3877,7 +4490,7 @@ func (x *SalvageFacts) String() string {
 func (*SalvageFacts) ProtoMessage() {}
 
 func (x *SalvageFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[39]
+	mi := &file_record_v1_record_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3890,7 +4503,7 @@ func (x *SalvageFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageFacts.ProtoReflect.Descriptor instead.
 func (*SalvageFacts) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{39}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SalvageFacts) GetEpoch() *Epoch {
@@ -3926,7 +4539,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_record_v1_record_proto_msgTypes[40]
+	mi := &file_record_v1_record_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3938,7 +4551,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[40]
+	mi := &file_record_v1_record_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3951,7 +4564,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{40}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Policy) GetLastUnit() LastUnitPolicy {
@@ -4034,7 +4647,7 @@ type PolicyUpdate struct {
 
 func (x *PolicyUpdate) Reset() {
 	*x = PolicyUpdate{}
-	mi := &file_record_v1_record_proto_msgTypes[41]
+	mi := &file_record_v1_record_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4046,7 +4659,7 @@ func (x *PolicyUpdate) String() string {
 func (*PolicyUpdate) ProtoMessage() {}
 
 func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[41]
+	mi := &file_record_v1_record_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4059,7 +4672,7 @@ func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyUpdate.ProtoReflect.Descriptor instead.
 func (*PolicyUpdate) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{41}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PolicyUpdate) GetPolicy() *Policy {
@@ -4082,7 +4695,7 @@ type PickupKey struct {
 
 func (x *PickupKey) Reset() {
 	*x = PickupKey{}
-	mi := &file_record_v1_record_proto_msgTypes[42]
+	mi := &file_record_v1_record_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4094,7 +4707,7 @@ func (x *PickupKey) String() string {
 func (*PickupKey) ProtoMessage() {}
 
 func (x *PickupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[42]
+	mi := &file_record_v1_record_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4107,7 +4720,7 @@ func (x *PickupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PickupKey.ProtoReflect.Descriptor instead.
 func (*PickupKey) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{42}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PickupKey) GetId() uint32 {
@@ -4149,7 +4762,7 @@ type KeySet struct {
 
 func (x *KeySet) Reset() {
 	*x = KeySet{}
-	mi := &file_record_v1_record_proto_msgTypes[43]
+	mi := &file_record_v1_record_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4161,7 +4774,7 @@ func (x *KeySet) String() string {
 func (*KeySet) ProtoMessage() {}
 
 func (x *KeySet) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[43]
+	mi := &file_record_v1_record_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4174,7 +4787,7 @@ func (x *KeySet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeySet.ProtoReflect.Descriptor instead.
 func (*KeySet) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{43}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *KeySet) GetVersion() uint32 {
@@ -4204,7 +4817,7 @@ type Void struct {
 
 func (x *Void) Reset() {
 	*x = Void{}
-	mi := &file_record_v1_record_proto_msgTypes[44]
+	mi := &file_record_v1_record_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4216,7 +4829,7 @@ func (x *Void) String() string {
 func (*Void) ProtoMessage() {}
 
 func (x *Void) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[44]
+	mi := &file_record_v1_record_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4229,7 +4842,7 @@ func (x *Void) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Void.ProtoReflect.Descriptor instead.
 func (*Void) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{44}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Void) GetDirective() uint64 {
@@ -4297,6 +4910,8 @@ type Command struct {
 	//	*Command_CloseSession
 	//	*Command_VoidDirective
 	//	*Command_ExpireData
+	//	*Command_AdmitNode
+	//	*Command_HandleAnomaly
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4304,7 +4919,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_record_v1_record_proto_msgTypes[45]
+	mi := &file_record_v1_record_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4931,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[45]
+	mi := &file_record_v1_record_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4944,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{45}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Command) GetNow() int64 {
@@ -4601,6 +5216,24 @@ func (x *Command) GetExpireData() *ExpireData {
 	return nil
 }
 
+func (x *Command) GetAdmitNode() *AdmitNode {
+	if x != nil {
+		if x, ok := x.Body.(*Command_AdmitNode); ok {
+			return x.AdmitNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetHandleAnomaly() *HandleAnomaly {
+	if x != nil {
+		if x, ok := x.Body.(*Command_HandleAnomaly); ok {
+			return x.HandleAnomaly
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -4709,6 +5342,14 @@ type Command_ExpireData struct {
 	ExpireData *ExpireData `protobuf:"bytes,45,opt,name=expire_data,json=expireData,proto3,oneof"`
 }
 
+type Command_AdmitNode struct {
+	AdmitNode *AdmitNode `protobuf:"bytes,46,opt,name=admit_node,json=admitNode,proto3,oneof"`
+}
+
+type Command_HandleAnomaly struct {
+	HandleAnomaly *HandleAnomaly `protobuf:"bytes,47,opt,name=handle_anomaly,json=handleAnomaly,proto3,oneof"`
+}
+
 func (*Command_PutStore) isCommand_Body() {}
 
 func (*Command_ImportProducts) isCommand_Body() {}
@@ -4761,6 +5402,10 @@ func (*Command_VoidDirective) isCommand_Body() {}
 
 func (*Command_ExpireData) isCommand_Body() {}
 
+func (*Command_AdmitNode) isCommand_Body() {}
+
+func (*Command_HandleAnomaly) isCommand_Body() {}
+
 // StoreInfo is what shoppers may know of a store.
 type StoreInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4782,7 +5427,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_record_v1_record_proto_msgTypes[46]
+	mi := &file_record_v1_record_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4794,7 +5439,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[46]
+	mi := &file_record_v1_record_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4807,7 +5452,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{46}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StoreInfo) GetStore() uint32 {
@@ -4904,7 +5549,7 @@ type PutStore struct {
 
 func (x *PutStore) Reset() {
 	*x = PutStore{}
-	mi := &file_record_v1_record_proto_msgTypes[47]
+	mi := &file_record_v1_record_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4916,7 +5561,7 @@ func (x *PutStore) String() string {
 func (*PutStore) ProtoMessage() {}
 
 func (x *PutStore) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[47]
+	mi := &file_record_v1_record_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4929,7 +5574,7 @@ func (x *PutStore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutStore.ProtoReflect.Descriptor instead.
 func (*PutStore) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{47}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PutStore) GetStore() *StoreInfo {
@@ -4964,7 +5609,7 @@ type Product struct {
 
 func (x *Product) Reset() {
 	*x = Product{}
-	mi := &file_record_v1_record_proto_msgTypes[48]
+	mi := &file_record_v1_record_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4976,7 +5621,7 @@ func (x *Product) String() string {
 func (*Product) ProtoMessage() {}
 
 func (x *Product) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[48]
+	mi := &file_record_v1_record_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4989,7 +5634,7 @@ func (x *Product) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Product.ProtoReflect.Descriptor instead.
 func (*Product) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{48}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Product) GetSku() uint32 {
@@ -5115,7 +5760,7 @@ type ImportProducts struct {
 
 func (x *ImportProducts) Reset() {
 	*x = ImportProducts{}
-	mi := &file_record_v1_record_proto_msgTypes[49]
+	mi := &file_record_v1_record_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5127,7 +5772,7 @@ func (x *ImportProducts) String() string {
 func (*ImportProducts) ProtoMessage() {}
 
 func (x *ImportProducts) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[49]
+	mi := &file_record_v1_record_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5140,7 +5785,7 @@ func (x *ImportProducts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportProducts.ProtoReflect.Descriptor instead.
 func (*ImportProducts) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{49}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ImportProducts) GetProducts() []*Product {
@@ -5169,7 +5814,7 @@ type IssueJoin struct {
 
 func (x *IssueJoin) Reset() {
 	*x = IssueJoin{}
-	mi := &file_record_v1_record_proto_msgTypes[50]
+	mi := &file_record_v1_record_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5181,7 +5826,7 @@ func (x *IssueJoin) String() string {
 func (*IssueJoin) ProtoMessage() {}
 
 func (x *IssueJoin) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[50]
+	mi := &file_record_v1_record_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5194,7 +5839,7 @@ func (x *IssueJoin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueJoin.ProtoReflect.Descriptor instead.
 func (*IssueJoin) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{50}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *IssueJoin) GetStore() uint32 {
@@ -5232,7 +5877,7 @@ type Enrol struct {
 
 func (x *Enrol) Reset() {
 	*x = Enrol{}
-	mi := &file_record_v1_record_proto_msgTypes[51]
+	mi := &file_record_v1_record_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5244,7 +5889,7 @@ func (x *Enrol) String() string {
 func (*Enrol) ProtoMessage() {}
 
 func (x *Enrol) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[51]
+	mi := &file_record_v1_record_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5257,7 +5902,7 @@ func (x *Enrol) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrol.ProtoReflect.Descriptor instead.
 func (*Enrol) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{51}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Enrol) GetStore() uint32 {
@@ -5306,7 +5951,7 @@ type Fence struct {
 
 func (x *Fence) Reset() {
 	*x = Fence{}
-	mi := &file_record_v1_record_proto_msgTypes[52]
+	mi := &file_record_v1_record_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5318,7 +5963,7 @@ func (x *Fence) String() string {
 func (*Fence) ProtoMessage() {}
 
 func (x *Fence) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[52]
+	mi := &file_record_v1_record_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5331,7 +5976,7 @@ func (x *Fence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fence.ProtoReflect.Descriptor instead.
 func (*Fence) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{52}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Fence) GetStore() uint32 {
@@ -5359,7 +6004,7 @@ type Abandon struct {
 
 func (x *Abandon) Reset() {
 	*x = Abandon{}
-	mi := &file_record_v1_record_proto_msgTypes[53]
+	mi := &file_record_v1_record_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5371,7 +6016,7 @@ func (x *Abandon) String() string {
 func (*Abandon) ProtoMessage() {}
 
 func (x *Abandon) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[53]
+	mi := &file_record_v1_record_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5384,7 +6029,7 @@ func (x *Abandon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abandon.ProtoReflect.Descriptor instead.
 func (*Abandon) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{53}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Abandon) GetStore() uint32 {
@@ -5412,7 +6057,7 @@ type WantedLine struct {
 
 func (x *WantedLine) Reset() {
 	*x = WantedLine{}
-	mi := &file_record_v1_record_proto_msgTypes[54]
+	mi := &file_record_v1_record_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5424,7 +6069,7 @@ func (x *WantedLine) String() string {
 func (*WantedLine) ProtoMessage() {}
 
 func (x *WantedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[54]
+	mi := &file_record_v1_record_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5437,7 +6082,7 @@ func (x *WantedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WantedLine.ProtoReflect.Descriptor instead.
 func (*WantedLine) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{54}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *WantedLine) GetSku() uint32 {
@@ -5467,7 +6112,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_record_v1_record_proto_msgTypes[55]
+	mi := &file_record_v1_record_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5479,7 +6124,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[55]
+	mi := &file_record_v1_record_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5492,7 +6137,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{55}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Hold) GetHold() []byte {
@@ -5536,7 +6181,7 @@ type Confirm struct {
 
 func (x *Confirm) Reset() {
 	*x = Confirm{}
-	mi := &file_record_v1_record_proto_msgTypes[56]
+	mi := &file_record_v1_record_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5548,7 +6193,7 @@ func (x *Confirm) String() string {
 func (*Confirm) ProtoMessage() {}
 
 func (x *Confirm) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[56]
+	mi := &file_record_v1_record_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5561,7 +6206,7 @@ func (x *Confirm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Confirm.ProtoReflect.Descriptor instead.
 func (*Confirm) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{56}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Confirm) GetHold() []byte {
@@ -5606,7 +6251,7 @@ type Shopper struct {
 
 func (x *Shopper) Reset() {
 	*x = Shopper{}
-	mi := &file_record_v1_record_proto_msgTypes[57]
+	mi := &file_record_v1_record_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5618,7 +6263,7 @@ func (x *Shopper) String() string {
 func (*Shopper) ProtoMessage() {}
 
 func (x *Shopper) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[57]
+	mi := &file_record_v1_record_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5631,7 +6276,7 @@ func (x *Shopper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shopper.ProtoReflect.Descriptor instead.
 func (*Shopper) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{57}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Shopper) GetFirstName() string {
@@ -5682,7 +6327,7 @@ type ReserveNow struct {
 
 func (x *ReserveNow) Reset() {
 	*x = ReserveNow{}
-	mi := &file_record_v1_record_proto_msgTypes[58]
+	mi := &file_record_v1_record_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5694,7 +6339,7 @@ func (x *ReserveNow) String() string {
 func (*ReserveNow) ProtoMessage() {}
 
 func (x *ReserveNow) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[58]
+	mi := &file_record_v1_record_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5707,7 +6352,7 @@ func (x *ReserveNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveNow.ProtoReflect.Descriptor instead.
 func (*ReserveNow) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{58}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReserveNow) GetReservation() []byte {
@@ -5749,7 +6394,7 @@ type ReleaseHold struct {
 
 func (x *ReleaseHold) Reset() {
 	*x = ReleaseHold{}
-	mi := &file_record_v1_record_proto_msgTypes[59]
+	mi := &file_record_v1_record_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5761,7 +6406,7 @@ func (x *ReleaseHold) String() string {
 func (*ReleaseHold) ProtoMessage() {}
 
 func (x *ReleaseHold) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[59]
+	mi := &file_record_v1_record_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5774,7 +6419,7 @@ func (x *ReleaseHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseHold.ProtoReflect.Descriptor instead.
 func (*ReleaseHold) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{59}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ReleaseHold) GetHold() []byte {
@@ -5800,7 +6445,7 @@ type ExpireHolds struct {
 
 func (x *ExpireHolds) Reset() {
 	*x = ExpireHolds{}
-	mi := &file_record_v1_record_proto_msgTypes[60]
+	mi := &file_record_v1_record_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5812,7 +6457,7 @@ func (x *ExpireHolds) String() string {
 func (*ExpireHolds) ProtoMessage() {}
 
 func (x *ExpireHolds) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[60]
+	mi := &file_record_v1_record_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5825,7 +6470,7 @@ func (x *ExpireHolds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpireHolds.ProtoReflect.Descriptor instead.
 func (*ExpireHolds) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{60}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{66}
 }
 
 // RequestCancel asks the store to end a reservation.
@@ -5839,7 +6484,7 @@ type RequestCancel struct {
 
 func (x *RequestCancel) Reset() {
 	*x = RequestCancel{}
-	mi := &file_record_v1_record_proto_msgTypes[61]
+	mi := &file_record_v1_record_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5851,7 +6496,7 @@ func (x *RequestCancel) String() string {
 func (*RequestCancel) ProtoMessage() {}
 
 func (x *RequestCancel) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[61]
+	mi := &file_record_v1_record_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5864,7 +6509,7 @@ func (x *RequestCancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestCancel.ProtoReflect.Descriptor instead.
 func (*RequestCancel) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{61}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RequestCancel) GetReservation() []byte {
@@ -5894,7 +6539,7 @@ type ReturnQuota struct {
 
 func (x *ReturnQuota) Reset() {
 	*x = ReturnQuota{}
-	mi := &file_record_v1_record_proto_msgTypes[62]
+	mi := &file_record_v1_record_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5906,7 +6551,7 @@ func (x *ReturnQuota) String() string {
 func (*ReturnQuota) ProtoMessage() {}
 
 func (x *ReturnQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[62]
+	mi := &file_record_v1_record_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5919,7 +6564,7 @@ func (x *ReturnQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnQuota.ProtoReflect.Descriptor instead.
 func (*ReturnQuota) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{62}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ReturnQuota) GetStore() uint32 {
@@ -5983,7 +6628,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_record_v1_record_proto_msgTypes[63]
+	mi := &file_record_v1_record_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6640,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[63]
+	mi := &file_record_v1_record_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6653,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{63}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Hello) GetCapVersion() uint32 {
@@ -6190,7 +6835,7 @@ type LogMark struct {
 
 func (x *LogMark) Reset() {
 	*x = LogMark{}
-	mi := &file_record_v1_record_proto_msgTypes[64]
+	mi := &file_record_v1_record_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6202,7 +6847,7 @@ func (x *LogMark) String() string {
 func (*LogMark) ProtoMessage() {}
 
 func (x *LogMark) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[64]
+	mi := &file_record_v1_record_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6215,7 +6860,7 @@ func (x *LogMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogMark.ProtoReflect.Descriptor instead.
 func (*LogMark) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{64}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *LogMark) GetSeq() uint64 {
@@ -6243,7 +6888,7 @@ type OpenSession struct {
 
 func (x *OpenSession) Reset() {
 	*x = OpenSession{}
-	mi := &file_record_v1_record_proto_msgTypes[65]
+	mi := &file_record_v1_record_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6255,7 +6900,7 @@ func (x *OpenSession) String() string {
 func (*OpenSession) ProtoMessage() {}
 
 func (x *OpenSession) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[65]
+	mi := &file_record_v1_record_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6268,7 +6913,7 @@ func (x *OpenSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSession.ProtoReflect.Descriptor instead.
 func (*OpenSession) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{65}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *OpenSession) GetHello() *Hello {
@@ -6296,7 +6941,7 @@ type CloseSession struct {
 
 func (x *CloseSession) Reset() {
 	*x = CloseSession{}
-	mi := &file_record_v1_record_proto_msgTypes[66]
+	mi := &file_record_v1_record_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6308,7 +6953,7 @@ func (x *CloseSession) String() string {
 func (*CloseSession) ProtoMessage() {}
 
 func (x *CloseSession) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[66]
+	mi := &file_record_v1_record_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6321,7 +6966,7 @@ func (x *CloseSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSession.ProtoReflect.Descriptor instead.
 func (*CloseSession) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{66}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CloseSession) GetStore() uint32 {
@@ -6352,7 +6997,7 @@ type ApplyBatch struct {
 
 func (x *ApplyBatch) Reset() {
 	*x = ApplyBatch{}
-	mi := &file_record_v1_record_proto_msgTypes[67]
+	mi := &file_record_v1_record_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6364,7 +7009,7 @@ func (x *ApplyBatch) String() string {
 func (*ApplyBatch) ProtoMessage() {}
 
 func (x *ApplyBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[67]
+	mi := &file_record_v1_record_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6377,7 +7022,7 @@ func (x *ApplyBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyBatch.ProtoReflect.Descriptor instead.
 func (*ApplyBatch) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{67}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ApplyBatch) GetStore() uint32 {
@@ -6427,7 +7072,7 @@ type AckDirectives struct {
 
 func (x *AckDirectives) Reset() {
 	*x = AckDirectives{}
-	mi := &file_record_v1_record_proto_msgTypes[68]
+	mi := &file_record_v1_record_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6439,7 +7084,7 @@ func (x *AckDirectives) String() string {
 func (*AckDirectives) ProtoMessage() {}
 
 func (x *AckDirectives) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[68]
+	mi := &file_record_v1_record_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6452,7 +7097,7 @@ func (x *AckDirectives) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckDirectives.ProtoReflect.Descriptor instead.
 func (*AckDirectives) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{68}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *AckDirectives) GetStore() uint32 {
@@ -6487,7 +7132,7 @@ type SetPolicy struct {
 
 func (x *SetPolicy) Reset() {
 	*x = SetPolicy{}
-	mi := &file_record_v1_record_proto_msgTypes[69]
+	mi := &file_record_v1_record_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6499,7 +7144,7 @@ func (x *SetPolicy) String() string {
 func (*SetPolicy) ProtoMessage() {}
 
 func (x *SetPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[69]
+	mi := &file_record_v1_record_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6512,7 +7157,7 @@ func (x *SetPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicy.ProtoReflect.Descriptor instead.
 func (*SetPolicy) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{69}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SetPolicy) GetStore() uint32 {
@@ -6539,7 +7184,7 @@ type SetKeys struct {
 
 func (x *SetKeys) Reset() {
 	*x = SetKeys{}
-	mi := &file_record_v1_record_proto_msgTypes[70]
+	mi := &file_record_v1_record_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6551,7 +7196,7 @@ func (x *SetKeys) String() string {
 func (*SetKeys) ProtoMessage() {}
 
 func (x *SetKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[70]
+	mi := &file_record_v1_record_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6564,7 +7209,7 @@ func (x *SetKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetKeys.ProtoReflect.Descriptor instead.
 func (*SetKeys) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{70}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SetKeys) GetKeys() *KeySet {
@@ -6576,15 +7221,18 @@ func (x *SetKeys) GetKeys() *KeySet {
 
 // BumpTimeline begins a new incarnation of the cloud's state.
 type BumpTimeline struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Nodes may have been replaced since the backup was made: no store is served
+	// before an operator admits its node.
+	Freeze        bool `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BumpTimeline) Reset() {
 	*x = BumpTimeline{}
-	mi := &file_record_v1_record_proto_msgTypes[71]
+	mi := &file_record_v1_record_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6596,7 +7244,7 @@ func (x *BumpTimeline) String() string {
 func (*BumpTimeline) ProtoMessage() {}
 
 func (x *BumpTimeline) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[71]
+	mi := &file_record_v1_record_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6609,7 +7257,7 @@ func (x *BumpTimeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpTimeline.ProtoReflect.Descriptor instead.
 func (*BumpTimeline) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{71}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *BumpTimeline) GetReason() string {
@@ -6619,18 +7267,78 @@ func (x *BumpTimeline) GetReason() string {
 	return ""
 }
 
+func (x *BumpTimeline) GetFreeze() bool {
+	if x != nil {
+		return x.Freeze
+	}
+	return false
+}
+
+// AdmitNode ends a store's freeze for one node.
+type AdmitNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	NodeId        []byte                 `protobuf:"bytes,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitNode) Reset() {
+	*x = AdmitNode{}
+	mi := &file_record_v1_record_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitNode) ProtoMessage() {}
+
+func (x *AdmitNode) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitNode.ProtoReflect.Descriptor instead.
+func (*AdmitNode) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *AdmitNode) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *AdmitNode) GetNodeId() []byte {
+	if x != nil {
+		return x.NodeId
+	}
+	return nil
+}
+
 // Reimport brings back a reservation that a restored cloud had forgotten.
 type Reimport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
-	Reserve       *Reserve               `protobuf:"bytes,2,opt,name=reserve,proto3" json:"reserve,omitempty"`
+	Reserve       *Reserve               `protobuf:"bytes,2,opt,name=reserve,proto3" json:"reserve,omitempty"` // as its signed token says it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reimport) Reset() {
 	*x = Reimport{}
-	mi := &file_record_v1_record_proto_msgTypes[72]
+	mi := &file_record_v1_record_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6642,7 +7350,7 @@ func (x *Reimport) String() string {
 func (*Reimport) ProtoMessage() {}
 
 func (x *Reimport) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[72]
+	mi := &file_record_v1_record_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6655,7 +7363,7 @@ func (x *Reimport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reimport.ProtoReflect.Descriptor instead.
 func (*Reimport) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{72}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Reimport) GetStore() uint32 {
@@ -6672,6 +7380,91 @@ func (x *Reimport) GetReserve() *Reserve {
 	return nil
 }
 
+// HandleAnomaly says what somebody in head office does about an anomaly.
+type HandleAnomaly struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Number        uint32                 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Progress      ItemProgress           `protobuf:"varint,4,opt,name=progress,proto3,enum=holdfast.record.v1.ItemProgress" json:"progress,omitempty"`
+	Owner         string                 `protobuf:"bytes,5,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandleAnomaly) Reset() {
+	*x = HandleAnomaly{}
+	mi := &file_record_v1_record_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandleAnomaly) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandleAnomaly) ProtoMessage() {}
+
+func (x *HandleAnomaly) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandleAnomaly.ProtoReflect.Descriptor instead.
+func (*HandleAnomaly) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *HandleAnomaly) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *HandleAnomaly) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *HandleAnomaly) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *HandleAnomaly) GetProgress() ItemProgress {
+	if x != nil {
+		return x.Progress
+	}
+	return ItemProgress_ITEM_PROGRESS_UNSPECIFIED
+}
+
+func (x *HandleAnomaly) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *HandleAnomaly) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // CheckHash compares running hashes between members.
 type CheckHash struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6683,7 +7476,7 @@ type CheckHash struct {
 
 func (x *CheckHash) Reset() {
 	*x = CheckHash{}
-	mi := &file_record_v1_record_proto_msgTypes[73]
+	mi := &file_record_v1_record_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6695,7 +7488,7 @@ func (x *CheckHash) String() string {
 func (*CheckHash) ProtoMessage() {}
 
 func (x *CheckHash) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[73]
+	mi := &file_record_v1_record_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6708,7 +7501,7 @@ func (x *CheckHash) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHash.ProtoReflect.Descriptor instead.
 func (*CheckHash) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{73}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CheckHash) GetIndex() uint64 {
@@ -6735,7 +7528,7 @@ type ClusterVersion struct {
 
 func (x *ClusterVersion) Reset() {
 	*x = ClusterVersion{}
-	mi := &file_record_v1_record_proto_msgTypes[74]
+	mi := &file_record_v1_record_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6747,7 +7540,7 @@ func (x *ClusterVersion) String() string {
 func (*ClusterVersion) ProtoMessage() {}
 
 func (x *ClusterVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[74]
+	mi := &file_record_v1_record_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6760,7 +7553,7 @@ func (x *ClusterVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterVersion.ProtoReflect.Descriptor instead.
 func (*ClusterVersion) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{74}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ClusterVersion) GetVersion() uint32 {
@@ -6782,7 +7575,7 @@ type SalvageUpload struct {
 
 func (x *SalvageUpload) Reset() {
 	*x = SalvageUpload{}
-	mi := &file_record_v1_record_proto_msgTypes[75]
+	mi := &file_record_v1_record_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6794,7 +7587,7 @@ func (x *SalvageUpload) String() string {
 func (*SalvageUpload) ProtoMessage() {}
 
 func (x *SalvageUpload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[75]
+	mi := &file_record_v1_record_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6807,7 +7600,7 @@ func (x *SalvageUpload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageUpload.ProtoReflect.Descriptor instead.
 func (*SalvageUpload) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{75}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SalvageUpload) GetStore() uint32 {
@@ -6842,7 +7635,7 @@ type VoidDirective struct {
 
 func (x *VoidDirective) Reset() {
 	*x = VoidDirective{}
-	mi := &file_record_v1_record_proto_msgTypes[76]
+	mi := &file_record_v1_record_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6854,7 +7647,7 @@ func (x *VoidDirective) String() string {
 func (*VoidDirective) ProtoMessage() {}
 
 func (x *VoidDirective) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[76]
+	mi := &file_record_v1_record_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6867,7 +7660,7 @@ func (x *VoidDirective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidDirective.ProtoReflect.Descriptor instead.
 func (*VoidDirective) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{76}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *VoidDirective) GetStore() uint32 {
@@ -6893,7 +7686,7 @@ type ExpireData struct {
 
 func (x *ExpireData) Reset() {
 	*x = ExpireData{}
-	mi := &file_record_v1_record_proto_msgTypes[77]
+	mi := &file_record_v1_record_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6905,7 +7698,7 @@ func (x *ExpireData) String() string {
 func (*ExpireData) ProtoMessage() {}
 
 func (x *ExpireData) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[77]
+	mi := &file_record_v1_record_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6918,7 +7711,7 @@ func (x *ExpireData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpireData.ProtoReflect.Descriptor instead.
 func (*ExpireData) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{77}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{85}
 }
 
 // Result is what a command answered; kept for repeats of the same request.
@@ -6945,7 +7738,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_v1_record_proto_msgTypes[78]
+	mi := &file_record_v1_record_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6957,7 +7750,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[78]
+	mi := &file_record_v1_record_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6970,7 +7763,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{78}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Result) GetRefused() string {
@@ -7137,7 +7930,7 @@ type ReservationResult struct {
 
 func (x *ReservationResult) Reset() {
 	*x = ReservationResult{}
-	mi := &file_record_v1_record_proto_msgTypes[79]
+	mi := &file_record_v1_record_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7149,7 +7942,7 @@ func (x *ReservationResult) String() string {
 func (*ReservationResult) ProtoMessage() {}
 
 func (x *ReservationResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[79]
+	mi := &file_record_v1_record_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7162,7 +7955,7 @@ func (x *ReservationResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationResult.ProtoReflect.Descriptor instead.
 func (*ReservationResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{79}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ReservationResult) GetReserve() *Reserve {
@@ -7197,7 +7990,7 @@ type HoldResult struct {
 
 func (x *HoldResult) Reset() {
 	*x = HoldResult{}
-	mi := &file_record_v1_record_proto_msgTypes[80]
+	mi := &file_record_v1_record_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7209,7 +8002,7 @@ func (x *HoldResult) String() string {
 func (*HoldResult) ProtoMessage() {}
 
 func (x *HoldResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[80]
+	mi := &file_record_v1_record_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7222,7 +8015,7 @@ func (x *HoldResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResult.ProtoReflect.Descriptor instead.
 func (*HoldResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{80}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *HoldResult) GetHold() []byte {
@@ -7248,13 +8041,16 @@ type SessionResult struct {
 	Mode           SessionMode            `protobuf:"varint,4,opt,name=mode,proto3,enum=holdfast.record.v1.SessionMode" json:"mode,omitempty"`
 	ResumeFrom     uint64                 `protobuf:"varint,5,opt,name=resume_from,json=resumeFrom,proto3" json:"resume_from,omitempty"`
 	DirectivesFrom uint64                 `protobuf:"varint,6,opt,name=directives_from,json=directivesFrom,proto3" json:"directives_from,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// In modes SALVAGE and REBUILD: the node's first record that the cloud does
+	// not know; zero when there is none.
+	SalvageFrom   uint64 `protobuf:"varint,7,opt,name=salvage_from,json=salvageFrom,proto3" json:"salvage_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionResult) Reset() {
 	*x = SessionResult{}
-	mi := &file_record_v1_record_proto_msgTypes[81]
+	mi := &file_record_v1_record_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7266,7 +8062,7 @@ func (x *SessionResult) String() string {
 func (*SessionResult) ProtoMessage() {}
 
 func (x *SessionResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[81]
+	mi := &file_record_v1_record_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7279,7 +8075,7 @@ func (x *SessionResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResult.ProtoReflect.Descriptor instead.
 func (*SessionResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{81}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SessionResult) GetSession() uint64 {
@@ -7324,6 +8120,13 @@ func (x *SessionResult) GetDirectivesFrom() uint64 {
 	return 0
 }
 
+func (x *SessionResult) GetSalvageFrom() uint64 {
+	if x != nil {
+		return x.SalvageFrom
+	}
+	return 0
+}
+
 // BatchResult is how far a store's journal is applied.
 type BatchResult struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -7339,7 +8142,7 @@ type BatchResult struct {
 
 func (x *BatchResult) Reset() {
 	*x = BatchResult{}
-	mi := &file_record_v1_record_proto_msgTypes[82]
+	mi := &file_record_v1_record_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7351,7 +8154,7 @@ func (x *BatchResult) String() string {
 func (*BatchResult) ProtoMessage() {}
 
 func (x *BatchResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[82]
+	mi := &file_record_v1_record_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7364,7 +8167,7 @@ func (x *BatchResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchResult.ProtoReflect.Descriptor instead.
 func (*BatchResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{82}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *BatchResult) GetApplied() uint64 {
@@ -7414,7 +8217,7 @@ type EnrolResult struct {
 
 func (x *EnrolResult) Reset() {
 	*x = EnrolResult{}
-	mi := &file_record_v1_record_proto_msgTypes[83]
+	mi := &file_record_v1_record_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7426,7 +8229,7 @@ func (x *EnrolResult) String() string {
 func (*EnrolResult) ProtoMessage() {}
 
 func (x *EnrolResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[83]
+	mi := &file_record_v1_record_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7439,7 +8242,7 @@ func (x *EnrolResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolResult.ProtoReflect.Descriptor instead.
 func (*EnrolResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{83}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *EnrolResult) GetEpoch() *Epoch {
@@ -7476,7 +8279,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_record_v1_record_proto_msgTypes[84]
+	mi := &file_record_v1_record_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7488,7 +8291,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[84]
+	mi := &file_record_v1_record_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7501,7 +8304,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{84}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ImportResult) GetAdded() uint32 {
@@ -7543,7 +8346,7 @@ type QuotaResult struct {
 
 func (x *QuotaResult) Reset() {
 	*x = QuotaResult{}
-	mi := &file_record_v1_record_proto_msgTypes[85]
+	mi := &file_record_v1_record_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7555,7 +8358,7 @@ func (x *QuotaResult) String() string {
 func (*QuotaResult) ProtoMessage() {}
 
 func (x *QuotaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[85]
+	mi := &file_record_v1_record_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7568,7 +8371,7 @@ func (x *QuotaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaResult.ProtoReflect.Descriptor instead.
 func (*QuotaResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{85}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *QuotaResult) GetUnits() int64 {
@@ -7595,7 +8398,7 @@ type CountResult struct {
 
 func (x *CountResult) Reset() {
 	*x = CountResult{}
-	mi := &file_record_v1_record_proto_msgTypes[86]
+	mi := &file_record_v1_record_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7607,7 +8410,7 @@ func (x *CountResult) String() string {
 func (*CountResult) ProtoMessage() {}
 
 func (x *CountResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[86]
+	mi := &file_record_v1_record_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7620,7 +8423,7 @@ func (x *CountResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountResult.ProtoReflect.Descriptor instead.
 func (*CountResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{86}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *CountResult) GetRows() uint64 {
@@ -7637,7 +8440,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x16record/v1/record.proto\x12\x12holdfast.record.v1\"=\n" +
 	"\x05Epoch\x12\x1a\n" +
 	"\btimeline\x18\x01 \x01(\rR\btimeline\x12\x18\n" +
-	"\acounter\x18\x02 \x01(\rR\acounter\"\x9e\x0e\n" +
+	"\acounter\x18\x02 \x01(\rR\acounter\"\xe1\x0e\n" +
 	"\x06Record\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12/\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\x12\x10\n" +
@@ -7675,7 +8478,9 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"checkpoint\x18+ \x01(\v2\x1e.holdfast.record.v1.CheckpointH\x00R\n" +
 	"checkpoint\x12M\n" +
 	"\x0fapply_directive\x18, \x01(\v2\".holdfast.record.v1.ApplyDirectiveH\x00R\x0eapplyDirective\x12F\n" +
-	"\funclassified\x18- \x01(\v2 .holdfast.record.v1.UnclassifiedH\x00R\funclassifiedB\x06\n" +
+	"\funclassified\x18- \x01(\v2 .holdfast.record.v1.UnclassifiedH\x00R\funclassified\x12A\n" +
+	"\vhandle_item\x18. \x01(\v2\x1e.holdfast.record.v1.HandleItemH\x00R\n" +
+	"handleItemB\x06\n" +
 	"\x04body\"6\n" +
 	"\fMovementLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\rR\x03sku\x12\x14\n" +
@@ -7798,26 +8603,75 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.holdfast.record.v1.MarkKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
 	"\x03sku\x18\x03 \x01(\rR\x03sku\x12\x16\n" +
-	"\x06digest\x18\x04 \x03(\fR\x06digest\"\xd4\x01\n" +
+	"\x06digest\x18\x04 \x03(\fR\x06digest\"\xf9\x04\n" +
 	"\n" +
 	"Checkpoint\x127\n" +
 	"\bbalances\x18\x01 \x03(\v2\x1b.holdfast.record.v1.BalanceR\bbalances\x12H\n" +
 	"\freservations\x18\x02 \x03(\v2$.holdfast.record.v1.ReservationStateR\freservations\x12\x1c\n" +
 	"\tdirective\x18\x03 \x01(\x04R\tdirective\x12%\n" +
-	"\x0edirective_hash\x18\x04 \x01(\fR\rdirectiveHash\"\xa5\x01\n" +
+	"\x0edirective_hash\x18\x04 \x01(\fR\rdirectiveHash\x12\x12\n" +
+	"\x04part\x18\x05 \x01(\rR\x04part\x12\x14\n" +
+	"\x05parts\x18\x06 \x01(\rR\x05parts\x12\x1a\n" +
+	"\btimeline\x18\a \x01(\rR\btimeline\x12G\n" +
+	"\x0elegacy_cursors\x18\b \x03(\v2 .holdfast.record.v1.LegacyCursorR\rlegacyCursors\x12?\n" +
+	"\tdocuments\x18\t \x03(\v2!.holdfast.record.v1.DocumentStateR\tdocuments\x123\n" +
+	"\x05items\x18\n" +
+	" \x03(\v2\x1d.holdfast.record.v1.ItemStateR\x05items\x12:\n" +
+	"\acounted\x18\v \x03(\v2 .holdfast.record.v1.CountedStateR\acounted\x122\n" +
+	"\x06policy\x18\f \x01(\v2\x1a.holdfast.record.v1.PolicyR\x06policy\x12.\n" +
+	"\x04keys\x18\r \x01(\v2\x1a.holdfast.record.v1.KeySetR\x04keys\"H\n" +
+	"\fLegacyCursor\x12\x1a\n" +
+	"\btimeline\x18\x01 \x01(\rR\btimeline\x12\x1c\n" +
+	"\tdirective\x18\x02 \x01(\x04R\tdirective\"Y\n" +
+	"\rDocumentState\x12\x1a\n" +
+	"\bdocument\x18\x01 \x01(\tR\bdocument\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\rR\bposition\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\"c\n" +
+	"\fCountedState\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\rR\x03sku\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12/\n" +
+	"\x05epoch\x18\x03 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\"|\n" +
+	"\fLegacyRights\x12\x1a\n" +
+	"\btimeline\x18\x01 \x01(\rR\btimeline\x12\x18\n" +
+	"\agranted\x18\x02 \x01(\x03R\agranted\x12\x1a\n" +
+	"\breturned\x18\x03 \x01(\x03R\breturned\x12\x1a\n" +
+	"\bassigned\x18\x04 \x01(\x03R\bassigned\"\xa3\x02\n" +
+	"\tItemState\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x10\n" +
+	"\x03sku\x18\x05 \x01(\rR\x03sku\x12\x14\n" +
+	"\x05units\x18\x06 \x01(\x03R\x05units\x12 \n" +
+	"\vreservation\x18\a \x01(\fR\vreservation\x12\x16\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\x12<\n" +
+	"\bprogress\x18\t \x01(\x0e2 .holdfast.record.v1.ItemProgressR\bprogress\x12\x14\n" +
+	"\x05owner\x18\n" +
+	" \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\v \x01(\tR\x04note\"\x9e\x01\n" +
+	"\n" +
+	"HandleItem\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\x12<\n" +
+	"\bprogress\x18\x03 \x01(\x0e2 .holdfast.record.v1.ItemProgressR\bprogress\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\"\xdf\x01\n" +
 	"\aBalance\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\rR\x03sku\x12\x1a\n" +
 	"\baccounts\x18\x02 \x03(\x03R\baccounts\x12\x18\n" +
 	"\agranted\x18\x03 \x01(\x03R\agranted\x12\x1a\n" +
 	"\breturned\x18\x04 \x01(\x03R\breturned\x12\x1a\n" +
 	"\bassigned\x18\x05 \x01(\x03R\bassigned\x12\x1a\n" +
-	"\btimeline\x18\x06 \x01(\rR\btimeline\"\xbb\x01\n" +
+	"\btimeline\x18\x06 \x01(\rR\btimeline\x128\n" +
+	"\x06legacy\x18\a \x03(\v2 .holdfast.record.v1.LegacyRightsR\x06legacy\"\xf4\x01\n" +
 	"\x10ReservationState\x125\n" +
 	"\areserve\x18\x01 \x01(\v2\x1b.holdfast.record.v1.ReserveR\areserve\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.record.v1.LineStateR\x05lines\x12\x1f\n" +
 	"\vfinished_at\x18\x03 \x01(\x03R\n" +
 	"finishedAt\x12\x1a\n" +
-	"\baccepted\x18\x04 \x01(\bR\baccepted\"\xd1\x01\n" +
+	"\baccepted\x18\x04 \x01(\bR\baccepted\x12!\n" +
+	"\fpickup_until\x18\x05 \x01(\x03R\vpickupUntil\x12\x14\n" +
+	"\x05shelf\x18\x06 \x01(\tR\x05shelf\"\xd1\x01\n" +
 	"\tLineState\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x16\n" +
@@ -7918,7 +8772,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\tdirective\x18\x01 \x01(\x04R\tdirective\x12\x1a\n" +
 	"\btimeline\x18\x02 \x01(\rR\btimeline\x12 \n" +
 	"\vreservation\x18\x03 \x01(\fR\vreservation\x126\n" +
-	"\x05lines\x18\x04 \x03(\v2 .holdfast.record.v1.ReservedLineR\x05lines\"\xa9\x0e\n" +
+	"\x05lines\x18\x04 \x03(\v2 .holdfast.record.v1.ReservedLineR\x05lines\"\xb5\x0f\n" +
 	"\aCommand\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x18\n" +
@@ -7955,7 +8809,10 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\rclose_session\x18+ \x01(\v2 .holdfast.record.v1.CloseSessionH\x00R\fcloseSession\x12J\n" +
 	"\x0evoid_directive\x18, \x01(\v2!.holdfast.record.v1.VoidDirectiveH\x00R\rvoidDirective\x12A\n" +
 	"\vexpire_data\x18- \x01(\v2\x1e.holdfast.record.v1.ExpireDataH\x00R\n" +
-	"expireDataB\x06\n" +
+	"expireData\x12>\n" +
+	"\n" +
+	"admit_node\x18. \x01(\v2\x1d.holdfast.record.v1.AdmitNodeH\x00R\tadmitNode\x12J\n" +
+	"\x0ehandle_anomaly\x18/ \x01(\v2!.holdfast.record.v1.HandleAnomalyH\x00R\rhandleAnomalyB\x06\n" +
 	"\x04body\"\xb3\x02\n" +
 	"\tStoreInfo\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x12\n" +
@@ -8109,12 +8966,23 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x122\n" +
 	"\x06policy\x18\x02 \x01(\v2\x1a.holdfast.record.v1.PolicyR\x06policy\"9\n" +
 	"\aSetKeys\x12.\n" +
-	"\x04keys\x18\x01 \x01(\v2\x1a.holdfast.record.v1.KeySetR\x04keys\"&\n" +
+	"\x04keys\x18\x01 \x01(\v2\x1a.holdfast.record.v1.KeySetR\x04keys\">\n" +
 	"\fBumpTimeline\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"W\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06freeze\x18\x02 \x01(\bR\x06freeze\":\n" +
+	"\tAdmitNode\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\fR\x06nodeId\"W\n" +
 	"\bReimport\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x125\n" +
-	"\areserve\x18\x02 \x01(\v2\x1b.holdfast.record.v1.ReserveR\areserve\"5\n" +
+	"\areserve\x18\x02 \x01(\v2\x1b.holdfast.record.v1.ReserveR\areserve\"\xb7\x01\n" +
+	"\rHandleAnomaly\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\rR\x06number\x12<\n" +
+	"\bprogress\x18\x04 \x01(\x0e2 .holdfast.record.v1.ItemProgressR\bprogress\x12\x14\n" +
+	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\"5\n" +
 	"\tCheckHash\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\"*\n" +
@@ -8153,7 +9021,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\n" +
 	"HoldResult\x12\x12\n" +
 	"\x04hold\x18\x01 \x01(\fR\x04hold\x12\x1a\n" +
-	"\bdeadline\x18\x02 \x01(\x03R\bdeadline\"\xf5\x01\n" +
+	"\bdeadline\x18\x02 \x01(\x03R\bdeadline\"\x98\x02\n" +
 	"\rSessionResult\x12\x18\n" +
 	"\asession\x18\x01 \x01(\x04R\asession\x12/\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\x12\x1a\n" +
@@ -8161,7 +9029,8 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x04mode\x18\x04 \x01(\x0e2\x1f.holdfast.record.v1.SessionModeR\x04mode\x12\x1f\n" +
 	"\vresume_from\x18\x05 \x01(\x04R\n" +
 	"resumeFrom\x12'\n" +
-	"\x0fdirectives_from\x18\x06 \x01(\x04R\x0edirectivesFrom\"\x90\x01\n" +
+	"\x0fdirectives_from\x18\x06 \x01(\x04R\x0edirectivesFrom\x12!\n" +
+	"\fsalvage_from\x18\a \x01(\x04R\vsalvageFrom\"\x90\x01\n" +
 	"\vBatchResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\x04R\aapplied\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x18\n" +
@@ -8213,7 +9082,12 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x0fMARK_KIND_CLOCK\x10\x03\x12\x14\n" +
 	"\x10MARK_KIND_DIGEST\x10\x04\x12\x13\n" +
 	"\x0fMARK_KIND_ALARM\x10\x05\x12\x18\n" +
-	"\x14MARK_KIND_COUNT_TASK\x10\x06*\x83\x01\n" +
+	"\x14MARK_KIND_COUNT_TASK\x10\x06*v\n" +
+	"\fItemProgress\x12\x1d\n" +
+	"\x19ITEM_PROGRESS_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12ITEM_PROGRESS_OPEN\x10\x01\x12\x17\n" +
+	"\x13ITEM_PROGRESS_TAKEN\x10\x02\x12\x16\n" +
+	"\x12ITEM_PROGRESS_DONE\x10\x03*\x83\x01\n" +
 	"\x0eLastUnitPolicy\x12 \n" +
 	"\x1cLAST_UNIT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16LAST_UNIT_POLICY_BLOCK\x10\x01\x12\x18\n" +
@@ -8252,236 +9126,259 @@ func file_record_v1_record_proto_rawDescGZIP() []byte {
 	return file_record_v1_record_proto_rawDescData
 }
 
-var file_record_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_record_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
+var file_record_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_record_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
 var file_record_v1_record_proto_goTypes = []any{
 	(SaleMode)(0),             // 0: holdfast.record.v1.SaleMode
 	(Verification)(0),         // 1: holdfast.record.v1.Verification
 	(ReleaseReason)(0),        // 2: holdfast.record.v1.ReleaseReason
 	(ShortReason)(0),          // 3: holdfast.record.v1.ShortReason
 	(MarkKind)(0),             // 4: holdfast.record.v1.MarkKind
-	(LastUnitPolicy)(0),       // 5: holdfast.record.v1.LastUnitPolicy
-	(NodeMode)(0),             // 6: holdfast.record.v1.NodeMode
-	(ClockState)(0),           // 7: holdfast.record.v1.ClockState
-	(SessionMode)(0),          // 8: holdfast.record.v1.SessionMode
-	(*Epoch)(nil),             // 9: holdfast.record.v1.Epoch
-	(*Record)(nil),            // 10: holdfast.record.v1.Record
-	(*MovementLine)(nil),      // 11: holdfast.record.v1.MovementLine
-	(*Receipt)(nil),           // 12: holdfast.record.v1.Receipt
-	(*SaleLine)(nil),          // 13: holdfast.record.v1.SaleLine
-	(*Sale)(nil),              // 14: holdfast.record.v1.Sale
-	(*Refund)(nil),            // 15: holdfast.record.v1.Refund
-	(*Count)(nil),             // 16: holdfast.record.v1.Count
-	(*Damage)(nil),            // 17: holdfast.record.v1.Damage
-	(*Grant)(nil),             // 18: holdfast.record.v1.Grant
-	(*ApplyReturn)(nil),       // 19: holdfast.record.v1.ApplyReturn
-	(*Accept)(nil),            // 20: holdfast.record.v1.Accept
-	(*Pick)(nil),              // 21: holdfast.record.v1.Pick
-	(*Stage)(nil),             // 22: holdfast.record.v1.Stage
-	(*OutcomeLine)(nil),       // 23: holdfast.record.v1.OutcomeLine
-	(*Collect)(nil),           // 24: holdfast.record.v1.Collect
-	(*CollectByToken)(nil),    // 25: holdfast.record.v1.CollectByToken
-	(*Release)(nil),           // 26: holdfast.record.v1.Release
-	(*Shortage)(nil),          // 27: holdfast.record.v1.Shortage
-	(*Replace)(nil),           // 28: holdfast.record.v1.Replace
-	(*Reshelve)(nil),          // 29: holdfast.record.v1.Reshelve
-	(*Extend)(nil),            // 30: holdfast.record.v1.Extend
-	(*TransferOut)(nil),       // 31: holdfast.record.v1.TransferOut
-	(*TransferIn)(nil),        // 32: holdfast.record.v1.TransferIn
-	(*Salvage)(nil),           // 33: holdfast.record.v1.Salvage
-	(*TimelineChange)(nil),    // 34: holdfast.record.v1.TimelineChange
-	(*DrainLegacy)(nil),       // 35: holdfast.record.v1.DrainLegacy
-	(*Mark)(nil),              // 36: holdfast.record.v1.Mark
-	(*Checkpoint)(nil),        // 37: holdfast.record.v1.Checkpoint
-	(*Balance)(nil),           // 38: holdfast.record.v1.Balance
-	(*ReservationState)(nil),  // 39: holdfast.record.v1.ReservationState
-	(*LineState)(nil),         // 40: holdfast.record.v1.LineState
-	(*ApplyDirective)(nil),    // 41: holdfast.record.v1.ApplyDirective
-	(*Unclassified)(nil),      // 42: holdfast.record.v1.Unclassified
-	(*Directive)(nil),         // 43: holdfast.record.v1.Directive
-	(*ReservedLine)(nil),      // 44: holdfast.record.v1.ReservedLine
-	(*Reserve)(nil),           // 45: holdfast.record.v1.Reserve
-	(*CancelRequest)(nil),     // 46: holdfast.record.v1.CancelRequest
-	(*Return)(nil),            // 47: holdfast.record.v1.Return
-	(*SalvageFacts)(nil),      // 48: holdfast.record.v1.SalvageFacts
-	(*Policy)(nil),            // 49: holdfast.record.v1.Policy
-	(*PolicyUpdate)(nil),      // 50: holdfast.record.v1.PolicyUpdate
-	(*PickupKey)(nil),         // 51: holdfast.record.v1.PickupKey
-	(*KeySet)(nil),            // 52: holdfast.record.v1.KeySet
-	(*Void)(nil),              // 53: holdfast.record.v1.Void
-	(*Command)(nil),           // 54: holdfast.record.v1.Command
-	(*StoreInfo)(nil),         // 55: holdfast.record.v1.StoreInfo
-	(*PutStore)(nil),          // 56: holdfast.record.v1.PutStore
-	(*Product)(nil),           // 57: holdfast.record.v1.Product
-	(*ImportProducts)(nil),    // 58: holdfast.record.v1.ImportProducts
-	(*IssueJoin)(nil),         // 59: holdfast.record.v1.IssueJoin
-	(*Enrol)(nil),             // 60: holdfast.record.v1.Enrol
-	(*Fence)(nil),             // 61: holdfast.record.v1.Fence
-	(*Abandon)(nil),           // 62: holdfast.record.v1.Abandon
-	(*WantedLine)(nil),        // 63: holdfast.record.v1.WantedLine
-	(*Hold)(nil),              // 64: holdfast.record.v1.Hold
-	(*Confirm)(nil),           // 65: holdfast.record.v1.Confirm
-	(*Shopper)(nil),           // 66: holdfast.record.v1.Shopper
-	(*ReserveNow)(nil),        // 67: holdfast.record.v1.ReserveNow
-	(*ReleaseHold)(nil),       // 68: holdfast.record.v1.ReleaseHold
-	(*ExpireHolds)(nil),       // 69: holdfast.record.v1.ExpireHolds
-	(*RequestCancel)(nil),     // 70: holdfast.record.v1.RequestCancel
-	(*ReturnQuota)(nil),       // 71: holdfast.record.v1.ReturnQuota
-	(*Hello)(nil),             // 72: holdfast.record.v1.Hello
-	(*LogMark)(nil),           // 73: holdfast.record.v1.LogMark
-	(*OpenSession)(nil),       // 74: holdfast.record.v1.OpenSession
-	(*CloseSession)(nil),      // 75: holdfast.record.v1.CloseSession
-	(*ApplyBatch)(nil),        // 76: holdfast.record.v1.ApplyBatch
-	(*AckDirectives)(nil),     // 77: holdfast.record.v1.AckDirectives
-	(*SetPolicy)(nil),         // 78: holdfast.record.v1.SetPolicy
-	(*SetKeys)(nil),           // 79: holdfast.record.v1.SetKeys
-	(*BumpTimeline)(nil),      // 80: holdfast.record.v1.BumpTimeline
-	(*Reimport)(nil),          // 81: holdfast.record.v1.Reimport
-	(*CheckHash)(nil),         // 82: holdfast.record.v1.CheckHash
-	(*ClusterVersion)(nil),    // 83: holdfast.record.v1.ClusterVersion
-	(*SalvageUpload)(nil),     // 84: holdfast.record.v1.SalvageUpload
-	(*VoidDirective)(nil),     // 85: holdfast.record.v1.VoidDirective
-	(*ExpireData)(nil),        // 86: holdfast.record.v1.ExpireData
-	(*Result)(nil),            // 87: holdfast.record.v1.Result
-	(*ReservationResult)(nil), // 88: holdfast.record.v1.ReservationResult
-	(*HoldResult)(nil),        // 89: holdfast.record.v1.HoldResult
-	(*SessionResult)(nil),     // 90: holdfast.record.v1.SessionResult
-	(*BatchResult)(nil),       // 91: holdfast.record.v1.BatchResult
-	(*EnrolResult)(nil),       // 92: holdfast.record.v1.EnrolResult
-	(*ImportResult)(nil),      // 93: holdfast.record.v1.ImportResult
-	(*QuotaResult)(nil),       // 94: holdfast.record.v1.QuotaResult
-	(*CountResult)(nil),       // 95: holdfast.record.v1.CountResult
-	nil,                       // 96: holdfast.record.v1.Product.NamesEntry
-	nil,                       // 97: holdfast.record.v1.Result.ArgsEntry
+	(ItemProgress)(0),         // 5: holdfast.record.v1.ItemProgress
+	(LastUnitPolicy)(0),       // 6: holdfast.record.v1.LastUnitPolicy
+	(NodeMode)(0),             // 7: holdfast.record.v1.NodeMode
+	(ClockState)(0),           // 8: holdfast.record.v1.ClockState
+	(SessionMode)(0),          // 9: holdfast.record.v1.SessionMode
+	(*Epoch)(nil),             // 10: holdfast.record.v1.Epoch
+	(*Record)(nil),            // 11: holdfast.record.v1.Record
+	(*MovementLine)(nil),      // 12: holdfast.record.v1.MovementLine
+	(*Receipt)(nil),           // 13: holdfast.record.v1.Receipt
+	(*SaleLine)(nil),          // 14: holdfast.record.v1.SaleLine
+	(*Sale)(nil),              // 15: holdfast.record.v1.Sale
+	(*Refund)(nil),            // 16: holdfast.record.v1.Refund
+	(*Count)(nil),             // 17: holdfast.record.v1.Count
+	(*Damage)(nil),            // 18: holdfast.record.v1.Damage
+	(*Grant)(nil),             // 19: holdfast.record.v1.Grant
+	(*ApplyReturn)(nil),       // 20: holdfast.record.v1.ApplyReturn
+	(*Accept)(nil),            // 21: holdfast.record.v1.Accept
+	(*Pick)(nil),              // 22: holdfast.record.v1.Pick
+	(*Stage)(nil),             // 23: holdfast.record.v1.Stage
+	(*OutcomeLine)(nil),       // 24: holdfast.record.v1.OutcomeLine
+	(*Collect)(nil),           // 25: holdfast.record.v1.Collect
+	(*CollectByToken)(nil),    // 26: holdfast.record.v1.CollectByToken
+	(*Release)(nil),           // 27: holdfast.record.v1.Release
+	(*Shortage)(nil),          // 28: holdfast.record.v1.Shortage
+	(*Replace)(nil),           // 29: holdfast.record.v1.Replace
+	(*Reshelve)(nil),          // 30: holdfast.record.v1.Reshelve
+	(*Extend)(nil),            // 31: holdfast.record.v1.Extend
+	(*TransferOut)(nil),       // 32: holdfast.record.v1.TransferOut
+	(*TransferIn)(nil),        // 33: holdfast.record.v1.TransferIn
+	(*Salvage)(nil),           // 34: holdfast.record.v1.Salvage
+	(*TimelineChange)(nil),    // 35: holdfast.record.v1.TimelineChange
+	(*DrainLegacy)(nil),       // 36: holdfast.record.v1.DrainLegacy
+	(*Mark)(nil),              // 37: holdfast.record.v1.Mark
+	(*Checkpoint)(nil),        // 38: holdfast.record.v1.Checkpoint
+	(*LegacyCursor)(nil),      // 39: holdfast.record.v1.LegacyCursor
+	(*DocumentState)(nil),     // 40: holdfast.record.v1.DocumentState
+	(*CountedState)(nil),      // 41: holdfast.record.v1.CountedState
+	(*LegacyRights)(nil),      // 42: holdfast.record.v1.LegacyRights
+	(*ItemState)(nil),         // 43: holdfast.record.v1.ItemState
+	(*HandleItem)(nil),        // 44: holdfast.record.v1.HandleItem
+	(*Balance)(nil),           // 45: holdfast.record.v1.Balance
+	(*ReservationState)(nil),  // 46: holdfast.record.v1.ReservationState
+	(*LineState)(nil),         // 47: holdfast.record.v1.LineState
+	(*ApplyDirective)(nil),    // 48: holdfast.record.v1.ApplyDirective
+	(*Unclassified)(nil),      // 49: holdfast.record.v1.Unclassified
+	(*Directive)(nil),         // 50: holdfast.record.v1.Directive
+	(*ReservedLine)(nil),      // 51: holdfast.record.v1.ReservedLine
+	(*Reserve)(nil),           // 52: holdfast.record.v1.Reserve
+	(*CancelRequest)(nil),     // 53: holdfast.record.v1.CancelRequest
+	(*Return)(nil),            // 54: holdfast.record.v1.Return
+	(*SalvageFacts)(nil),      // 55: holdfast.record.v1.SalvageFacts
+	(*Policy)(nil),            // 56: holdfast.record.v1.Policy
+	(*PolicyUpdate)(nil),      // 57: holdfast.record.v1.PolicyUpdate
+	(*PickupKey)(nil),         // 58: holdfast.record.v1.PickupKey
+	(*KeySet)(nil),            // 59: holdfast.record.v1.KeySet
+	(*Void)(nil),              // 60: holdfast.record.v1.Void
+	(*Command)(nil),           // 61: holdfast.record.v1.Command
+	(*StoreInfo)(nil),         // 62: holdfast.record.v1.StoreInfo
+	(*PutStore)(nil),          // 63: holdfast.record.v1.PutStore
+	(*Product)(nil),           // 64: holdfast.record.v1.Product
+	(*ImportProducts)(nil),    // 65: holdfast.record.v1.ImportProducts
+	(*IssueJoin)(nil),         // 66: holdfast.record.v1.IssueJoin
+	(*Enrol)(nil),             // 67: holdfast.record.v1.Enrol
+	(*Fence)(nil),             // 68: holdfast.record.v1.Fence
+	(*Abandon)(nil),           // 69: holdfast.record.v1.Abandon
+	(*WantedLine)(nil),        // 70: holdfast.record.v1.WantedLine
+	(*Hold)(nil),              // 71: holdfast.record.v1.Hold
+	(*Confirm)(nil),           // 72: holdfast.record.v1.Confirm
+	(*Shopper)(nil),           // 73: holdfast.record.v1.Shopper
+	(*ReserveNow)(nil),        // 74: holdfast.record.v1.ReserveNow
+	(*ReleaseHold)(nil),       // 75: holdfast.record.v1.ReleaseHold
+	(*ExpireHolds)(nil),       // 76: holdfast.record.v1.ExpireHolds
+	(*RequestCancel)(nil),     // 77: holdfast.record.v1.RequestCancel
+	(*ReturnQuota)(nil),       // 78: holdfast.record.v1.ReturnQuota
+	(*Hello)(nil),             // 79: holdfast.record.v1.Hello
+	(*LogMark)(nil),           // 80: holdfast.record.v1.LogMark
+	(*OpenSession)(nil),       // 81: holdfast.record.v1.OpenSession
+	(*CloseSession)(nil),      // 82: holdfast.record.v1.CloseSession
+	(*ApplyBatch)(nil),        // 83: holdfast.record.v1.ApplyBatch
+	(*AckDirectives)(nil),     // 84: holdfast.record.v1.AckDirectives
+	(*SetPolicy)(nil),         // 85: holdfast.record.v1.SetPolicy
+	(*SetKeys)(nil),           // 86: holdfast.record.v1.SetKeys
+	(*BumpTimeline)(nil),      // 87: holdfast.record.v1.BumpTimeline
+	(*AdmitNode)(nil),         // 88: holdfast.record.v1.AdmitNode
+	(*Reimport)(nil),          // 89: holdfast.record.v1.Reimport
+	(*HandleAnomaly)(nil),     // 90: holdfast.record.v1.HandleAnomaly
+	(*CheckHash)(nil),         // 91: holdfast.record.v1.CheckHash
+	(*ClusterVersion)(nil),    // 92: holdfast.record.v1.ClusterVersion
+	(*SalvageUpload)(nil),     // 93: holdfast.record.v1.SalvageUpload
+	(*VoidDirective)(nil),     // 94: holdfast.record.v1.VoidDirective
+	(*ExpireData)(nil),        // 95: holdfast.record.v1.ExpireData
+	(*Result)(nil),            // 96: holdfast.record.v1.Result
+	(*ReservationResult)(nil), // 97: holdfast.record.v1.ReservationResult
+	(*HoldResult)(nil),        // 98: holdfast.record.v1.HoldResult
+	(*SessionResult)(nil),     // 99: holdfast.record.v1.SessionResult
+	(*BatchResult)(nil),       // 100: holdfast.record.v1.BatchResult
+	(*EnrolResult)(nil),       // 101: holdfast.record.v1.EnrolResult
+	(*ImportResult)(nil),      // 102: holdfast.record.v1.ImportResult
+	(*QuotaResult)(nil),       // 103: holdfast.record.v1.QuotaResult
+	(*CountResult)(nil),       // 104: holdfast.record.v1.CountResult
+	nil,                       // 105: holdfast.record.v1.Product.NamesEntry
+	nil,                       // 106: holdfast.record.v1.Result.ArgsEntry
 }
 var file_record_v1_record_proto_depIdxs = []int32{
-	9,   // 0: holdfast.record.v1.Record.epoch:type_name -> holdfast.record.v1.Epoch
-	12,  // 1: holdfast.record.v1.Record.receipt:type_name -> holdfast.record.v1.Receipt
-	14,  // 2: holdfast.record.v1.Record.sale:type_name -> holdfast.record.v1.Sale
-	15,  // 3: holdfast.record.v1.Record.refund:type_name -> holdfast.record.v1.Refund
-	16,  // 4: holdfast.record.v1.Record.count:type_name -> holdfast.record.v1.Count
-	17,  // 5: holdfast.record.v1.Record.damage:type_name -> holdfast.record.v1.Damage
-	18,  // 6: holdfast.record.v1.Record.grant:type_name -> holdfast.record.v1.Grant
-	19,  // 7: holdfast.record.v1.Record.apply_return:type_name -> holdfast.record.v1.ApplyReturn
-	20,  // 8: holdfast.record.v1.Record.accept:type_name -> holdfast.record.v1.Accept
-	21,  // 9: holdfast.record.v1.Record.pick:type_name -> holdfast.record.v1.Pick
-	22,  // 10: holdfast.record.v1.Record.stage:type_name -> holdfast.record.v1.Stage
-	24,  // 11: holdfast.record.v1.Record.collect:type_name -> holdfast.record.v1.Collect
-	25,  // 12: holdfast.record.v1.Record.collect_by_token:type_name -> holdfast.record.v1.CollectByToken
-	26,  // 13: holdfast.record.v1.Record.release:type_name -> holdfast.record.v1.Release
-	27,  // 14: holdfast.record.v1.Record.shortage:type_name -> holdfast.record.v1.Shortage
-	28,  // 15: holdfast.record.v1.Record.replace:type_name -> holdfast.record.v1.Replace
-	29,  // 16: holdfast.record.v1.Record.reshelve:type_name -> holdfast.record.v1.Reshelve
-	30,  // 17: holdfast.record.v1.Record.extend:type_name -> holdfast.record.v1.Extend
-	31,  // 18: holdfast.record.v1.Record.transfer_out:type_name -> holdfast.record.v1.TransferOut
-	32,  // 19: holdfast.record.v1.Record.transfer_in:type_name -> holdfast.record.v1.TransferIn
-	33,  // 20: holdfast.record.v1.Record.salvage:type_name -> holdfast.record.v1.Salvage
-	34,  // 21: holdfast.record.v1.Record.timeline_change:type_name -> holdfast.record.v1.TimelineChange
-	35,  // 22: holdfast.record.v1.Record.drain_legacy:type_name -> holdfast.record.v1.DrainLegacy
-	36,  // 23: holdfast.record.v1.Record.mark:type_name -> holdfast.record.v1.Mark
-	37,  // 24: holdfast.record.v1.Record.checkpoint:type_name -> holdfast.record.v1.Checkpoint
-	41,  // 25: holdfast.record.v1.Record.apply_directive:type_name -> holdfast.record.v1.ApplyDirective
-	42,  // 26: holdfast.record.v1.Record.unclassified:type_name -> holdfast.record.v1.Unclassified
-	11,  // 27: holdfast.record.v1.Receipt.lines:type_name -> holdfast.record.v1.MovementLine
-	13,  // 28: holdfast.record.v1.Sale.lines:type_name -> holdfast.record.v1.SaleLine
-	0,   // 29: holdfast.record.v1.Sale.mode:type_name -> holdfast.record.v1.SaleMode
-	11,  // 30: holdfast.record.v1.Sale.found:type_name -> holdfast.record.v1.MovementLine
-	27,  // 31: holdfast.record.v1.Sale.bumped:type_name -> holdfast.record.v1.Shortage
-	11,  // 32: holdfast.record.v1.Refund.lines:type_name -> holdfast.record.v1.MovementLine
-	45,  // 33: holdfast.record.v1.Accept.reserve:type_name -> holdfast.record.v1.Reserve
-	23,  // 34: holdfast.record.v1.Collect.lines:type_name -> holdfast.record.v1.OutcomeLine
-	1,   // 35: holdfast.record.v1.Collect.verification:type_name -> holdfast.record.v1.Verification
-	45,  // 36: holdfast.record.v1.CollectByToken.reserve:type_name -> holdfast.record.v1.Reserve
-	23,  // 37: holdfast.record.v1.CollectByToken.lines:type_name -> holdfast.record.v1.OutcomeLine
-	23,  // 38: holdfast.record.v1.CollectByToken.uncovered:type_name -> holdfast.record.v1.OutcomeLine
-	23,  // 39: holdfast.record.v1.Release.lines:type_name -> holdfast.record.v1.OutcomeLine
-	2,   // 40: holdfast.record.v1.Release.reason:type_name -> holdfast.record.v1.ReleaseReason
-	3,   // 41: holdfast.record.v1.Shortage.reason:type_name -> holdfast.record.v1.ShortReason
-	11,  // 42: holdfast.record.v1.TransferOut.lines:type_name -> holdfast.record.v1.MovementLine
-	11,  // 43: holdfast.record.v1.TransferIn.lines:type_name -> holdfast.record.v1.MovementLine
-	9,   // 44: holdfast.record.v1.Salvage.old_epoch:type_name -> holdfast.record.v1.Epoch
-	4,   // 45: holdfast.record.v1.Mark.kind:type_name -> holdfast.record.v1.MarkKind
-	38,  // 46: holdfast.record.v1.Checkpoint.balances:type_name -> holdfast.record.v1.Balance
-	39,  // 47: holdfast.record.v1.Checkpoint.reservations:type_name -> holdfast.record.v1.ReservationState
-	45,  // 48: holdfast.record.v1.ReservationState.reserve:type_name -> holdfast.record.v1.Reserve
-	40,  // 49: holdfast.record.v1.ReservationState.lines:type_name -> holdfast.record.v1.LineState
-	49,  // 50: holdfast.record.v1.ApplyDirective.policy:type_name -> holdfast.record.v1.Policy
-	52,  // 51: holdfast.record.v1.ApplyDirective.keys:type_name -> holdfast.record.v1.KeySet
-	45,  // 52: holdfast.record.v1.Directive.reserve:type_name -> holdfast.record.v1.Reserve
-	46,  // 53: holdfast.record.v1.Directive.cancel:type_name -> holdfast.record.v1.CancelRequest
-	47,  // 54: holdfast.record.v1.Directive.return:type_name -> holdfast.record.v1.Return
-	48,  // 55: holdfast.record.v1.Directive.salvage_facts:type_name -> holdfast.record.v1.SalvageFacts
-	50,  // 56: holdfast.record.v1.Directive.policy:type_name -> holdfast.record.v1.PolicyUpdate
-	52,  // 57: holdfast.record.v1.Directive.keys:type_name -> holdfast.record.v1.KeySet
-	53,  // 58: holdfast.record.v1.Directive.void:type_name -> holdfast.record.v1.Void
-	44,  // 59: holdfast.record.v1.Reserve.lines:type_name -> holdfast.record.v1.ReservedLine
-	44,  // 60: holdfast.record.v1.CancelRequest.lines:type_name -> holdfast.record.v1.ReservedLine
-	9,   // 61: holdfast.record.v1.SalvageFacts.epoch:type_name -> holdfast.record.v1.Epoch
-	5,   // 62: holdfast.record.v1.Policy.last_unit:type_name -> holdfast.record.v1.LastUnitPolicy
-	49,  // 63: holdfast.record.v1.PolicyUpdate.policy:type_name -> holdfast.record.v1.Policy
-	51,  // 64: holdfast.record.v1.KeySet.keys:type_name -> holdfast.record.v1.PickupKey
-	44,  // 65: holdfast.record.v1.Void.lines:type_name -> holdfast.record.v1.ReservedLine
-	56,  // 66: holdfast.record.v1.Command.put_store:type_name -> holdfast.record.v1.PutStore
-	58,  // 67: holdfast.record.v1.Command.import_products:type_name -> holdfast.record.v1.ImportProducts
-	59,  // 68: holdfast.record.v1.Command.issue_join:type_name -> holdfast.record.v1.IssueJoin
-	60,  // 69: holdfast.record.v1.Command.enrol:type_name -> holdfast.record.v1.Enrol
-	61,  // 70: holdfast.record.v1.Command.fence:type_name -> holdfast.record.v1.Fence
-	62,  // 71: holdfast.record.v1.Command.abandon:type_name -> holdfast.record.v1.Abandon
-	64,  // 72: holdfast.record.v1.Command.hold:type_name -> holdfast.record.v1.Hold
-	65,  // 73: holdfast.record.v1.Command.confirm:type_name -> holdfast.record.v1.Confirm
-	67,  // 74: holdfast.record.v1.Command.reserve_now:type_name -> holdfast.record.v1.ReserveNow
-	68,  // 75: holdfast.record.v1.Command.release_hold:type_name -> holdfast.record.v1.ReleaseHold
-	69,  // 76: holdfast.record.v1.Command.expire_holds:type_name -> holdfast.record.v1.ExpireHolds
-	70,  // 77: holdfast.record.v1.Command.request_cancel:type_name -> holdfast.record.v1.RequestCancel
-	71,  // 78: holdfast.record.v1.Command.return_quota:type_name -> holdfast.record.v1.ReturnQuota
-	74,  // 79: holdfast.record.v1.Command.open_session:type_name -> holdfast.record.v1.OpenSession
-	76,  // 80: holdfast.record.v1.Command.apply_batch:type_name -> holdfast.record.v1.ApplyBatch
-	77,  // 81: holdfast.record.v1.Command.ack_directives:type_name -> holdfast.record.v1.AckDirectives
-	78,  // 82: holdfast.record.v1.Command.set_policy:type_name -> holdfast.record.v1.SetPolicy
-	79,  // 83: holdfast.record.v1.Command.set_keys:type_name -> holdfast.record.v1.SetKeys
-	80,  // 84: holdfast.record.v1.Command.bump_timeline:type_name -> holdfast.record.v1.BumpTimeline
-	81,  // 85: holdfast.record.v1.Command.reimport:type_name -> holdfast.record.v1.Reimport
-	82,  // 86: holdfast.record.v1.Command.check_hash:type_name -> holdfast.record.v1.CheckHash
-	83,  // 87: holdfast.record.v1.Command.cluster_version:type_name -> holdfast.record.v1.ClusterVersion
-	84,  // 88: holdfast.record.v1.Command.salvage_upload:type_name -> holdfast.record.v1.SalvageUpload
-	75,  // 89: holdfast.record.v1.Command.close_session:type_name -> holdfast.record.v1.CloseSession
-	85,  // 90: holdfast.record.v1.Command.void_directive:type_name -> holdfast.record.v1.VoidDirective
-	86,  // 91: holdfast.record.v1.Command.expire_data:type_name -> holdfast.record.v1.ExpireData
-	55,  // 92: holdfast.record.v1.PutStore.store:type_name -> holdfast.record.v1.StoreInfo
-	96,  // 93: holdfast.record.v1.Product.names:type_name -> holdfast.record.v1.Product.NamesEntry
-	57,  // 94: holdfast.record.v1.ImportProducts.products:type_name -> holdfast.record.v1.Product
-	63,  // 95: holdfast.record.v1.Hold.lines:type_name -> holdfast.record.v1.WantedLine
-	66,  // 96: holdfast.record.v1.Confirm.shopper:type_name -> holdfast.record.v1.Shopper
-	63,  // 97: holdfast.record.v1.ReserveNow.lines:type_name -> holdfast.record.v1.WantedLine
-	66,  // 98: holdfast.record.v1.ReserveNow.shopper:type_name -> holdfast.record.v1.Shopper
-	9,   // 99: holdfast.record.v1.Hello.epoch:type_name -> holdfast.record.v1.Epoch
-	73,  // 100: holdfast.record.v1.Hello.marks:type_name -> holdfast.record.v1.LogMark
-	6,   // 101: holdfast.record.v1.Hello.mode:type_name -> holdfast.record.v1.NodeMode
-	7,   // 102: holdfast.record.v1.Hello.clock:type_name -> holdfast.record.v1.ClockState
-	72,  // 103: holdfast.record.v1.OpenSession.hello:type_name -> holdfast.record.v1.Hello
-	49,  // 104: holdfast.record.v1.SetPolicy.policy:type_name -> holdfast.record.v1.Policy
-	52,  // 105: holdfast.record.v1.SetKeys.keys:type_name -> holdfast.record.v1.KeySet
-	45,  // 106: holdfast.record.v1.Reimport.reserve:type_name -> holdfast.record.v1.Reserve
-	9,   // 107: holdfast.record.v1.SalvageUpload.epoch:type_name -> holdfast.record.v1.Epoch
-	97,  // 108: holdfast.record.v1.Result.args:type_name -> holdfast.record.v1.Result.ArgsEntry
-	88,  // 109: holdfast.record.v1.Result.reservation:type_name -> holdfast.record.v1.ReservationResult
-	89,  // 110: holdfast.record.v1.Result.hold:type_name -> holdfast.record.v1.HoldResult
-	90,  // 111: holdfast.record.v1.Result.session:type_name -> holdfast.record.v1.SessionResult
-	91,  // 112: holdfast.record.v1.Result.batch:type_name -> holdfast.record.v1.BatchResult
-	92,  // 113: holdfast.record.v1.Result.enrol:type_name -> holdfast.record.v1.EnrolResult
-	93,  // 114: holdfast.record.v1.Result.import:type_name -> holdfast.record.v1.ImportResult
-	94,  // 115: holdfast.record.v1.Result.quota:type_name -> holdfast.record.v1.QuotaResult
-	95,  // 116: holdfast.record.v1.Result.count:type_name -> holdfast.record.v1.CountResult
-	45,  // 117: holdfast.record.v1.ReservationResult.reserve:type_name -> holdfast.record.v1.Reserve
-	9,   // 118: holdfast.record.v1.SessionResult.epoch:type_name -> holdfast.record.v1.Epoch
-	8,   // 119: holdfast.record.v1.SessionResult.mode:type_name -> holdfast.record.v1.SessionMode
-	9,   // 120: holdfast.record.v1.EnrolResult.epoch:type_name -> holdfast.record.v1.Epoch
-	55,  // 121: holdfast.record.v1.EnrolResult.store:type_name -> holdfast.record.v1.StoreInfo
-	122, // [122:122] is the sub-list for method output_type
-	122, // [122:122] is the sub-list for method input_type
-	122, // [122:122] is the sub-list for extension type_name
-	122, // [122:122] is the sub-list for extension extendee
-	0,   // [0:122] is the sub-list for field type_name
+	10,  // 0: holdfast.record.v1.Record.epoch:type_name -> holdfast.record.v1.Epoch
+	13,  // 1: holdfast.record.v1.Record.receipt:type_name -> holdfast.record.v1.Receipt
+	15,  // 2: holdfast.record.v1.Record.sale:type_name -> holdfast.record.v1.Sale
+	16,  // 3: holdfast.record.v1.Record.refund:type_name -> holdfast.record.v1.Refund
+	17,  // 4: holdfast.record.v1.Record.count:type_name -> holdfast.record.v1.Count
+	18,  // 5: holdfast.record.v1.Record.damage:type_name -> holdfast.record.v1.Damage
+	19,  // 6: holdfast.record.v1.Record.grant:type_name -> holdfast.record.v1.Grant
+	20,  // 7: holdfast.record.v1.Record.apply_return:type_name -> holdfast.record.v1.ApplyReturn
+	21,  // 8: holdfast.record.v1.Record.accept:type_name -> holdfast.record.v1.Accept
+	22,  // 9: holdfast.record.v1.Record.pick:type_name -> holdfast.record.v1.Pick
+	23,  // 10: holdfast.record.v1.Record.stage:type_name -> holdfast.record.v1.Stage
+	25,  // 11: holdfast.record.v1.Record.collect:type_name -> holdfast.record.v1.Collect
+	26,  // 12: holdfast.record.v1.Record.collect_by_token:type_name -> holdfast.record.v1.CollectByToken
+	27,  // 13: holdfast.record.v1.Record.release:type_name -> holdfast.record.v1.Release
+	28,  // 14: holdfast.record.v1.Record.shortage:type_name -> holdfast.record.v1.Shortage
+	29,  // 15: holdfast.record.v1.Record.replace:type_name -> holdfast.record.v1.Replace
+	30,  // 16: holdfast.record.v1.Record.reshelve:type_name -> holdfast.record.v1.Reshelve
+	31,  // 17: holdfast.record.v1.Record.extend:type_name -> holdfast.record.v1.Extend
+	32,  // 18: holdfast.record.v1.Record.transfer_out:type_name -> holdfast.record.v1.TransferOut
+	33,  // 19: holdfast.record.v1.Record.transfer_in:type_name -> holdfast.record.v1.TransferIn
+	34,  // 20: holdfast.record.v1.Record.salvage:type_name -> holdfast.record.v1.Salvage
+	35,  // 21: holdfast.record.v1.Record.timeline_change:type_name -> holdfast.record.v1.TimelineChange
+	36,  // 22: holdfast.record.v1.Record.drain_legacy:type_name -> holdfast.record.v1.DrainLegacy
+	37,  // 23: holdfast.record.v1.Record.mark:type_name -> holdfast.record.v1.Mark
+	38,  // 24: holdfast.record.v1.Record.checkpoint:type_name -> holdfast.record.v1.Checkpoint
+	48,  // 25: holdfast.record.v1.Record.apply_directive:type_name -> holdfast.record.v1.ApplyDirective
+	49,  // 26: holdfast.record.v1.Record.unclassified:type_name -> holdfast.record.v1.Unclassified
+	44,  // 27: holdfast.record.v1.Record.handle_item:type_name -> holdfast.record.v1.HandleItem
+	12,  // 28: holdfast.record.v1.Receipt.lines:type_name -> holdfast.record.v1.MovementLine
+	14,  // 29: holdfast.record.v1.Sale.lines:type_name -> holdfast.record.v1.SaleLine
+	0,   // 30: holdfast.record.v1.Sale.mode:type_name -> holdfast.record.v1.SaleMode
+	12,  // 31: holdfast.record.v1.Sale.found:type_name -> holdfast.record.v1.MovementLine
+	28,  // 32: holdfast.record.v1.Sale.bumped:type_name -> holdfast.record.v1.Shortage
+	12,  // 33: holdfast.record.v1.Refund.lines:type_name -> holdfast.record.v1.MovementLine
+	52,  // 34: holdfast.record.v1.Accept.reserve:type_name -> holdfast.record.v1.Reserve
+	24,  // 35: holdfast.record.v1.Collect.lines:type_name -> holdfast.record.v1.OutcomeLine
+	1,   // 36: holdfast.record.v1.Collect.verification:type_name -> holdfast.record.v1.Verification
+	52,  // 37: holdfast.record.v1.CollectByToken.reserve:type_name -> holdfast.record.v1.Reserve
+	24,  // 38: holdfast.record.v1.CollectByToken.lines:type_name -> holdfast.record.v1.OutcomeLine
+	24,  // 39: holdfast.record.v1.CollectByToken.uncovered:type_name -> holdfast.record.v1.OutcomeLine
+	24,  // 40: holdfast.record.v1.Release.lines:type_name -> holdfast.record.v1.OutcomeLine
+	2,   // 41: holdfast.record.v1.Release.reason:type_name -> holdfast.record.v1.ReleaseReason
+	3,   // 42: holdfast.record.v1.Shortage.reason:type_name -> holdfast.record.v1.ShortReason
+	12,  // 43: holdfast.record.v1.TransferOut.lines:type_name -> holdfast.record.v1.MovementLine
+	12,  // 44: holdfast.record.v1.TransferIn.lines:type_name -> holdfast.record.v1.MovementLine
+	10,  // 45: holdfast.record.v1.Salvage.old_epoch:type_name -> holdfast.record.v1.Epoch
+	4,   // 46: holdfast.record.v1.Mark.kind:type_name -> holdfast.record.v1.MarkKind
+	45,  // 47: holdfast.record.v1.Checkpoint.balances:type_name -> holdfast.record.v1.Balance
+	46,  // 48: holdfast.record.v1.Checkpoint.reservations:type_name -> holdfast.record.v1.ReservationState
+	39,  // 49: holdfast.record.v1.Checkpoint.legacy_cursors:type_name -> holdfast.record.v1.LegacyCursor
+	40,  // 50: holdfast.record.v1.Checkpoint.documents:type_name -> holdfast.record.v1.DocumentState
+	43,  // 51: holdfast.record.v1.Checkpoint.items:type_name -> holdfast.record.v1.ItemState
+	41,  // 52: holdfast.record.v1.Checkpoint.counted:type_name -> holdfast.record.v1.CountedState
+	56,  // 53: holdfast.record.v1.Checkpoint.policy:type_name -> holdfast.record.v1.Policy
+	59,  // 54: holdfast.record.v1.Checkpoint.keys:type_name -> holdfast.record.v1.KeySet
+	10,  // 55: holdfast.record.v1.CountedState.epoch:type_name -> holdfast.record.v1.Epoch
+	5,   // 56: holdfast.record.v1.ItemState.progress:type_name -> holdfast.record.v1.ItemProgress
+	5,   // 57: holdfast.record.v1.HandleItem.progress:type_name -> holdfast.record.v1.ItemProgress
+	42,  // 58: holdfast.record.v1.Balance.legacy:type_name -> holdfast.record.v1.LegacyRights
+	52,  // 59: holdfast.record.v1.ReservationState.reserve:type_name -> holdfast.record.v1.Reserve
+	47,  // 60: holdfast.record.v1.ReservationState.lines:type_name -> holdfast.record.v1.LineState
+	56,  // 61: holdfast.record.v1.ApplyDirective.policy:type_name -> holdfast.record.v1.Policy
+	59,  // 62: holdfast.record.v1.ApplyDirective.keys:type_name -> holdfast.record.v1.KeySet
+	52,  // 63: holdfast.record.v1.Directive.reserve:type_name -> holdfast.record.v1.Reserve
+	53,  // 64: holdfast.record.v1.Directive.cancel:type_name -> holdfast.record.v1.CancelRequest
+	54,  // 65: holdfast.record.v1.Directive.return:type_name -> holdfast.record.v1.Return
+	55,  // 66: holdfast.record.v1.Directive.salvage_facts:type_name -> holdfast.record.v1.SalvageFacts
+	57,  // 67: holdfast.record.v1.Directive.policy:type_name -> holdfast.record.v1.PolicyUpdate
+	59,  // 68: holdfast.record.v1.Directive.keys:type_name -> holdfast.record.v1.KeySet
+	60,  // 69: holdfast.record.v1.Directive.void:type_name -> holdfast.record.v1.Void
+	51,  // 70: holdfast.record.v1.Reserve.lines:type_name -> holdfast.record.v1.ReservedLine
+	51,  // 71: holdfast.record.v1.CancelRequest.lines:type_name -> holdfast.record.v1.ReservedLine
+	10,  // 72: holdfast.record.v1.SalvageFacts.epoch:type_name -> holdfast.record.v1.Epoch
+	6,   // 73: holdfast.record.v1.Policy.last_unit:type_name -> holdfast.record.v1.LastUnitPolicy
+	56,  // 74: holdfast.record.v1.PolicyUpdate.policy:type_name -> holdfast.record.v1.Policy
+	58,  // 75: holdfast.record.v1.KeySet.keys:type_name -> holdfast.record.v1.PickupKey
+	51,  // 76: holdfast.record.v1.Void.lines:type_name -> holdfast.record.v1.ReservedLine
+	63,  // 77: holdfast.record.v1.Command.put_store:type_name -> holdfast.record.v1.PutStore
+	65,  // 78: holdfast.record.v1.Command.import_products:type_name -> holdfast.record.v1.ImportProducts
+	66,  // 79: holdfast.record.v1.Command.issue_join:type_name -> holdfast.record.v1.IssueJoin
+	67,  // 80: holdfast.record.v1.Command.enrol:type_name -> holdfast.record.v1.Enrol
+	68,  // 81: holdfast.record.v1.Command.fence:type_name -> holdfast.record.v1.Fence
+	69,  // 82: holdfast.record.v1.Command.abandon:type_name -> holdfast.record.v1.Abandon
+	71,  // 83: holdfast.record.v1.Command.hold:type_name -> holdfast.record.v1.Hold
+	72,  // 84: holdfast.record.v1.Command.confirm:type_name -> holdfast.record.v1.Confirm
+	74,  // 85: holdfast.record.v1.Command.reserve_now:type_name -> holdfast.record.v1.ReserveNow
+	75,  // 86: holdfast.record.v1.Command.release_hold:type_name -> holdfast.record.v1.ReleaseHold
+	76,  // 87: holdfast.record.v1.Command.expire_holds:type_name -> holdfast.record.v1.ExpireHolds
+	77,  // 88: holdfast.record.v1.Command.request_cancel:type_name -> holdfast.record.v1.RequestCancel
+	78,  // 89: holdfast.record.v1.Command.return_quota:type_name -> holdfast.record.v1.ReturnQuota
+	81,  // 90: holdfast.record.v1.Command.open_session:type_name -> holdfast.record.v1.OpenSession
+	83,  // 91: holdfast.record.v1.Command.apply_batch:type_name -> holdfast.record.v1.ApplyBatch
+	84,  // 92: holdfast.record.v1.Command.ack_directives:type_name -> holdfast.record.v1.AckDirectives
+	85,  // 93: holdfast.record.v1.Command.set_policy:type_name -> holdfast.record.v1.SetPolicy
+	86,  // 94: holdfast.record.v1.Command.set_keys:type_name -> holdfast.record.v1.SetKeys
+	87,  // 95: holdfast.record.v1.Command.bump_timeline:type_name -> holdfast.record.v1.BumpTimeline
+	89,  // 96: holdfast.record.v1.Command.reimport:type_name -> holdfast.record.v1.Reimport
+	91,  // 97: holdfast.record.v1.Command.check_hash:type_name -> holdfast.record.v1.CheckHash
+	92,  // 98: holdfast.record.v1.Command.cluster_version:type_name -> holdfast.record.v1.ClusterVersion
+	93,  // 99: holdfast.record.v1.Command.salvage_upload:type_name -> holdfast.record.v1.SalvageUpload
+	82,  // 100: holdfast.record.v1.Command.close_session:type_name -> holdfast.record.v1.CloseSession
+	94,  // 101: holdfast.record.v1.Command.void_directive:type_name -> holdfast.record.v1.VoidDirective
+	95,  // 102: holdfast.record.v1.Command.expire_data:type_name -> holdfast.record.v1.ExpireData
+	88,  // 103: holdfast.record.v1.Command.admit_node:type_name -> holdfast.record.v1.AdmitNode
+	90,  // 104: holdfast.record.v1.Command.handle_anomaly:type_name -> holdfast.record.v1.HandleAnomaly
+	62,  // 105: holdfast.record.v1.PutStore.store:type_name -> holdfast.record.v1.StoreInfo
+	105, // 106: holdfast.record.v1.Product.names:type_name -> holdfast.record.v1.Product.NamesEntry
+	64,  // 107: holdfast.record.v1.ImportProducts.products:type_name -> holdfast.record.v1.Product
+	70,  // 108: holdfast.record.v1.Hold.lines:type_name -> holdfast.record.v1.WantedLine
+	73,  // 109: holdfast.record.v1.Confirm.shopper:type_name -> holdfast.record.v1.Shopper
+	70,  // 110: holdfast.record.v1.ReserveNow.lines:type_name -> holdfast.record.v1.WantedLine
+	73,  // 111: holdfast.record.v1.ReserveNow.shopper:type_name -> holdfast.record.v1.Shopper
+	10,  // 112: holdfast.record.v1.Hello.epoch:type_name -> holdfast.record.v1.Epoch
+	80,  // 113: holdfast.record.v1.Hello.marks:type_name -> holdfast.record.v1.LogMark
+	7,   // 114: holdfast.record.v1.Hello.mode:type_name -> holdfast.record.v1.NodeMode
+	8,   // 115: holdfast.record.v1.Hello.clock:type_name -> holdfast.record.v1.ClockState
+	79,  // 116: holdfast.record.v1.OpenSession.hello:type_name -> holdfast.record.v1.Hello
+	56,  // 117: holdfast.record.v1.SetPolicy.policy:type_name -> holdfast.record.v1.Policy
+	59,  // 118: holdfast.record.v1.SetKeys.keys:type_name -> holdfast.record.v1.KeySet
+	52,  // 119: holdfast.record.v1.Reimport.reserve:type_name -> holdfast.record.v1.Reserve
+	5,   // 120: holdfast.record.v1.HandleAnomaly.progress:type_name -> holdfast.record.v1.ItemProgress
+	10,  // 121: holdfast.record.v1.SalvageUpload.epoch:type_name -> holdfast.record.v1.Epoch
+	106, // 122: holdfast.record.v1.Result.args:type_name -> holdfast.record.v1.Result.ArgsEntry
+	97,  // 123: holdfast.record.v1.Result.reservation:type_name -> holdfast.record.v1.ReservationResult
+	98,  // 124: holdfast.record.v1.Result.hold:type_name -> holdfast.record.v1.HoldResult
+	99,  // 125: holdfast.record.v1.Result.session:type_name -> holdfast.record.v1.SessionResult
+	100, // 126: holdfast.record.v1.Result.batch:type_name -> holdfast.record.v1.BatchResult
+	101, // 127: holdfast.record.v1.Result.enrol:type_name -> holdfast.record.v1.EnrolResult
+	102, // 128: holdfast.record.v1.Result.import:type_name -> holdfast.record.v1.ImportResult
+	103, // 129: holdfast.record.v1.Result.quota:type_name -> holdfast.record.v1.QuotaResult
+	104, // 130: holdfast.record.v1.Result.count:type_name -> holdfast.record.v1.CountResult
+	52,  // 131: holdfast.record.v1.ReservationResult.reserve:type_name -> holdfast.record.v1.Reserve
+	10,  // 132: holdfast.record.v1.SessionResult.epoch:type_name -> holdfast.record.v1.Epoch
+	9,   // 133: holdfast.record.v1.SessionResult.mode:type_name -> holdfast.record.v1.SessionMode
+	10,  // 134: holdfast.record.v1.EnrolResult.epoch:type_name -> holdfast.record.v1.Epoch
+	62,  // 135: holdfast.record.v1.EnrolResult.store:type_name -> holdfast.record.v1.StoreInfo
+	136, // [136:136] is the sub-list for method output_type
+	136, // [136:136] is the sub-list for method input_type
+	136, // [136:136] is the sub-list for extension type_name
+	136, // [136:136] is the sub-list for extension extendee
+	0,   // [0:136] is the sub-list for field type_name
 }
 
 func init() { file_record_v1_record_proto_init() }
@@ -8516,8 +9413,9 @@ func file_record_v1_record_proto_init() {
 		(*Record_Checkpoint)(nil),
 		(*Record_ApplyDirective)(nil),
 		(*Record_Unclassified)(nil),
+		(*Record_HandleItem)(nil),
 	}
-	file_record_v1_record_proto_msgTypes[34].OneofWrappers = []any{
+	file_record_v1_record_proto_msgTypes[40].OneofWrappers = []any{
 		(*Directive_Reserve)(nil),
 		(*Directive_Cancel)(nil),
 		(*Directive_Return)(nil),
@@ -8526,7 +9424,7 @@ func file_record_v1_record_proto_init() {
 		(*Directive_Keys)(nil),
 		(*Directive_Void)(nil),
 	}
-	file_record_v1_record_proto_msgTypes[45].OneofWrappers = []any{
+	file_record_v1_record_proto_msgTypes[51].OneofWrappers = []any{
 		(*Command_PutStore)(nil),
 		(*Command_ImportProducts)(nil),
 		(*Command_IssueJoin)(nil),
@@ -8553,8 +9451,10 @@ func file_record_v1_record_proto_init() {
 		(*Command_CloseSession)(nil),
 		(*Command_VoidDirective)(nil),
 		(*Command_ExpireData)(nil),
+		(*Command_AdmitNode)(nil),
+		(*Command_HandleAnomaly)(nil),
 	}
-	file_record_v1_record_proto_msgTypes[78].OneofWrappers = []any{
+	file_record_v1_record_proto_msgTypes[86].OneofWrappers = []any{
 		(*Result_Reservation)(nil),
 		(*Result_Hold)(nil),
 		(*Result_Session)(nil),
@@ -8569,8 +9469,8 @@ func file_record_v1_record_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_v1_record_proto_rawDesc), len(file_record_v1_record_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   89,
+			NumEnums:      10,
+			NumMessages:   97,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

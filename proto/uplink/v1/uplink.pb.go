@@ -1309,6 +1309,7 @@ type Welcome struct {
 	BackedUp         uint64                 `protobuf:"varint,14,opt,name=backed_up,json=backedUp,proto3" json:"backed_up,omitempty"`
 	Policy           *v1.Policy             `protobuf:"bytes,15,opt,name=policy,proto3" json:"policy,omitempty"`
 	CatalogueVersion uint64                 `protobuf:"varint,16,opt,name=catalogue_version,json=catalogueVersion,proto3" json:"catalogue_version,omitempty"`
+	SalvageFrom      uint64                 `protobuf:"varint,17,opt,name=salvage_from,json=salvageFrom,proto3" json:"salvage_from,omitempty"` // as in SessionResult
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1451,6 +1452,13 @@ func (x *Welcome) GetPolicy() *v1.Policy {
 func (x *Welcome) GetCatalogueVersion() uint64 {
 	if x != nil {
 		return x.CatalogueVersion
+	}
+	return 0
+}
+
+func (x *Welcome) GetSalvageFrom() uint64 {
+	if x != nil {
+		return x.SalvageFrom
 	}
 	return 0
 }
@@ -2040,7 +2048,6 @@ func (x *CatalogueChunk) GetTotal() uint64 {
 
 type SnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	FromChunk     uint64                 `protobuf:"varint,1,opt,name=from_chunk,json=fromChunk,proto3" json:"from_chunk,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2075,25 +2082,14 @@ func (*SnapshotRequest) Descriptor() ([]byte, []int) {
 	return file_uplink_v1_uplink_proto_rawDescGZIP(), []int{29}
 }
 
-func (x *SnapshotRequest) GetFromChunk() uint64 {
-	if x != nil {
-		return x.FromChunk
-	}
-	return 0
-}
-
+// SnapshotChunk is one part of the cloud's copy of a store's books.
 type SnapshotChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	Journal       uint64                 `protobuf:"varint,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`   // 1 … total
+	Journal       uint64                 `protobuf:"varint,2,opt,name=journal,proto3" json:"journal,omitempty"` // the record that the copy is of
 	JournalHash   []byte                 `protobuf:"bytes,3,opt,name=journal_hash,json=journalHash,proto3" json:"journal_hash,omitempty"`
-	Directive     uint64                 `protobuf:"varint,4,opt,name=directive,proto3" json:"directive,omitempty"`
-	Balances      []*v1.Balance          `protobuf:"bytes,5,rep,name=balances,proto3" json:"balances,omitempty"`
-	Reservations  []*v1.ReservationState `protobuf:"bytes,6,rep,name=reservations,proto3" json:"reservations,omitempty"`
-	Uids          [][]byte               `protobuf:"bytes,7,rep,name=uids,proto3" json:"uids,omitempty"`
-	Keys          *v1.KeySet             `protobuf:"bytes,8,opt,name=keys,proto3" json:"keys,omitempty"`
-	Policy        *v1.Policy             `protobuf:"bytes,9,opt,name=policy,proto3" json:"policy,omitempty"`
-	Last          bool                   `protobuf:"varint,10,opt,name=last,proto3" json:"last,omitempty"`
+	Total         uint64                 `protobuf:"varint,11,opt,name=total,proto3" json:"total,omitempty"`
+	Part          *v1.Checkpoint         `protobuf:"bytes,12,opt,name=part,proto3" json:"part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2149,59 +2145,26 @@ func (x *SnapshotChunk) GetJournalHash() []byte {
 	return nil
 }
 
-func (x *SnapshotChunk) GetDirective() uint64 {
+func (x *SnapshotChunk) GetTotal() uint64 {
 	if x != nil {
-		return x.Directive
+		return x.Total
 	}
 	return 0
 }
 
-func (x *SnapshotChunk) GetBalances() []*v1.Balance {
+func (x *SnapshotChunk) GetPart() *v1.Checkpoint {
 	if x != nil {
-		return x.Balances
+		return x.Part
 	}
 	return nil
 }
 
-func (x *SnapshotChunk) GetReservations() []*v1.ReservationState {
-	if x != nil {
-		return x.Reservations
-	}
-	return nil
-}
-
-func (x *SnapshotChunk) GetUids() [][]byte {
-	if x != nil {
-		return x.Uids
-	}
-	return nil
-}
-
-func (x *SnapshotChunk) GetKeys() *v1.KeySet {
-	if x != nil {
-		return x.Keys
-	}
-	return nil
-}
-
-func (x *SnapshotChunk) GetPolicy() *v1.Policy {
-	if x != nil {
-		return x.Policy
-	}
-	return nil
-}
-
-func (x *SnapshotChunk) GetLast() bool {
-	if x != nil {
-		return x.Last
-	}
-	return false
-}
-
+// JournalTailRequest asks for records from a number on, up to the last one.
+// From zero asks for all that are kept.
 type JournalTailRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
-	To            uint64                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	To            uint64                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"` // zero: up to the last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2254,6 +2217,7 @@ type JournalTailChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
 	Records       [][]byte               `protobuf:"bytes,2,rep,name=records,proto3" json:"records,omitempty"`
+	PrevHash      []byte                 `protobuf:"bytes,3,opt,name=prev_hash,json=prevHash,proto3" json:"prev_hash,omitempty"` // of the record before from
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2300,6 +2264,118 @@ func (x *JournalTailChunk) GetRecords() [][]byte {
 		return x.Records
 	}
 	return nil
+}
+
+func (x *JournalTailChunk) GetPrevHash() []byte {
+	if x != nil {
+		return x.PrevHash
+	}
+	return nil
+}
+
+// SalvageChunk carries old records in order.
+type SalvageChunk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         *v1.Epoch              `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	From          uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	Records       [][]byte               `protobuf:"bytes,3,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SalvageChunk) Reset() {
+	*x = SalvageChunk{}
+	mi := &file_uplink_v1_uplink_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SalvageChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SalvageChunk) ProtoMessage() {}
+
+func (x *SalvageChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_v1_uplink_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SalvageChunk.ProtoReflect.Descriptor instead.
+func (*SalvageChunk) Descriptor() ([]byte, []int) {
+	return file_uplink_v1_uplink_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SalvageChunk) GetEpoch() *v1.Epoch {
+	if x != nil {
+		return x.Epoch
+	}
+	return nil
+}
+
+func (x *SalvageChunk) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *SalvageChunk) GetRecords() [][]byte {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type SalvageResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Taken         uint64                 `protobuf:"varint,1,opt,name=taken,proto3" json:"taken,omitempty"` // facts that were passed on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SalvageResponse) Reset() {
+	*x = SalvageResponse{}
+	mi := &file_uplink_v1_uplink_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SalvageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SalvageResponse) ProtoMessage() {}
+
+func (x *SalvageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_uplink_v1_uplink_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SalvageResponse.ProtoReflect.Descriptor instead.
+func (*SalvageResponse) Descriptor() ([]byte, []int) {
+	return file_uplink_v1_uplink_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SalvageResponse) GetTaken() uint64 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
 }
 
 var File_uplink_v1_uplink_proto protoreflect.FileDescriptor
@@ -2393,7 +2469,7 @@ const file_uplink_v1_uplink_proto_rawDesc = "" +
 	"\bredirect\x18\t \x01(\v2\x1c.holdfast.uplink.v1.RedirectH\x00R\bredirect\x121\n" +
 	"\x05drain\x18\n" +
 	" \x01(\v2\x19.holdfast.uplink.v1.DrainH\x00R\x05drainB\a\n" +
-	"\x05frame\"\xee\x04\n" +
+	"\x05frame\"\x91\x05\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\x04R\asession\x12/\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\x12\x1a\n" +
@@ -2413,7 +2489,8 @@ const file_uplink_v1_uplink_proto_rawDesc = "" +
 	"\x0ekeyset_version\x18\r \x01(\rR\rkeysetVersion\x12\x1b\n" +
 	"\tbacked_up\x18\x0e \x01(\x04R\bbackedUp\x122\n" +
 	"\x06policy\x18\x0f \x01(\v2\x1a.holdfast.record.v1.PolicyR\x06policy\x12+\n" +
-	"\x11catalogue_version\x18\x10 \x01(\x04R\x10catalogueVersion\"\\\n" +
+	"\x11catalogue_version\x18\x10 \x01(\x04R\x10catalogueVersion\x12!\n" +
+	"\fsalvage_from\x18\x11 \x01(\x04R\vsalvageFrom\"\\\n" +
 	"\x06Reject\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12$\n" +
 	"\x0eretry_after_ms\x18\x02 \x01(\rR\fretryAfterMs\x12\x18\n" +
@@ -2452,35 +2529,37 @@ const file_uplink_v1_uplink_proto_rawDesc = "" +
 	"\x0eCatalogueChunk\x127\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1b.holdfast.record.v1.ProductR\bproducts\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x04R\x05total\"0\n" +
-	"\x0fSnapshotRequest\x12\x1d\n" +
-	"\n" +
-	"from_chunk\x18\x01 \x01(\x04R\tfromChunk\"\x91\x03\n" +
+	"\x05total\x18\x03 \x01(\x04R\x05total\"\x17\n" +
+	"\x0fSnapshotRequestJ\x04\b\x01\x10\x02\"\xd8\x01\n" +
 	"\rSnapshotChunk\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x18\n" +
 	"\ajournal\x18\x02 \x01(\x04R\ajournal\x12!\n" +
-	"\fjournal_hash\x18\x03 \x01(\fR\vjournalHash\x12\x1c\n" +
-	"\tdirective\x18\x04 \x01(\x04R\tdirective\x127\n" +
-	"\bbalances\x18\x05 \x03(\v2\x1b.holdfast.record.v1.BalanceR\bbalances\x12H\n" +
-	"\freservations\x18\x06 \x03(\v2$.holdfast.record.v1.ReservationStateR\freservations\x12\x12\n" +
-	"\x04uids\x18\a \x03(\fR\x04uids\x12.\n" +
-	"\x04keys\x18\b \x01(\v2\x1a.holdfast.record.v1.KeySetR\x04keys\x122\n" +
-	"\x06policy\x18\t \x01(\v2\x1a.holdfast.record.v1.PolicyR\x06policy\x12\x12\n" +
-	"\x04last\x18\n" +
-	" \x01(\bR\x04last\"8\n" +
+	"\fjournal_hash\x18\x03 \x01(\fR\vjournalHash\x12\x14\n" +
+	"\x05total\x18\v \x01(\x04R\x05total\x122\n" +
+	"\x04part\x18\f \x01(\v2\x1e.holdfast.record.v1.CheckpointR\x04partJ\x04\b\x04\x10\x05J\x04\b\x05\x10\x06J\x04\b\x06\x10\aJ\x04\b\a\x10\bJ\x04\b\b\x10\tJ\x04\b\t\x10\n" +
+	"J\x04\b\n" +
+	"\x10\v\"8\n" +
 	"\x12JournalTailRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\x04R\x02to\"@\n" +
+	"\x02to\x18\x02 \x01(\x04R\x02to\"]\n" +
 	"\x10JournalTailChunk\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x18\n" +
-	"\arecords\x18\x02 \x03(\fR\arecords2\x80\x04\n" +
+	"\arecords\x18\x02 \x03(\fR\arecords\x12\x1b\n" +
+	"\tprev_hash\x18\x03 \x01(\fR\bprevHash\"m\n" +
+	"\fSalvageChunk\x12/\n" +
+	"\x05epoch\x18\x01 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x18\n" +
+	"\arecords\x18\x03 \x03(\fR\arecords\"'\n" +
+	"\x0fSalvageResponse\x12\x14\n" +
+	"\x05taken\x18\x01 \x01(\x04R\x05taken2\xd4\x04\n" +
 	"\x06Uplink\x12L\n" +
 	"\x05Enrol\x12 .holdfast.uplink.v1.EnrolRequest\x1a!.holdfast.uplink.v1.EnrolResponse\x12L\n" +
 	"\x05Renew\x12 .holdfast.uplink.v1.RenewRequest\x1a!.holdfast.uplink.v1.RenewResponse\x12L\n" +
 	"\aSession\x12\x1d.holdfast.uplink.v1.NodeFrame\x1a\x1e.holdfast.uplink.v1.CloudFrame(\x010\x01\x12W\n" +
 	"\tCatalogue\x12$.holdfast.uplink.v1.CatalogueRequest\x1a\".holdfast.uplink.v1.CatalogueChunk0\x01\x12T\n" +
 	"\bSnapshot\x12#.holdfast.uplink.v1.SnapshotRequest\x1a!.holdfast.uplink.v1.SnapshotChunk0\x01\x12]\n" +
-	"\vJournalTail\x12&.holdfast.uplink.v1.JournalTailRequest\x1a$.holdfast.uplink.v1.JournalTailChunk0\x01B'Z%holdfast.dev/proto/uplink/v1;uplinkv1b\x06proto3"
+	"\vJournalTail\x12&.holdfast.uplink.v1.JournalTailRequest\x1a$.holdfast.uplink.v1.JournalTailChunk0\x01\x12R\n" +
+	"\aSalvage\x12 .holdfast.uplink.v1.SalvageChunk\x1a#.holdfast.uplink.v1.SalvageResponse(\x01B'Z%holdfast.dev/proto/uplink/v1;uplinkv1b\x06proto3"
 
 var (
 	file_uplink_v1_uplink_proto_rawDescOnce sync.Once
@@ -2494,7 +2573,7 @@ func file_uplink_v1_uplink_proto_rawDescGZIP() []byte {
 	return file_uplink_v1_uplink_proto_rawDescData
 }
 
-var file_uplink_v1_uplink_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_uplink_v1_uplink_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_uplink_v1_uplink_proto_goTypes = []any{
 	(*EnrolRequest)(nil),        // 0: holdfast.uplink.v1.EnrolRequest
 	(*EnrolResponse)(nil),       // 1: holdfast.uplink.v1.EnrolResponse
@@ -2529,20 +2608,21 @@ var file_uplink_v1_uplink_proto_goTypes = []any{
 	(*SnapshotChunk)(nil),       // 30: holdfast.uplink.v1.SnapshotChunk
 	(*JournalTailRequest)(nil),  // 31: holdfast.uplink.v1.JournalTailRequest
 	(*JournalTailChunk)(nil),    // 32: holdfast.uplink.v1.JournalTailChunk
-	(*v1.Epoch)(nil),            // 33: holdfast.record.v1.Epoch
-	(*v1.StoreInfo)(nil),        // 34: holdfast.record.v1.StoreInfo
-	(*v1.Hello)(nil),            // 35: holdfast.record.v1.Hello
-	(*v1.ReservationState)(nil), // 36: holdfast.record.v1.ReservationState
-	(v1.SessionMode)(0),         // 37: holdfast.record.v1.SessionMode
-	(*v1.Policy)(nil),           // 38: holdfast.record.v1.Policy
-	(*v1.Product)(nil),          // 39: holdfast.record.v1.Product
-	(*v1.Balance)(nil),          // 40: holdfast.record.v1.Balance
-	(*v1.KeySet)(nil),           // 41: holdfast.record.v1.KeySet
+	(*SalvageChunk)(nil),        // 33: holdfast.uplink.v1.SalvageChunk
+	(*SalvageResponse)(nil),     // 34: holdfast.uplink.v1.SalvageResponse
+	(*v1.Epoch)(nil),            // 35: holdfast.record.v1.Epoch
+	(*v1.StoreInfo)(nil),        // 36: holdfast.record.v1.StoreInfo
+	(*v1.Hello)(nil),            // 37: holdfast.record.v1.Hello
+	(*v1.ReservationState)(nil), // 38: holdfast.record.v1.ReservationState
+	(v1.SessionMode)(0),         // 39: holdfast.record.v1.SessionMode
+	(*v1.Policy)(nil),           // 40: holdfast.record.v1.Policy
+	(*v1.Product)(nil),          // 41: holdfast.record.v1.Product
+	(*v1.Checkpoint)(nil),       // 42: holdfast.record.v1.Checkpoint
 }
 var file_uplink_v1_uplink_proto_depIdxs = []int32{
-	33, // 0: holdfast.uplink.v1.EnrolResponse.epoch:type_name -> holdfast.record.v1.Epoch
-	34, // 1: holdfast.uplink.v1.EnrolResponse.store:type_name -> holdfast.record.v1.StoreInfo
-	35, // 2: holdfast.uplink.v1.NodeFrame.hello:type_name -> holdfast.record.v1.Hello
+	35, // 0: holdfast.uplink.v1.EnrolResponse.epoch:type_name -> holdfast.record.v1.Epoch
+	36, // 1: holdfast.uplink.v1.EnrolResponse.store:type_name -> holdfast.record.v1.StoreInfo
+	37, // 2: holdfast.uplink.v1.NodeFrame.hello:type_name -> holdfast.record.v1.Hello
 	5,  // 3: holdfast.uplink.v1.NodeFrame.batch:type_name -> holdfast.uplink.v1.Batch
 	6,  // 4: holdfast.uplink.v1.NodeFrame.ack:type_name -> holdfast.uplink.v1.DirectiveAck
 	8,  // 5: holdfast.uplink.v1.NodeFrame.ask_return:type_name -> holdfast.uplink.v1.AskReturn
@@ -2554,7 +2634,7 @@ var file_uplink_v1_uplink_proto_depIdxs = []int32{
 	9,  // 11: holdfast.uplink.v1.NodeFrame.grant_answer:type_name -> holdfast.uplink.v1.GrantAnswer
 	7,  // 12: holdfast.uplink.v1.AskReturn.wants:type_name -> holdfast.uplink.v1.Want
 	10, // 13: holdfast.uplink.v1.GrantAnswer.got:type_name -> holdfast.uplink.v1.Got
-	36, // 14: holdfast.uplink.v1.ReservationReport.reservations:type_name -> holdfast.record.v1.ReservationState
+	38, // 14: holdfast.uplink.v1.ReservationReport.reservations:type_name -> holdfast.record.v1.ReservationState
 	17, // 15: holdfast.uplink.v1.CloudFrame.welcome:type_name -> holdfast.uplink.v1.Welcome
 	18, // 16: holdfast.uplink.v1.CloudFrame.reject:type_name -> holdfast.uplink.v1.Reject
 	19, // 17: holdfast.uplink.v1.CloudFrame.ack:type_name -> holdfast.uplink.v1.JournalAck
@@ -2565,33 +2645,33 @@ var file_uplink_v1_uplink_proto_depIdxs = []int32{
 	24, // 22: holdfast.uplink.v1.CloudFrame.pong:type_name -> holdfast.uplink.v1.Pong
 	25, // 23: holdfast.uplink.v1.CloudFrame.redirect:type_name -> holdfast.uplink.v1.Redirect
 	26, // 24: holdfast.uplink.v1.CloudFrame.drain:type_name -> holdfast.uplink.v1.Drain
-	33, // 25: holdfast.uplink.v1.Welcome.epoch:type_name -> holdfast.record.v1.Epoch
-	37, // 26: holdfast.uplink.v1.Welcome.mode:type_name -> holdfast.record.v1.SessionMode
-	38, // 27: holdfast.uplink.v1.Welcome.policy:type_name -> holdfast.record.v1.Policy
+	35, // 25: holdfast.uplink.v1.Welcome.epoch:type_name -> holdfast.record.v1.Epoch
+	39, // 26: holdfast.uplink.v1.Welcome.mode:type_name -> holdfast.record.v1.SessionMode
+	40, // 27: holdfast.uplink.v1.Welcome.policy:type_name -> holdfast.record.v1.Policy
 	7,  // 28: holdfast.uplink.v1.AskGrant.wants:type_name -> holdfast.uplink.v1.Want
 	10, // 29: holdfast.uplink.v1.ReturnAnswer.got:type_name -> holdfast.uplink.v1.Got
-	39, // 30: holdfast.uplink.v1.CatalogueChunk.products:type_name -> holdfast.record.v1.Product
-	40, // 31: holdfast.uplink.v1.SnapshotChunk.balances:type_name -> holdfast.record.v1.Balance
-	36, // 32: holdfast.uplink.v1.SnapshotChunk.reservations:type_name -> holdfast.record.v1.ReservationState
-	41, // 33: holdfast.uplink.v1.SnapshotChunk.keys:type_name -> holdfast.record.v1.KeySet
-	38, // 34: holdfast.uplink.v1.SnapshotChunk.policy:type_name -> holdfast.record.v1.Policy
-	0,  // 35: holdfast.uplink.v1.Uplink.Enrol:input_type -> holdfast.uplink.v1.EnrolRequest
-	2,  // 36: holdfast.uplink.v1.Uplink.Renew:input_type -> holdfast.uplink.v1.RenewRequest
-	4,  // 37: holdfast.uplink.v1.Uplink.Session:input_type -> holdfast.uplink.v1.NodeFrame
-	27, // 38: holdfast.uplink.v1.Uplink.Catalogue:input_type -> holdfast.uplink.v1.CatalogueRequest
-	29, // 39: holdfast.uplink.v1.Uplink.Snapshot:input_type -> holdfast.uplink.v1.SnapshotRequest
-	31, // 40: holdfast.uplink.v1.Uplink.JournalTail:input_type -> holdfast.uplink.v1.JournalTailRequest
-	1,  // 41: holdfast.uplink.v1.Uplink.Enrol:output_type -> holdfast.uplink.v1.EnrolResponse
-	3,  // 42: holdfast.uplink.v1.Uplink.Renew:output_type -> holdfast.uplink.v1.RenewResponse
-	16, // 43: holdfast.uplink.v1.Uplink.Session:output_type -> holdfast.uplink.v1.CloudFrame
-	28, // 44: holdfast.uplink.v1.Uplink.Catalogue:output_type -> holdfast.uplink.v1.CatalogueChunk
-	30, // 45: holdfast.uplink.v1.Uplink.Snapshot:output_type -> holdfast.uplink.v1.SnapshotChunk
-	32, // 46: holdfast.uplink.v1.Uplink.JournalTail:output_type -> holdfast.uplink.v1.JournalTailChunk
-	41, // [41:47] is the sub-list for method output_type
-	35, // [35:41] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	41, // 30: holdfast.uplink.v1.CatalogueChunk.products:type_name -> holdfast.record.v1.Product
+	42, // 31: holdfast.uplink.v1.SnapshotChunk.part:type_name -> holdfast.record.v1.Checkpoint
+	35, // 32: holdfast.uplink.v1.SalvageChunk.epoch:type_name -> holdfast.record.v1.Epoch
+	0,  // 33: holdfast.uplink.v1.Uplink.Enrol:input_type -> holdfast.uplink.v1.EnrolRequest
+	2,  // 34: holdfast.uplink.v1.Uplink.Renew:input_type -> holdfast.uplink.v1.RenewRequest
+	4,  // 35: holdfast.uplink.v1.Uplink.Session:input_type -> holdfast.uplink.v1.NodeFrame
+	27, // 36: holdfast.uplink.v1.Uplink.Catalogue:input_type -> holdfast.uplink.v1.CatalogueRequest
+	29, // 37: holdfast.uplink.v1.Uplink.Snapshot:input_type -> holdfast.uplink.v1.SnapshotRequest
+	31, // 38: holdfast.uplink.v1.Uplink.JournalTail:input_type -> holdfast.uplink.v1.JournalTailRequest
+	33, // 39: holdfast.uplink.v1.Uplink.Salvage:input_type -> holdfast.uplink.v1.SalvageChunk
+	1,  // 40: holdfast.uplink.v1.Uplink.Enrol:output_type -> holdfast.uplink.v1.EnrolResponse
+	3,  // 41: holdfast.uplink.v1.Uplink.Renew:output_type -> holdfast.uplink.v1.RenewResponse
+	16, // 42: holdfast.uplink.v1.Uplink.Session:output_type -> holdfast.uplink.v1.CloudFrame
+	28, // 43: holdfast.uplink.v1.Uplink.Catalogue:output_type -> holdfast.uplink.v1.CatalogueChunk
+	30, // 44: holdfast.uplink.v1.Uplink.Snapshot:output_type -> holdfast.uplink.v1.SnapshotChunk
+	32, // 45: holdfast.uplink.v1.Uplink.JournalTail:output_type -> holdfast.uplink.v1.JournalTailChunk
+	34, // 46: holdfast.uplink.v1.Uplink.Salvage:output_type -> holdfast.uplink.v1.SalvageResponse
+	40, // [40:47] is the sub-list for method output_type
+	33, // [33:40] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_uplink_v1_uplink_proto_init() }
@@ -2629,7 +2709,7 @@ func file_uplink_v1_uplink_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_uplink_v1_uplink_proto_rawDesc), len(file_uplink_v1_uplink_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

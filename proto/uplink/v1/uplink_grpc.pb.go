@@ -30,6 +30,7 @@ const (
 	Uplink_Catalogue_FullMethodName   = "/holdfast.uplink.v1.Uplink/Catalogue"
 	Uplink_Snapshot_FullMethodName    = "/holdfast.uplink.v1.Uplink/Snapshot"
 	Uplink_JournalTail_FullMethodName = "/holdfast.uplink.v1.Uplink/JournalTail"
+	Uplink_Salvage_FullMethodName     = "/holdfast.uplink.v1.Uplink/Salvage"
 )
 
 // UplinkClient is the client API for Uplink service.
@@ -51,6 +52,8 @@ type UplinkClient interface {
 	Snapshot(ctx context.Context, in *SnapshotRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SnapshotChunk], error)
 	// JournalTail streams a store's own records back to it.
 	JournalTail(ctx context.Context, in *JournalTailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JournalTailChunk], error)
+	// Salvage takes what a fenced box had recorded, for the store's present node.
+	Salvage(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SalvageChunk, SalvageResponse], error)
 }
 
 type uplinkClient struct {
@@ -151,6 +154,19 @@ func (c *uplinkClient) JournalTail(ctx context.Context, in *JournalTailRequest, 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Uplink_JournalTailClient = grpc.ServerStreamingClient[JournalTailChunk]
 
+func (c *uplinkClient) Salvage(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SalvageChunk, SalvageResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Uplink_ServiceDesc.Streams[4], Uplink_Salvage_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SalvageChunk, SalvageResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Uplink_SalvageClient = grpc.ClientStreamingClient[SalvageChunk, SalvageResponse]
+
 // UplinkServer is the server API for Uplink service.
 // All implementations must embed UnimplementedUplinkServer
 // for forward compatibility.
@@ -170,6 +186,8 @@ type UplinkServer interface {
 	Snapshot(*SnapshotRequest, grpc.ServerStreamingServer[SnapshotChunk]) error
 	// JournalTail streams a store's own records back to it.
 	JournalTail(*JournalTailRequest, grpc.ServerStreamingServer[JournalTailChunk]) error
+	// Salvage takes what a fenced box had recorded, for the store's present node.
+	Salvage(grpc.ClientStreamingServer[SalvageChunk, SalvageResponse]) error
 	mustEmbedUnimplementedUplinkServer()
 }
 
@@ -197,6 +215,9 @@ func (UnimplementedUplinkServer) Snapshot(*SnapshotRequest, grpc.ServerStreaming
 }
 func (UnimplementedUplinkServer) JournalTail(*JournalTailRequest, grpc.ServerStreamingServer[JournalTailChunk]) error {
 	return status.Error(codes.Unimplemented, "method JournalTail not implemented")
+}
+func (UnimplementedUplinkServer) Salvage(grpc.ClientStreamingServer[SalvageChunk, SalvageResponse]) error {
+	return status.Error(codes.Unimplemented, "method Salvage not implemented")
 }
 func (UnimplementedUplinkServer) mustEmbedUnimplementedUplinkServer() {}
 func (UnimplementedUplinkServer) testEmbeddedByValue()                {}
@@ -295,6 +316,13 @@ func _Uplink_JournalTail_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Uplink_JournalTailServer = grpc.ServerStreamingServer[JournalTailChunk]
 
+func _Uplink_Salvage_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(UplinkServer).Salvage(&grpc.GenericServerStream[SalvageChunk, SalvageResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Uplink_SalvageServer = grpc.ClientStreamingServer[SalvageChunk, SalvageResponse]
+
 // Uplink_ServiceDesc is the grpc.ServiceDesc for Uplink service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -332,6 +360,11 @@ var Uplink_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "JournalTail",
 			Handler:       _Uplink_JournalTail_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Salvage",
+			Handler:       _Uplink_Salvage_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "uplink/v1/uplink.proto",
