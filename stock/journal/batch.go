@@ -94,6 +94,8 @@ func (j *Journal) runAll(batch []*request) (Position, error) {
 			head, err = j.propose(tx, r, head)
 		case r.local != nil:
 			err = r.runLocal(tx)
+		case r.splice != nil:
+			head, err = r.runSplice(tx, head)
 		default:
 			tx.mode = reading
 			r.err = r.view(tx)

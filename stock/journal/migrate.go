@@ -23,6 +23,15 @@ CREATE TABLE IF NOT EXISTS journal_migration (
 	hash    BLOB NOT NULL
 ) STRICT;`
 
+// originTable says up to where records are kept that were never applied here:
+// those of before a rebuild.
+const originTable = `
+CREATE TABLE IF NOT EXISTS journal_origin (
+	id   INTEGER PRIMARY KEY CHECK (id = 1),
+	seq  INTEGER NOT NULL,
+	hash BLOB NOT NULL CHECK (length(hash) = 16)
+) STRICT;`
+
 const (
 	selectMigrations = `SELECT version, hash FROM journal_migration ORDER BY version`
 	insertMigration  = `INSERT INTO journal_migration (version, hash) VALUES (?, ?)`
@@ -51,6 +60,9 @@ func migrateIn(tx *Tx, migrations []string) error {
 	}
 	if version > len(migrations) {
 		return fmt.Errorf("file has version %d, this program knows %d", version, len(migrations))
+	}
+	if err := tx.c.script(originTable); err != nil {
+		return fmt.Errorf("make table of the origin: %w", err)
 	}
 	if version == len(migrations) && version > 0 {
 		return checkMigrations(tx, migrations)
@@ -109,7 +121,11 @@ func readHead(c *conn) (Position, error) {
 	}
 	var before Position
 	if head.Seq > 1 {
-		if before, err = positionAt(tx, head.Seq-1); err != nil {
+		before, err = positionAt(tx, head.Seq-1)
+		if origin, originErr := readOrigin(tx); originErr == nil && origin == head {
+			return head, nil // kept, not applied: what was before may not be here
+		}
+		if err != nil {
 			return Position{}, err
 		}
 	}

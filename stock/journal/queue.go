@@ -24,12 +24,13 @@ type queue struct {
 }
 
 // request is one function that waits for the writer. Exactly one of decide,
-// local and view is set.
+// local, view and splice is set.
 type request struct {
 	uid    [16]byte
 	decide func(tx *Tx, seq uint64) ([]byte, error)
 	local  func(tx *Tx) error
 	view   func(tx *Tx) error
+	splice func(tx *Tx, head Position) (Position, error)
 
 	out  Outcome
 	err  error

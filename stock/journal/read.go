@@ -10,6 +10,7 @@ import (
 const (
 	selectHash    = `SELECT hash FROM journal WHERE seq = ?`
 	selectEntries = `SELECT seq, uid, data, hash, reply FROM journal WHERE seq >= ? ORDER BY seq LIMIT ?`
+	selectOldest  = `SELECT seq, uid, data, hash, reply FROM journal ORDER BY seq LIMIT 1`
 	selectEntry   = `SELECT seq, uid, data, hash, reply FROM journal WHERE uid = ?`
 )
 

@@ -37,8 +37,8 @@ func (r *Report) mismatch(format string, args ...any) bool {
 	return len(r.Mismatches) < maxMismatches
 }
 
-// Verify checks the chain of hashes and builds the books again, from record 1
-// with the same machine in a database of its own, and compares replies and
+// Verify checks the chain of hashes and builds the books again, from the first
+// record that was applied here with the same machine in a database of its own, and compares replies and
 // tables row for row. Local tables are not compared. Writers go on meanwhile;
 // only the comparison of the tables, at the end, holds a snapshot. The error
 // tells that the work could not be done, not that something did not match.
@@ -49,7 +49,10 @@ func (j *Journal) Verify(ctx context.Context, progress func(done, total uint64))
 		return r, fmt.Errorf("verify: %w", err)
 	}
 	v := &verifier{machine: j.machine, c: scratch, report: &r, progress: progress}
-	err = v.verify(ctx, j)
+	err = j.View(ctx, v.begin)
+	if err == nil {
+		err = v.verify(ctx, j)
+	}
 	r.Records = v.at.Seq
 	if err = errors.Join(err, scratch.close(), remove()); err != nil {
 		return r, fmt.Errorf("verify: %w", err)
@@ -105,6 +108,23 @@ type verifier struct {
 	report   *Report
 	progress func(done, total uint64)
 	broken   bool // what follows a broken record proves nothing
+	origin   Position
+	unproven bool // the next record's forerunner is not here
+}
+
+// begin finds where the chain begins here, and from where on records are
+// applied.
+func (v *verifier) begin(tx *Tx) (err error) {
+	if v.origin, err = readOrigin(tx); err != nil || v.origin.Seq == 0 {
+		return err
+	}
+	var first Entry
+	if err := first.scan(tx.QueryRow(selectOldest)); err != nil {
+		return err
+	}
+	v.at.Seq = first.Seq - 1
+	v.unproven = first.Seq > 1
+	return nil
 }
 
 // verify replays in short views up to the head, then the rest and the
@@ -167,9 +187,18 @@ func (v *verifier) replay(from *Tx, total uint64) error {
 
 // apply checks one record and applies it; it is false if the replay must end.
 func (v *verifier) apply(tx *Tx, e *Entry) bool {
-	if err := e.follows(v.at); err != nil {
+	if err := e.follows(v.at); err != nil && !v.unproven {
 		v.report.mismatch("%s", err)
 		return false
+	}
+	v.unproven = false
+	if e.Seq <= v.origin.Seq {
+		v.at = Position{Seq: e.Seq, Hash: e.Hash}
+		if v.at.Seq == v.origin.Seq && v.at != v.origin {
+			v.report.mismatch("record %d is not the one that the books begin after", e.Seq)
+			return false
+		}
+		return true
 	}
 	reply, err := v.machine.Apply(tx, e.Seq, e.Data)
 	tx.closeRows()
