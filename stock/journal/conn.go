@@ -66,9 +66,13 @@ func connect(ctx context.Context, dsn string, cacheKiB int) (*conn, error) {
 
 // openWriter opens the only connection that writes. A path of "" opens a
 // database in memory.
-func openWriter(ctx context.Context, path, sync string) (*conn, error) {
+func openWriter(ctx context.Context, o Options) (*conn, error) {
+	path, sync := o.Path, o.Sync
 	if sync == "" {
 		sync = "FULL"
+	}
+	if path != "" && len(o.Image) > 0 {
+		return nil, errNoImage
 	}
 	level, ok := map[string]int64{"FULL": 2, "NORMAL": 1}[sync]
 	if !ok {
@@ -81,6 +85,9 @@ func openWriter(ctx context.Context, path, sync string) (*conn, error) {
 	c, err := connect(ctx, dsn+"_busy_timeout=5000&_defensive=1&_dqs=0", writerCacheKiB)
 	if err != nil {
 		return nil, err
+	}
+	if err := c.restore(o.Image); err != nil {
+		return nil, errors.Join(err, c.close())
 	}
 	if err := c.makeDurable(sync, mode, level); err != nil {
 		return nil, errors.Join(err, c.close())

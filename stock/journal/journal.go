@@ -61,6 +61,7 @@ type Options struct {
 	Sync       string // "FULL" (default) is durable; "NORMAL" may lose the last commits in a power cut
 	QueueLimit int    // proposals that may wait before callers are refused as busy; default 4096
 	MaxBatch   int    // proposals that share a commit at most; default 256
+	Image      []byte // what a journal in memory begins with, see Journal.Image
 }
 
 const (
@@ -103,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 		j.log = slog.New(slog.DiscardHandler)
 	}
 	j.queue.init(orDefault(o.QueueLimit, defaultQueueLimit), orDefault(o.MaxBatch, defaultMaxBatch))
-	if err := j.open(ctx, o.Sync); err != nil {
+	if err := j.open(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %q: %w", o.Path, err), j.release())
 	}
 	return j, nil
@@ -116,7 +117,7 @@ func orDefault(n, standard int) int {
 	return n
 }
 
-func (j *Journal) open(ctx context.Context, sync string) error {
+func (j *Journal) open(ctx context.Context, o Options) error {
 	if j.path != "" {
 		unlock, err := lockFile(j.path + ".lock")
 		if err != nil {
@@ -127,7 +128,7 @@ func (j *Journal) open(ctx context.Context, sync string) error {
 			return err
 		}
 	}
-	w, err := openWriter(ctx, j.path, sync)
+	w, err := openWriter(ctx, o)
 	if err != nil {
 		return err
 	}
