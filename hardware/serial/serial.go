@@ -42,10 +42,15 @@ const (
 	closeWait = 800 * time.Millisecond
 )
 
-// Config says which line to open and how. Lines are 8N1 without flow control.
+// Config says which line to open and how. The zero value of all but the path
+// is 8N1 at DefaultBaud without flow control.
 type Config struct {
-	Path         string        // such as /dev/serial/by-id/usb-…
-	Baud         int           // zero: DefaultBaud
+	Path         string // such as /dev/serial/by-id/usb-…
+	Baud         int    // zero: DefaultBaud
+	DataBits     int    // 5 to 8; zero: 8
+	Parity       Parity
+	StopBits     int // 1 or 2; zero: 1
+	Flow         Flow
 	WriteTimeout time.Duration // longest time without progress; zero: DefaultWriteTimeout
 }
 
@@ -84,7 +89,7 @@ func Open(cfg Config) (*Port, error) {
 		path: cfg.Path, companion: companion, writeTimeout: cfg.WriteTimeout,
 		idle: make(chan struct{}), done: make(chan struct{}),
 	}
-	if err := p.openTarm(cfg.Baud); err != nil {
+	if err := p.openTarm(cfg); err != nil {
 		unix.Close(companion)
 		return nil, fmt.Errorf("open serial line %s at %d baud: %w", cfg.Path, cfg.Baud, err)
 	}
@@ -92,7 +97,9 @@ func Open(cfg Config) (*Port, error) {
 }
 
 // openCompanion opens and locks the line before anything is set on it: tarm
-// would set the speed of a line that another process is using.
+// would set the speed of a line that another process is using. The lock is
+// advisory: TIOCEXCL would outlive a killed process on a line that the other
+// side holds open, and would then shut its successor out.
 func openCompanion(path string) (int, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -108,13 +115,21 @@ func openCompanion(path string) (int, error) {
 	return fd, nil
 }
 
-func (p *Port) openTarm(baud int) error {
+func (p *Port) openTarm(cfg Config) error {
+	settings, err := settingsOf(cfg)
+	if err != nil {
+		return err
+	}
 	// The companion's own name in /proc leads to the very same device, also
 	// when the path is a link that was moved to another one a moment ago.
-	name := fmt.Sprintf("/proc/self/fd/%d", p.companion)
-	tarm, err := serial.OpenPort(&serial.Config{Name: name, Baud: baud, ReadTimeout: tarmReadTimeout})
+	settings.Name = fmt.Sprintf("/proc/self/fd/%d", p.companion)
+	tarm, err := serial.OpenPort(settings)
 	if err != nil {
 		return fault(err)
+	}
+	if err := finish(p.companion, cfg); err != nil {
+		tarm.Close()
+		return err
 	}
 	if err := tarm.Flush(); err != nil {
 		tarm.Close()
