@@ -26,6 +26,9 @@ const (
 // chunkBytes is how many bytes are taken from the port at a time.
 const chunkBytes = 1024
 
+// maxNAKs is how often in a row a scanner is asked to send again.
+const maxNAKs = 3
+
 // Suffix says what ends a symbol, as the scanner is set up.
 type Suffix uint8
 
@@ -54,9 +57,43 @@ func ParseSuffix(name string) (Suffix, error) {
 	return Auto, fmt.Errorf("suffix %q is none of auto, cr, lf, crlf, tab, etx, none", name)
 }
 
+// AIM says whether a scanner puts the AIM identifier of ISO/IEC 15424, such as
+// "]E0", before each symbol.
+type AIM uint8
+
+// AIM settings. A scanner that always sends it shows that no frame has lost
+// its beginning.
+const (
+	AIMAuto   AIM = iota // taken off where there is one
+	AIMAlways            // a frame without it is garbage
+	AIMNever             // what looks like one is data
+)
+
+var aimNames = map[string]AIM{"": AIMAuto, "auto": AIMAuto, "always": AIMAlways, "never": AIMNever}
+
+// ParseAIM returns the setting that a configuration names: auto, always or
+// never; empty is auto.
+func ParseAIM(name string) (AIM, error) {
+	if a, ok := aimNames[name]; ok {
+		return a, nil
+	}
+	return AIMAuto, fmt.Errorf("AIM setting %q is none of auto, always, never", name)
+}
+
 // Config says how a scanner is set up. The zero value suits most.
 type Config struct {
 	Suffix Suffix
+	// Prefix is what the scanner sends before each symbol. A frame without it
+	// has lost its beginning and is garbage.
+	Prefix string
+	AIM    AIM
+	// CodeIDs tells which AIM identifier each of the vendor's own code
+	// identifiers stands for; "" drops one that stands for none. They are told
+	// from data by this table only, since most are plain letters.
+	CodeIDs map[string]string
+	// Handshake answers each symbol with ACK once it was delivered, and noise
+	// with NAK, for a scanner that waits for this.
+	Handshake bool
 	// IdleGap is the silence that ends a frame without its suffix. With suffix
 	// Silent the frame is a symbol; otherwise it is garbage. Zero: the default.
 	IdleGap  time.Duration
@@ -71,8 +108,9 @@ type Config struct {
 type Scanner struct {
 	port       hardware.Port
 	cfg        Config
-	last       hardware.Read
 	suppressed atomic.Uint64
+	naks       int   // in a row
+	unanswered error // why an answer could not be sent
 }
 
 // New makes a scanner of a port that is open. It serves one Run, which closes
@@ -123,7 +161,8 @@ func (s *Scanner) Run(ctx context.Context, deliver func(hardware.Read)) error {
 func (s *Scanner) frame(
 	ctx context.Context, chunks <-chan chunk, failed <-chan error, deliver func(hardware.Read),
 ) error {
-	frames := framer{suffix: s.cfg.Suffix, maxFrame: s.cfg.MaxFrame, deliver: s.unlessRescan(deliver)}
+	deliver = s.answered(Distinct(deliver, s.cfg.MinRescan, &s.suppressed))
+	frames := framer{cfg: s.cfg, deliver: deliver}
 	var last time.Time
 	silence := time.NewTimer(s.cfg.IdleGap)
 	defer silence.Stop()
@@ -137,7 +176,7 @@ func (s *Scanner) frame(
 		last = c.at
 		silence.Reset(s.cfg.IdleGap)
 	}
-	for {
+	for s.unanswered == nil {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -157,6 +196,7 @@ func (s *Scanner) frame(
 			}
 		}
 	}
+	return fmt.Errorf("answer scanner: %w", s.unanswered)
 }
 
 // pump hands on what the port reads, until the port fails or ctx ends.
@@ -177,17 +217,44 @@ func (s *Scanner) pump(ctx context.Context, chunks chan<- chunk) error {
 	}
 }
 
-// unlessRescan wraps deliver so that it passes over what MinRescan forbids.
-func (s *Scanner) unlessRescan(deliver func(hardware.Read)) func(hardware.Read) {
-	if s.cfg.MinRescan == 0 {
+// answered wraps deliver so that a scanner with a handshake hears of each read
+// after it was delivered. A scanner drops what was refused three times, so
+// noise is not refused for ever.
+func (s *Scanner) answered(deliver func(hardware.Read)) func(hardware.Read) {
+	if !s.cfg.Handshake {
 		return deliver
 	}
 	return func(read hardware.Read) {
-		again := read.AIM == s.last.AIM && bytes.Equal(read.Data, s.last.Data) &&
-			read.At.Sub(s.last.At) < s.cfg.MinRescan
-		s.last = read
+		deliver(read)
+		answer := byte(ack)
+		if read.Garbage {
+			answer = nak
+			s.naks++
+		} else {
+			s.naks = 0
+		}
+		if s.naks > maxNAKs || s.unanswered != nil {
+			return
+		}
+		_, s.unanswered = s.port.Write([]byte{answer})
+	}
+}
+
+// Distinct wraps deliver so that a read which equals the one before and comes
+// within this time is counted instead of delivered. Zero drops none.
+func Distinct(
+	deliver func(hardware.Read), within time.Duration, suppressed *atomic.Uint64,
+) func(hardware.Read) {
+	if within == 0 {
+		return deliver
+	}
+	var last hardware.Read
+	return func(read hardware.Read) {
+		again := read.AIM == last.AIM && bytes.Equal(read.Data, last.Data) &&
+			read.At.Sub(last.At) < within
+		last = read
 		if again {
-			s.suppressed.Add(1)
+			suppressed.Add(1)
 			return
 		}
 		deliver(read)

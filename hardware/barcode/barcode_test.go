@@ -2,6 +2,7 @@ package barcode_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,70 @@ func TestRescansAreDroppedOnlyWhereConfigured(t *testing.T) {
 	}
 }
 
+// conversation runs a driver with handshake and gives what the scanner heard.
+func conversation(t *testing.T, sends ...string) (heard string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		port, device := hardwaretest.Pipe(time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			s := barcode.New(port, barcode.Config{Handshake: true})
+			done <- s.Run(ctx, func(hardware.Read) { time.Sleep(time.Second) })
+		}()
+		for _, send := range sends {
+			io.WriteString(device, send)
+			time.Sleep(time.Minute)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		all, _ := io.ReadAll(device)
+		heard = string(all)
+	})
+	return heard
+}
+
+func TestAScannerWithHandshakeHearsOfEachRead(t *testing.T) {
+	const ack, nak, noise = "\x06", "\x15", "\x00\x01\r"
+	for _, c := range []struct {
+		name  string
+		sends []string
+		want  string
+	}{
+		{"a symbol is acknowledged", []string{"A1\r", "B2\r"}, ack + ack},
+		{"noise is asked for again", []string{noise, "A1\r"}, nak + ack},
+		{"half a symbol is asked for again", []string{"A", "A1\r"}, nak + ack},
+		{"noise is asked for three times at most", []string{noise, noise, noise, noise, noise},
+			nak + nak + nak},
+		{"a symbol starts the count over", []string{noise, noise, noise, noise, "A1\r", noise},
+			nak + nak + nak + ack + nak},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := conversation(t, c.sends...); got != c.want {
+				t.Errorf("the scanner heard % x, want % x", got, c.want)
+			}
+		})
+	}
+}
+
+// deaf is a port whose device takes no bytes.
+type deaf struct{ hardware.Port }
+
+func (deaf) Write([]byte) (int, error) { return 0, hardware.ErrTimeout }
+
+func TestAnAnswerThatCannotBeSentEndsTheRun(t *testing.T) {
+	port, device := hardwaretest.Pipe(time.Second)
+	io.WriteString(device, "A1\r")
+	reads := 0
+	s := barcode.New(deaf{port}, barcode.Config{Handshake: true})
+	err := s.Run(t.Context(), func(hardware.Read) { reads++ })
+	if !errors.Is(err, hardware.ErrTimeout) || reads != 1 {
+		t.Errorf("Run = %v after %d reads, want ErrTimeout after one", err, reads)
+	}
+}
+
 // A screen that is busy holds up delivery; the bytes wait in the kernel.
 func TestASlowListenerTearsNoSymbol(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +229,7 @@ func TestASlowListenerTearsNoSymbol(t *testing.T) {
 	})
 }
 
-func TestParseSuffixKnowsItsNames(t *testing.T) {
+func TestSettingsAreReadByTheirNames(t *testing.T) {
 	for name, want := range map[string]barcode.Suffix{
 		"": barcode.Auto, "crlf": barcode.CRLF, "none": barcode.Silent,
 	} {
@@ -174,5 +239,15 @@ func TestParseSuffixKnowsItsNames(t *testing.T) {
 	}
 	if _, err := barcode.ParseSuffix("enter"); err == nil {
 		t.Error("ParseSuffix takes a name that it does not know")
+	}
+	for name, want := range map[string]barcode.AIM{
+		"": barcode.AIMAuto, "always": barcode.AIMAlways, "never": barcode.AIMNever,
+	} {
+		if got, err := barcode.ParseAIM(name); got != want || err != nil {
+			t.Errorf("ParseAIM(%q) = %d, %v", name, got, err)
+		}
+	}
+	if _, err := barcode.ParseAIM("sometimes"); err == nil {
+		t.Error("ParseAIM takes a name that it does not know")
 	}
 }

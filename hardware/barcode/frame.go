@@ -17,36 +17,40 @@ const (
 	stx = 0x02
 	etx = 0x03
 	eot = 0x04 // ends an ISO 15434 message
+	ack = 0x06
+	nak = 0x15
 	tab = '\t'
 	lf  = '\n'
 	cr  = '\r'
-	fs  = 0x1C // separators of ISO 15434 and, GS, of GS1
-	us  = 0x1F
 	del = 0x7F
+	// Separators of ISO 15434 and, GS, of GS1.
+	fileSeparator = 0x1C
+	unitSeparator = 0x1F
 )
 
 // framer cuts a stream of bytes into reads. It has no clock: the same bytes
 // and gaps give the same reads, however they were cut into chunks.
 type framer struct {
-	suffix   Suffix
-	maxFrame int
-	deliver  func(hardware.Read)
+	cfg     Config
+	deliver func(hardware.Read)
 
 	frame    []byte
 	previous byte
-	overrun  bool // the frame is longer than maxFrame; the rest of it is dropped
+	overrun  bool // the frame is longer than MaxFrame; the rest of it is dropped
 }
 
 // push takes the next byte of the stream, which came in at this time.
 func (f *framer) push(b byte, at time.Time) {
 	switch {
 	case len(f.frame) == 0 && f.leads(b):
+	case f.cfg.Suffix == ETX && b == stx: // the frame before has lost its end
+		f.finish(at, true)
 	case f.ends(b):
-		if f.suffix == CRLF || f.suffix == LF {
+		if f.cfg.Suffix == CRLF || f.cfg.Suffix == LF {
 			f.frame = bytes.TrimSuffix(f.frame, []byte{cr})
 		}
 		f.finish(at, false)
-	case len(f.frame) > f.maxFrame: // one more than fits leaves room for the CR of a CR LF
+	case len(f.frame) > f.longest(): // one more than fits leaves room for the CR of a CR LF
 		f.overrun = true
 	default:
 		f.frame = append(f.frame, b)
@@ -55,7 +59,7 @@ func (f *framer) push(b byte, at time.Time) {
 }
 
 // gap says that nothing came for a while after the last byte at this time.
-func (f *framer) gap(last time.Time) { f.finish(last, f.suffix != Silent) }
+func (f *framer) gap(last time.Time) { f.finish(last, f.cfg.Suffix != Silent) }
 
 // leads tells whether b, before a frame, is no part of any.
 func (f *framer) leads(b byte) bool {
@@ -63,14 +67,14 @@ func (f *framer) leads(b byte) bool {
 	case cr, lf: // the rest of an end, or an empty frame
 		return true
 	case stx:
-		return f.suffix == ETX
+		return f.cfg.Suffix == ETX
 	}
 	return f.ends(b)
 }
 
 // ends tells whether b ends the frame.
 func (f *framer) ends(b byte) bool {
-	switch f.suffix {
+	switch f.cfg.Suffix {
 	case Auto:
 		return b == cr || b == lf
 	case CR:
@@ -87,24 +91,49 @@ func (f *framer) ends(b byte) bool {
 	return false
 }
 
+// longest is how many bytes a frame may have.
+func (f *framer) longest() int { return f.cfg.MaxFrame + len(f.cfg.Prefix) }
+
 // finish delivers the frame as a symbol, or as garbage if it cannot be one.
 func (f *framer) finish(at time.Time, torn bool) {
-	frame, overrun := f.frame, f.overrun || len(f.frame) > f.maxFrame
+	frame, overrun := f.frame, f.overrun || len(f.frame) > f.longest()
 	f.frame, f.overrun = nil, false
 	if len(frame) == 0 {
 		return
 	}
-	aim, data := splitAIM(frame)
-	if torn || overrun || !plausible(data) {
+	aim, data, ok := f.cfg.content(frame)
+	if torn || overrun || !ok || !plausible(data) {
 		f.deliver(hardware.Read{Data: frame[:min(len(frame), garbageBytes)], At: at, Garbage: true})
 		return
 	}
 	f.deliver(hardware.Read{Data: data, AIM: aim, At: at})
 }
 
-// splitAIM takes a symbology identifier off a frame: a bracket, a letter for
+// content takes off a frame what the scanner has put before the symbol. It is
+// not ok if something is missing that is always sent.
+func (c Config) content(frame []byte) (aim string, data []byte, ok bool) {
+	data, ok = bytes.CutPrefix(frame, []byte(c.Prefix))
+	if !ok {
+		return "", frame, false
+	}
+	if c.AIM != AIMNever {
+		if aim, data = SplitAIM(data); aim != "" {
+			return aim, data, true
+		}
+	}
+	longest := ""
+	for id := range c.CodeIDs {
+		if len(id) > len(longest) && bytes.HasPrefix(data, []byte(id)) {
+			longest = id
+		}
+	}
+	aim = c.CodeIDs[longest]
+	return aim, data[len(longest):], c.AIM != AIMAlways || aim != ""
+}
+
+// SplitAIM takes a symbology identifier off a frame: a bracket, a letter for
 // the symbology and a letter or digit for its options (ISO/IEC 15424).
-func splitAIM(frame []byte) (aim string, data []byte) {
+func SplitAIM(frame []byte) (aim string, data []byte) {
 	if len(frame) < 3 || frame[0] != ']' || !letter(frame[1]) ||
 		!letter(frame[2]) && !digit(frame[2]) {
 		return "", frame
@@ -143,7 +172,7 @@ func decode(data []byte, isUTF8 bool) []rune {
 }
 
 func structures(r rune) bool {
-	return r == tab || r == lf || r == cr || r == eot || fs <= r && r <= us
+	return r == tab || r == lf || r == cr || r == eot || fileSeparator <= r && r <= unitSeparator
 }
 
 func letter(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }

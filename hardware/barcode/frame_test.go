@@ -13,8 +13,12 @@ import (
 
 // reads gives what a framer makes of a stream; "~" in it stands for a gap.
 func reads(suffix Suffix, maxFrame int, stream string) []hardware.Read {
+	return readsWith(Config{Suffix: suffix, MaxFrame: maxFrame}, stream)
+}
+
+func readsWith(cfg Config, stream string) []hardware.Read {
 	var got []hardware.Read
-	f := framer{suffix: suffix, maxFrame: maxFrame, deliver: func(r hardware.Read) { got = append(got, r) }}
+	f := framer{cfg: cfg, deliver: func(r hardware.Read) { got = append(got, r) }}
 	for _, b := range []byte(stream) {
 		if b == '~' {
 			f.gap(time.Time{})
@@ -32,7 +36,7 @@ func words(all []hardware.Read) string {
 		if r.Garbage {
 			line = append(line, "{"+string(r.Data)+"}")
 		} else {
-			line = append(line, string(r.Data))
+			line = append(line, strings.TrimLeft(r.AIM+" "+string(r.Data), " "))
 		}
 	}
 	return strings.Join(line, " | ")
@@ -52,6 +56,7 @@ func TestEachSuffixEndsSymbols(t *testing.T) {
 		{"CRLF keeps a lone CR and LF", CRLF, "A1\rB\n2\r\nC3\r\n", "A1\rB\n2 | C3"},
 		{"TAB keeps lines", TAB, "A1\tBEGIN:VCARD\r\nN:B\r\n\tC3\t", "A1 | BEGIN:VCARD\r\nN:B\r\n | C3"},
 		{"ETX drops the STX", ETX, "\x02A1\x03\x02B\r\n2\x03", "A1 | B\r\n2"},
+		{"a second STX ends what has lost its ETX", ETX, "\x02A1\x02B2\x03", "{A1} | B2"},
 		{"silence ends a symbol without suffix", Silent, "A1~B2~~C3~", "A1 | B2 | C3"},
 		{"silence before the suffix is garbage", Auto, "A1~B2\r~C3\r", "{A1} | B2 | C3"},
 	} {
@@ -106,13 +111,45 @@ func TestAIMIdentifiersAreSplitOff(t *testing.T) {
 		{"]E", "", "]E"},
 		{"4006", "", "4006"},
 	} {
-		aim, data := splitAIM([]byte(c.frame))
+		aim, data := SplitAIM([]byte(c.frame))
 		if aim != c.aim || string(data) != c.data {
-			t.Errorf("splitAIM(%q) = %q, %q; want %q, %q", c.frame, aim, data, c.aim, c.data)
+			t.Errorf("SplitAIM(%q) = %q, %q; want %q, %q", c.frame, aim, data, c.aim, c.data)
 		}
 	}
 	if got := words(reads(Auto, 100, "]E0\r")); got != "{]E0}" {
 		t.Errorf("an identifier without data gives %q, want garbage", got)
+	}
+}
+
+func TestWhatStandsBeforeASymbolIsTakenOff(t *testing.T) {
+	vendor := map[string]string{"A": "]E0", "AB": "]E4", "#": ""}
+	for _, c := range []struct {
+		name   string
+		cfg    Config
+		stream string
+		want   string
+	}{
+		{"a prefix", Config{Prefix: "P1"}, "P1A1\rP1P1\r", "A1 | P1"},
+		{"no prefix where one is always sent", Config{Prefix: "P1"}, "1A1\rP1B2\r", "{1A1} | B2"},
+		{"a prefix, then the identifier", Config{Prefix: "P1"}, "P1]E04006\r", "]E0 4006"},
+		{"an identifier that is always sent", Config{AIM: AIMAlways}, "]C1A1\r14\r", "]C1 A1 | {14}"},
+		{"data that looks like an identifier", Config{AIM: AIMNever}, "]C1A1\r", "]C1A1"},
+		{"a code identifier of the vendor", Config{CodeIDs: vendor}, "A4006\rAB1234\r", "]E0 4006 | ]E4 1234"},
+		{"a code identifier that stands for none", Config{CodeIDs: vendor}, "#4006\r", "4006"},
+		{"a code identifier that is not in the table", Config{CodeIDs: vendor}, "X4006\r", "X4006"},
+		{"neither where one is always sent", Config{CodeIDs: vendor, AIM: AIMAlways},
+			"A4006\rX4006\r#4006\r", "]E0 4006 | {X4006} | {#4006}"},
+		{"the longest symbol does not count it", Config{Prefix: "P1", MaxFrame: 4}, "P11234\rP112345\r",
+			"1234 | {P112345}"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.cfg.MaxFrame == 0 {
+				c.cfg.MaxFrame = 100
+			}
+			if got := words(readsWith(c.cfg, c.stream)); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 
