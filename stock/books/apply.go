@@ -16,7 +16,7 @@ func Time(r *recordv1.Record) int64 { return int64(r.GetHlc() >> 16) }
 // anything is written, and the Book must then be dropped; under Total rules it
 // returns only faults. Save writes the rows.
 func (b *Book) Apply(r *recordv1.Record, rules Rules) error {
-	b.rules, b.seq = rules, r.GetSeq()
+	b.rules, b.seq, b.at = rules, r.GetSeq(), Time(r)
 	err := b.body(r)
 	if refusal, ok := stock.AsRefusal(err); ok && rules == Total {
 		b.note(refusal.Code, "%s", refusal.Detail)
@@ -26,7 +26,11 @@ func (b *Book) Apply(r *recordv1.Record, rules Rules) error {
 		return err
 	}
 	if len(r.GetDirectiveHash()) > 0 {
-		c := Cursor{Directives: r.GetDirectivesApplied(), Timeline: stock.Timeline(r.GetEpoch().GetTimeline())}
+		c, err := b.now()
+		if err != nil {
+			return err
+		}
+		c.Directives = r.GetDirectivesApplied()
 		copy(c.Hash[:], r.GetDirectiveHash())
 		b.cursor = &c
 	}
@@ -50,7 +54,7 @@ func (b *Book) body(r *recordv1.Record) error {
 		}
 		return b.move(v.Refund.GetLines(), ledger.Movement{From: ledger.Returned, To: to})
 	case *recordv1.Record_Count:
-		return b.count(v.Count)
+		return b.count(r, v.Count)
 	case *recordv1.Record_Damage:
 		m := ledger.Movement{From: ledger.Sellable, To: ledger.Damaged, Units: units(v.Damage.GetUnits())}
 		if v.Damage.GetWrittenOff() {
@@ -67,8 +71,29 @@ func (b *Book) body(r *recordv1.Record) error {
 		*recordv1.Record_Release, *recordv1.Record_Shortage, *recordv1.Record_Replace,
 		*recordv1.Record_Extend:
 		return b.pickup(r)
-	case *recordv1.Record_Mark, *recordv1.Record_Checkpoint, *recordv1.Record_ApplyDirective,
-		*recordv1.Record_Unclassified:
+	}
+	return b.recovery(r)
+}
+
+// recovery books what brings a store back after a loss, and what moves nothing.
+func (b *Book) recovery(r *recordv1.Record) error {
+	switch v := r.GetBody().(type) {
+	case *recordv1.Record_Salvage:
+		return b.salvage(r, v.Salvage)
+	case *recordv1.Record_TimelineChange:
+		return b.changeTimeline(v.TimelineChange)
+	case *recordv1.Record_DrainLegacy:
+		return b.drain(v.DrainLegacy)
+	case *recordv1.Record_Checkpoint:
+		return b.checkpoint(v.Checkpoint)
+	case *recordv1.Record_HandleItem:
+		return b.handle(v.HandleItem)
+	case *recordv1.Record_Mark:
+		return b.mark(v.Mark)
+	case *recordv1.Record_Unclassified:
+		b.item(Item{Kind: ItemUnclassified, Detail: v.Unclassified.GetWhat()})
+		return nil
+	case *recordv1.Record_ApplyDirective:
 		return nil
 	}
 	return stock.Refuse(stock.FeatureRefused, "record %T is not booked by this version", r.GetBody()).
@@ -112,12 +137,43 @@ func (b *Book) transferOut(t *recordv1.TransferOut) error {
 	return b.move(t.GetLines(), m)
 }
 
-func (b *Book) count(c *recordv1.Count) error {
-	m := ledger.Movement{From: ledger.Found, To: ledger.Sellable, Units: units(c.GetDelta())}
-	if c.GetDelta() < 0 {
-		m = ledger.Movement{From: ledger.Sellable, To: ledger.Missing, Units: units(-c.GetDelta()), Debt: true}
+// mark moves nothing. A digest is compared by whoever did not write it.
+func (b *Book) mark(m *recordv1.Mark) error {
+	switch m.GetKind() {
+	case recordv1.MarkKind_MARK_KIND_DIGEST:
+		if b.rules == Total {
+			return b.compareDigest(m.GetDigest())
+		}
+	case recordv1.MarkKind_MARK_KIND_ALARM:
+		b.item(Item{Kind: ItemAlarm, SKU: stock.SKU(m.GetSku()), Detail: m.GetText()})
+	case recordv1.MarkKind_MARK_KIND_COUNT_TASK:
+		b.item(Item{Kind: ItemCount, SKU: stock.SKU(m.GetSku()), Detail: m.GetText()})
 	}
-	return b.post(stock.SKU(c.GetSku()), m)
+	return nil
+}
+
+// count books what a person saw, and remembers that the SKU was counted in
+// this epoch.
+func (b *Book) count(rec *recordv1.Record, c *recordv1.Count) error {
+	sku := stock.SKU(c.GetSku())
+	if err := b.adjust(sku, units(c.GetDelta())); err != nil {
+		return err
+	}
+	b.counts = append(b.counts, counted{sku, rec.GetSeq(), epochOf(rec.GetEpoch())})
+	a, err := b.account(sku)
+	if err == nil && c.GetDelta() < 0 && a.Balances[ledger.Sellable] < 0 {
+		b.item(Item{Kind: ItemDebt, SKU: sku, Units: -a.Balances[ledger.Sellable]})
+	}
+	return err
+}
+
+// adjust books a difference between shelf and books.
+func (b *Book) adjust(sku stock.SKU, delta stock.Units) error {
+	m := ledger.Movement{From: ledger.Found, To: ledger.Sellable, Units: delta}
+	if delta < 0 {
+		m = ledger.Movement{From: ledger.Sellable, To: ledger.Missing, Units: -delta, Debt: true}
+	}
+	return b.post(sku, m)
 }
 
 // sale books what left with a customer, in one entry with what made it possible.
@@ -151,6 +207,7 @@ func (b *Book) sale(rec *recordv1.Record, s *recordv1.Sale) error {
 			return err
 		}
 	}
+	b.saleItems(s)
 	return nil
 }
 
@@ -220,7 +277,7 @@ func (b *Book) accept(reserve *recordv1.Reserve) error {
 	r.Accepted = true
 	for _, l := range reserve.GetLines() {
 		sku, n := stock.SKU(l.GetSku()), units(l.GetUnits())
-		if err := b.cover(sku, n); err != nil {
+		if err := b.cover(r, sku, n); err != nil {
 			return err
 		}
 		r.Lines = append(r.Lines, reservation.NewLine(l.GetLine(), sku, n))
@@ -231,31 +288,33 @@ func (b *Book) accept(reserve *recordv1.Reserve) error {
 // cover binds n units that the cloud has promised. Online covers them, unless
 // both this store's tail and the cloud's were lost; then the store's own units
 // do, as debt: a promise is never refused by the store it was made for.
-func (b *Book) cover(sku stock.SKU, n stock.Units) error {
-	a, err := b.account(sku)
+func (b *Book) cover(r *Reservation, sku stock.SKU, n stock.Units) error {
+	t := stock.Timeline(r.Reserve.GetTimeline())
+	rights, err := b.Rights(t, sku)
 	if err != nil {
 		return err
 	}
-	covered := min(n, max(0, a.Rights.Online()))
-	if err := b.assign(sku, covered, ledger.Reserved); err != nil {
+	covered := min(n, max(0, rights.Online()))
+	if err := b.assign(t, sku, covered); err != nil {
 		return err
 	}
 	if covered < n {
+		b.item(Item{Kind: ItemUncovered, SKU: sku, Units: n - covered, Reservation: r.ID})
 		b.note(stock.Short, "sku %d: %d promised units are not covered by online", sku, n-covered)
 	}
 	return b.post(sku, ledger.Movement{From: ledger.Sellable, To: ledger.Reserved, Units: n - covered, Debt: true})
 }
 
-// assign takes n units out of online for a reservation.
-func (b *Book) assign(sku stock.SKU, n stock.Units, to ledger.Account) error {
+// assign takes n units, granted in a timeline, out of online for a reservation.
+func (b *Book) assign(t stock.Timeline, sku stock.SKU, n stock.Units) error {
 	if n == 0 {
 		return nil
 	}
-	err := b.rights(sku, func(x escrow.Rights) (escrow.Rights, error) { return x.Assign(n) })
+	err := b.changeRights(t, sku, func(x escrow.Rights) (escrow.Rights, error) { return x.Assign(n) })
 	if err != nil {
 		return err
 	}
-	return b.post(sku, ledger.Movement{From: ledger.Online, To: to, Units: n})
+	return b.post(sku, ledger.Movement{From: ledger.Online, To: ledger.Reserved, Units: n})
 }
 
 // collectByToken hands over what this store had not heard of.
@@ -274,8 +333,11 @@ func (b *Book) collectByToken(rec *recordv1.Record, c *recordv1.CollectByToken) 
 	for _, l := range c.GetReserve().GetLines() {
 		sku, n := stock.SKU(l.GetSku()), units(l.GetUnits())
 		bare := lineUnits(c.GetUncovered(), l.GetLine())
-		if err := b.assign(sku, n-bare, ledger.Reserved); err != nil {
+		if err := b.assign(stock.Timeline(c.GetReserve().GetTimeline()), sku, n-bare); err != nil {
 			return err
+		}
+		if bare > 0 {
+			b.item(Item{Kind: ItemUncovered, SKU: sku, Units: bare, Reservation: id})
 		}
 		err := b.post(sku, ledger.Movement{From: ledger.Sellable, To: ledger.Reserved, Units: bare, Debt: true})
 		if err != nil {

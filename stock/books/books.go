@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/journal"
@@ -54,9 +55,16 @@ type Book struct {
 	anomalies    []Anomaly
 	cursor       *Cursor
 	documents    []document
+	legacies     map[legacyKey]*legacyRights
+	counts       []counted
+	items        []Item
+	handled      []*recordv1.HandleItem
+	loaded       *Cursor
+	saved        []stock.SKU // touched by what was written before the end
 
 	rules Rules
 	seq   uint64
+	at    int64 // Unix ms of the record
 }
 
 // Open begins a unit of work on the rows of store.
@@ -65,7 +73,7 @@ func Open(tx *journal.Tx, store stock.StoreID) *Book {
 }
 
 // Touched lists the SKUs whose accounts changed, in the order of first change.
-func (b *Book) Touched() []stock.SKU { return b.touched }
+func (b *Book) Touched() []stock.SKU { return append(b.saved, b.touched...) }
 
 // Anomalies lists what Total rules could not explain.
 func (b *Book) Anomalies() []Anomaly { return b.anomalies }
@@ -88,7 +96,9 @@ func (b *Book) account(sku stock.SKU) (*Account, error) {
 	}
 	a, err := scanAccount(b.tx.QueryRow(selectAccount, b.store, sku))
 	if errors.Is(err, sql.ErrNoRows) {
-		a, err = unbooked(sku), nil
+		var now Cursor
+		now, err = b.now()
+		a = unbooked(sku, now.Timeline)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load account %d of store %d: %w", sku, b.store, err)
@@ -98,8 +108,8 @@ func (b *Book) account(sku stock.SKU) (*Account, error) {
 }
 
 // unbooked is the book of a SKU of which nothing was booked yet.
-func unbooked(sku stock.SKU) *Account {
-	return &Account{SKU: sku, Rights: escrow.Rights{Timeline: 1}}
+func unbooked(sku stock.SKU, t stock.Timeline) *Account {
+	return &Account{SKU: sku, Rights: escrow.Rights{Timeline: t}}
 }
 
 func (b *Book) put(a *Account) {
@@ -202,8 +212,10 @@ func (b *Book) Save() error {
 			return fmt.Errorf("save document %q: %w", d.id, err)
 		}
 	}
-	if b.cursor != nil {
-		return b.saveCursor()
+	b.saved, b.touched = append(b.saved, b.touched...), nil
+	b.documents = nil
+	if err := b.saveRecovery(); err != nil || b.cursor == nil {
+		return err
 	}
-	return nil
+	return b.saveCursor()
 }

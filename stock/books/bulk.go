@@ -22,10 +22,14 @@ const (
 // changes nothing but how long that takes.
 func (b *Book) Load(records []*recordv1.Record) error {
 	var missing []stock.SKU
+	now, err := b.now()
+	if err != nil {
+		return err
+	}
 	for _, r := range records {
 		for _, sku := range SKUs(r) {
 			if _, known := b.accounts[sku]; !known {
-				b.put(unbooked(sku))
+				b.put(unbooked(sku, now.Timeline))
 				missing = append(missing, sku)
 			}
 		}
@@ -86,6 +90,12 @@ func SKUs(r *recordv1.Record) []stock.SKU {
 		return skusIn([]*recordv1.Grant{v.Grant})
 	case *recordv1.Record_ApplyReturn:
 		return skusIn([]*recordv1.ApplyReturn{v.ApplyReturn})
+	case *recordv1.Record_DrainLegacy:
+		return skusIn([]*recordv1.DrainLegacy{v.DrainLegacy})
+	case *recordv1.Record_Salvage:
+		if fact, err := Fact(v.Salvage); err == nil {
+			return SKUs(fact)
+		}
 	}
 	return nil
 }

@@ -64,6 +64,10 @@ func ReservationIn(rec *recordv1.Record) []byte {
 		return v.Replace.GetReservation()
 	case *recordv1.Record_Extend:
 		return v.Extend.GetReservation()
+	case *recordv1.Record_Salvage:
+		if fact, err := Fact(v.Salvage); err == nil {
+			return ReservationIn(fact)
+		}
 	}
 	return nil
 }
@@ -119,6 +123,9 @@ func (b *Book) release(rec *recordv1.Record, r *Reservation, rel *recordv1.Relea
 		}
 	}
 	finish(rec, r)
+	if rel.GetReason() == recordv1.ReleaseReason_RELEASE_REASON_VOID {
+		b.item(Item{Kind: ItemVoided, Reservation: r.ID})
+	}
 	return nil
 }
 
@@ -135,7 +142,19 @@ func (b *Book) shortage(rec *recordv1.Record, s *recordv1.Shortage) error {
 		return err
 	}
 	finish(rec, r)
+	if rec.GetShortage() != nil {
+		b.item(Item{Kind: ItemShort, SKU: skuOf(r, s.GetLine()), Units: units(s.GetUnits()),
+			Reservation: r.ID, Detail: s.GetDecidedBy()})
+	}
 	return nil
+}
+
+func skuOf(r *Reservation, number uint32) stock.SKU {
+	line, err := r.Line(number)
+	if err != nil {
+		return 0
+	}
+	return line.SKU
 }
 
 // replace keeps a promise with other units of the shelf.
@@ -152,6 +171,7 @@ func (b *Book) replace(r *Reservation, p *recordv1.Replace) error {
 	if err != nil {
 		return err
 	}
+	b.item(Item{Kind: ItemReplaced, SKU: line.SKU, Units: n, Reservation: r.ID})
 	return b.post(line.SKU, ledger.Movement{From: ledger.Reserved, To: ledger.Missing, Units: n})
 }
 

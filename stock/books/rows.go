@@ -174,25 +174,46 @@ func (b *Book) claim(id string, position uint32) error {
 	if id == "" {
 		return nil
 	}
-	var seq uint64
-	err := b.tx.QueryRow(selectDocument, b.store, id, position).Scan(&seq)
-	for _, d := range b.documents {
-		if d.id == id && d.position == position {
-			seq, err = d.seq, nil
-		}
-	}
+	seq, err := b.documentSeq(id, position)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return err
+	case seq == 0:
 		b.documents = append(b.documents, document{id, position, b.seq})
 		return nil
-	case err != nil:
-		return fmt.Errorf("load document %q: %w", id, err)
 	case b.rules == Strict:
 		return stock.Refuse(stock.DocumentUsed, "document %q position %d is record %d", id, position, seq).
 			With("document", id)
 	}
 	b.note(stock.DocumentUsed, "document %q position %d was record %d", id, position, seq)
 	return nil
+}
+
+// documentSeq returns the record that booked a position of a document; zero if
+// none did.
+func (b *Book) documentSeq(id string, position uint32) (seq uint64, err error) {
+	for _, d := range b.documents {
+		if d.id == id && d.position == position {
+			return d.seq, nil
+		}
+	}
+	err = b.tx.QueryRow(selectDocument, b.store, id, position).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("load document %q: %w", id, err)
+	}
+	return seq, nil
+}
+
+// booked tells whether a position of a document was booked before.
+func (b *Book) booked(id string, position uint32) (bool, error) {
+	if id == "" {
+		return false, nil
+	}
+	seq, err := b.documentSeq(id, position)
+	return seq > 0, err
 }
 
 // DocumentState says what is booked of a delivery note: its last position, how

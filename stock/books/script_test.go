@@ -27,7 +27,9 @@ type machine struct {
 	noted []books.Anomaly
 }
 
-func (m *machine) Migrations() []string { return []string{books.Migration()} }
+func (m *machine) Migrations() []string {
+	return []string{books.Migration(), books.RecoveryMigration()}
+}
 
 func (m *machine) Apply(tx *journal.Tx, _ uint64, data []byte) ([]byte, error) {
 	var rec recordv1.Record
