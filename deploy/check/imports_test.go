@@ -30,6 +30,10 @@ var mayImport = map[string][]string{
 
 	"hardware":     {},
 	"hardware/...": {"hardware"},
+	// A receipt is one thing, and so is the conversation with what prints it.
+	"hardware/receipt/...": {"hardware", "hardware/receipt"},
+	"hardware/escpos":      {"hardware", "hardware/receipt/..."},
+	"hardware/star":        {"hardware", "hardware/receipt/..."},
 
 	"internal/look":     {"stock", "stock/words"},
 	"internal/identity": {"stock"},
@@ -40,7 +44,7 @@ var mayImport = map[string][]string{
 	"node/catalogue":     {"stock/...", "proto/..."},
 	"node/uplink":        {"stock/...", "proto/uplink/...", "proto/record/...", "internal/..."},
 	"node/kiosk/...": {"node/kiosk/...", "node/shopfloor/...", "node/devices", "node/catalogue",
-		"node/uplink", "stock/...", "proto/...", "hardware", "hardware/escpos", "internal/..."},
+		"node/uplink", "stock/...", "proto/...", "hardware", "hardware/receipt", "internal/..."},
 	"node":                   {"node/...", "stock/...", "proto/...", "hardware/...", "internal/..."},
 	"node/cmd/holdfast-node": {"node/...", "stock/...", "internal/..."},
 

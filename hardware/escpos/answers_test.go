@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast.dev/hardware"
+	"holdfast.dev/hardware/receipt/session"
 )
 
 func heard(stream string) []answer {
@@ -74,26 +75,26 @@ func TestConditionsAreReadFromTheirBits(t *testing.T) {
 		{"ready", "\x12\x12\x12\x12", [4]byte{0x10, 0, 0, 0x0f}, status{Online: true}, nil},
 		{"drawer", "\x16\x12\x12\x12", [4]byte{0x14, 0, 0, 0}, status{Online: true, DrawerOpen: true}, nil},
 		{"near end", "\x12\x12\x12\x1e", [4]byte{0x10, 0, 3, 0}, status{Online: true, PaperLow: true}, nil},
-		{"paper out", "\x1a\x32\x12\x7e", [4]byte{0x18, 0, 0x0f, 0}, status{PaperLow: true, PaperOut: true}, ErrPaperOut},
-		{"end without near-end sensor", "\x1a\x32\x12\x72", [4]byte{0x18, 0, 0x0c, 0}, status{PaperOut: true}, ErrPaperOut},
-		{"cover", "\x1a\x16\x12\x12", [4]byte{0x38, 0, 0, 0}, status{CoverOpen: true}, ErrCover},
-		{"cutter", "\x1a\x52\x1a\x12", [4]byte{0x18, 8, 0, 0}, status{CutterError: true}, ErrCutter},
-		{"unrecoverable", "\x1a\x52\x32\x12", [4]byte{0x18, 0x20, 0, 0}, status{}, ErrBroken},
-		{"hot head", "\x1a\x52\x52\x12", [4]byte{0x18, 0x40, 0, 0}, status{}, ErrBroken},
-		{"feed button", "\x5a\x1a\x12\x12", [4]byte{0x58, 2, 0, 0}, status{}, ErrOffline},
+		{"paper out", "\x1a\x32\x12\x7e", [4]byte{0x18, 0, 0x0f, 0}, status{PaperLow: true, PaperOut: true}, session.ErrPaperOut},
+		{"end without near-end sensor", "\x1a\x32\x12\x72", [4]byte{0x18, 0, 0x0c, 0}, status{PaperOut: true}, session.ErrPaperOut},
+		{"cover", "\x1a\x16\x12\x12", [4]byte{0x38, 0, 0, 0}, status{CoverOpen: true}, session.ErrCover},
+		{"cutter", "\x1a\x52\x1a\x12", [4]byte{0x18, 8, 0, 0}, status{CutterError: true}, session.ErrCutter},
+		{"unrecoverable", "\x1a\x52\x32\x12", [4]byte{0x18, 0x20, 0, 0}, status{}, session.ErrBroken},
+		{"hot head", "\x1a\x52\x52\x12", [4]byte{0x18, 0x40, 0, 0}, status{}, session.ErrBroken},
+		{"feed button", "\x5a\x1a\x12\x12", [4]byte{0x58, 2, 0, 0}, status{}, session.ErrOffline},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var polled, told condition
+			var polled, told session.Condition
 			for i := range len(c.polls) {
-				polled.learn(byte(i+1), c.polls[i], false)
+				learn(&polled, i+1, c.polls[i], OpenHigh)
 			}
-			told.adopt(c.auto, false)
-			for way, got := range map[string]condition{"polled": polled, "told": told} {
+			adopt(&told, c.auto, OpenHigh)
+			for way, got := range map[string]session.Condition{"polled": polled, "told": told} {
 				if diff := cmp.Diff(c.want, got.PrinterStatus); diff != "" {
 					t.Errorf("%s: %s", way, diff)
 				}
-				if got.fault() != c.fault {
-					t.Errorf("%s: fault %v, want %v", way, got.fault(), c.fault)
+				if got.Fault() != c.fault {
+					t.Errorf("%s: fault %v, want %v", way, got.Fault(), c.fault)
 				}
 			}
 		})

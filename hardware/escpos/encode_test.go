@@ -13,56 +13,57 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func saleReceipt(width int) escpos.Document {
-	return escpos.Document{Width: width, Blocks: []escpos.Block{
-		escpos.Line{Text: "Holdfast Utrecht", Align: escpos.Centre, Bold: true, Wide: 2, Tall: 2},
-		escpos.Line{Text: "Oudegracht 112 · 3511 AX Utrecht", Align: escpos.Centre},
-		escpos.Line{Text: "Btw NL001234567B01", Align: escpos.Centre},
-		escpos.Feed{Lines: 1},
-		escpos.Pair("Bon R-2-000042", "14-08-2031 14:02"),
-		escpos.Rule{},
-		escpos.Triple("2", "Rye crispbread 250 g", "5,98"),
-		escpos.Triple("1", "Crème brûlée à l’ancienne, œufs de plein air, 4 × 100 g", "3,49"),
-		escpos.Triple("12", "Smørrebrød-pålæg, økologisk æble", "1.234,56"),
-		escpos.Rule{},
-		escpos.Row{Bold: true, Cells: []escpos.Cell{
-			{Text: "Totaal"}, {Text: "€ 1.244,03", Width: escpos.Fit, Align: escpos.Right},
+func saleReceipt(width int) receipt.Document {
+	return receipt.Document{Width: width, Blocks: []receipt.Block{
+		receipt.Line{Text: "Holdfast Utrecht", Align: receipt.Centre, Bold: true, Wide: 2, Tall: 2},
+		receipt.Line{Text: "Oudegracht 112 · 3511 AX Utrecht", Align: receipt.Centre},
+		receipt.Line{Text: "Btw NL001234567B01", Align: receipt.Centre},
+		receipt.Feed{Lines: 1},
+		receipt.Pair("Bon R-2-000042", "14-08-2031 14:02"),
+		receipt.Rule{},
+		receipt.Triple("2", "Rye crispbread 250 g", "5,98"),
+		receipt.Triple("1", "Crème brûlée à l’ancienne, œufs de plein air, 4 × 100 g", "3,49"),
+		receipt.Triple("12", "Smørrebrød-pålæg, økologisk æble", "1.234,56"),
+		receipt.Rule{},
+		receipt.Row{Bold: true, Cells: []receipt.Cell{
+			{Text: "Totaal"}, {Text: "€ 1.244,03", Width: receipt.Fit, Align: receipt.Right},
 		}},
-		escpos.Pair("waarvan btw 9%", "€ 102,72"),
-		escpos.Pair("Pin", "€ 1.244,03"),
-		escpos.Feed{Lines: 1},
-		escpos.Line{Text: "Bedankt, Noëlle. Bewaar deze bon om te ruilen.", Align: escpos.Centre},
-		escpos.QR{Content: "R-2-000042"},
-		escpos.Cut{},
+		receipt.Pair("waarvan btw 9%", "€ 102,72"),
+		receipt.Pair("Pin", "€ 1.244,03"),
+		receipt.Feed{Lines: 1},
+		receipt.Line{Text: "Bedankt, Noëlle. Bewaar deze bon om te ruilen.", Align: receipt.Centre},
+		receipt.QR{Content: "R-2-000042"},
+		receipt.Cut{},
 	}}
 }
 
-func pickSlip() escpos.Document {
-	return escpos.Document{Width: 42, Blocks: []escpos.Block{
-		escpos.Line{Text: "*** COPY ***", Align: escpos.Centre, Bold: true},
-		escpos.Line{Text: "7K3M-Q9XZ", Align: escpos.Centre, Wide: 4, Tall: 3},
-		escpos.Line{Text: "Sofie · pick up before Thursday 18:00", Align: escpos.Right},
-		escpos.Row{Cells: []escpos.Cell{
-			{Text: "[ ]", Width: 3}, {Text: "Батон “Нарезной”"}, {Text: "A12", Width: escpos.Fit},
+func pickSlip() receipt.Document {
+	return receipt.Document{Width: 42, Blocks: []receipt.Block{
+		receipt.Line{Text: "*** COPY ***", Align: receipt.Centre, Bold: true},
+		receipt.Line{Text: "7K3M-Q9XZ", Align: receipt.Centre, Wide: 4, Tall: 3},
+		receipt.Line{Text: "Sofie · pick up before Thursday 18:00", Align: receipt.Right},
+		receipt.Row{Cells: []receipt.Cell{
+			{Text: "[ ]", Width: 3}, {Text: "Батон “Нарезной”"}, {Text: "A12", Width: receipt.Fit},
 		}},
-		escpos.Barcode{Kind: escpos.EAN13, Content: "4006381333931"},
-		escpos.Barcode{Kind: escpos.Code128, Content: "P-{42}"},
-		escpos.QR{Content: "https://example.com/p/7K3MQ9XZ", Module: 4},
-		escpos.Feed{Lines: 2},
-		escpos.Cut{},
+		receipt.Barcode{Kind: receipt.EAN13, Content: "4006381333931"},
+		receipt.Barcode{Kind: receipt.Code128, Content: "P-{42}"},
+		receipt.QR{Content: "https://example.com/p/7K3MQ9XZ", Module: 4},
+		receipt.Feed{Lines: 2},
+		receipt.Cut{},
 	}}
 }
 
 func TestGoldenReceipts(t *testing.T) {
-	for name, d := range map[string]escpos.Document{
+	for name, d := range map[string]receipt.Document{
 		"sale32": saleReceipt(32), "sale42": saleReceipt(42), "sale48": saleReceipt(48), "slip42": pickSlip(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			job, err := escpos.Encode(d)
+			job, err := escpos.Encode(d, epson)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +72,7 @@ func TestGoldenReceipts(t *testing.T) {
 				fmt.Fprintf(&quoted, "%+q\n", line)
 			}
 			golden(t, name+".bytes", quoted.String())
-			golden(t, name+".txt", escpos.Text(d))
+			golden(t, name+".txt", receipt.Text(d))
 		})
 	}
 }
@@ -110,8 +111,8 @@ func TestCharactersThatAreNotInTheCodePageAreSpelledOut(t *testing.T) {
 		"→ 5 ≤ 6 ✓":                         "-> 5 <= 6 v",
 		"🍞 bread":                           "? bread",
 	} {
-		d := escpos.Document{Width: 48, Blocks: []escpos.Block{escpos.Line{Text: "|" + in}}}
-		if got := strings.TrimSuffix(escpos.Text(d), "\n"); got != "|"+want {
+		d := receipt.Document{Width: 48, Blocks: []receipt.Block{receipt.Line{Text: "|" + in}}}
+		if got := strings.TrimSuffix(receipt.Text(d), "\n"); got != "|"+want {
 			t.Errorf("%q prints as %q, want %q", in, got, "|"+want)
 		}
 	}
@@ -120,17 +121,17 @@ func TestCharactersThatAreNotInTheCodePageAreSpelledOut(t *testing.T) {
 func TestRowsNeverOverflow(t *testing.T) {
 	long := strings.Repeat("long ", 30) + strings.Repeat("x", 90)
 	for _, width := range []int{32, 42, 48} {
-		for name, row := range map[string]escpos.Row{
-			"pair":           escpos.Pair(long, "1,00"),
-			"long right":     escpos.Pair("left", long),
-			"both long":      escpos.Pair(long, long),
-			"triple":         escpos.Triple("1234567", long, "99.999,00"),
-			"all fit":        {Cells: []escpos.Cell{{Text: long, Width: escpos.Fit}, {Text: long, Width: escpos.Fit}}},
-			"fixed too wide": {Cells: []escpos.Cell{{Text: long, Width: 1 << 40}, {Text: long, Width: 40}, {Text: long}}},
-			"eight":          {Cells: []escpos.Cell{{}, {}, {Text: long}, {}, {Text: long}, {}, {}, {Text: long}}},
-			"empty":          {Cells: []escpos.Cell{{}}},
+		for name, row := range map[string]receipt.Row{
+			"pair":           receipt.Pair(long, "1,00"),
+			"long right":     receipt.Pair("left", long),
+			"both long":      receipt.Pair(long, long),
+			"triple":         receipt.Triple("1234567", long, "99.999,00"),
+			"all fit":        {Cells: []receipt.Cell{{Text: long, Width: receipt.Fit}, {Text: long, Width: receipt.Fit}}},
+			"fixed too wide": {Cells: []receipt.Cell{{Text: long, Width: 1 << 40}, {Text: long, Width: 40}, {Text: long}}},
+			"eight":          {Cells: []receipt.Cell{{}, {}, {Text: long}, {}, {Text: long}, {}, {}, {Text: long}}},
+			"empty":          {Cells: []receipt.Cell{{}}},
 		} {
-			job, err := escpos.Encode(escpos.Document{Width: width, Blocks: []escpos.Block{row}})
+			job, err := escpos.Encode(receipt.Document{Width: width, Blocks: []receipt.Block{row}}, epson)
 			if err != nil {
 				t.Errorf("%d %s: %v", width, name, err)
 			}
@@ -145,10 +146,10 @@ func TestRowsNeverOverflow(t *testing.T) {
 }
 
 func TestAnAmountStaysWholeBesideALongName(t *testing.T) {
-	d := escpos.Document{Width: 32, Blocks: []escpos.Block{
-		escpos.Triple("3", strings.Repeat("very long name ", 9), "1.234.567,00"),
+	d := receipt.Document{Width: 32, Blocks: []receipt.Block{
+		receipt.Triple("3", strings.Repeat("very long name ", 9), "1.234.567,00"),
 	}}
-	if first, _, _ := strings.Cut(escpos.Text(d), "\n"); !strings.HasSuffix(first, " 1.234.567,00") {
+	if first, _, _ := strings.Cut(receipt.Text(d), "\n"); !strings.HasSuffix(first, " 1.234.567,00") {
 		t.Errorf("first line %q", first)
 	}
 }
@@ -156,34 +157,34 @@ func TestAnAmountStaysWholeBesideALongName(t *testing.T) {
 func TestEncodeRefusesWhatNoPaperCanCarry(t *testing.T) {
 	for name, c := range map[string]struct {
 		width int
-		block escpos.Block
+		block receipt.Block
 	}{
-		"odd width":             {40, escpos.Rule{}},
+		"odd width":             {40, receipt.Rule{}},
 		"nil block":             {42, nil},
-		"giant text":            {42, escpos.Line{Wide: 9}},
-		"negative size":         {42, escpos.Line{Tall: -1}},
-		"no cells":              {42, escpos.Row{}},
-		"nine cells":            {42, escpos.Row{Cells: make([]escpos.Cell, 9)}},
-		"negative width":        {42, escpos.Row{Cells: []escpos.Cell{{Width: -2}}}},
-		"no feed":               {42, escpos.Feed{}},
-		"endless feed":          {42, escpos.Feed{Lines: 21}},
-		"empty QR":              {42, escpos.QR{}},
-		"real-time QR":          {42, escpos.QR{Content: "x\x10\x14\x01\x00\x01"}},
-		"QR of a book":          {48, escpos.QR{Content: strings.Repeat("x", 998)}},
-		"QR beyond the edge":    {32, escpos.QR{Content: strings.Repeat("x", 200), Module: 16}},
-		"EAN-13 check digit":    {42, escpos.Barcode{Kind: escpos.EAN13, Content: "4006381333930"}},
-		"EAN-13 letters":        {42, escpos.Barcode{Kind: escpos.EAN13, Content: "40063813339AB"}},
-		"barcode of no kind":    {42, escpos.Barcode{Content: "1"}},
-		"Code 128 control":      {42, escpos.Barcode{Kind: escpos.Code128, Content: "a\x1db"}},
-		"Code 128 beyond ASCII": {42, escpos.Barcode{Kind: escpos.Code128, Content: "æ"}},
-		"Code 128 too wide":     {32, escpos.Barcode{Kind: escpos.Code128, Content: strings.Repeat("x", 20)}},
-		"barcode too high":      {42, escpos.Barcode{Kind: escpos.Code128, Content: "x", Height: 256}},
+		"giant text":            {42, receipt.Line{Wide: 9}},
+		"negative size":         {42, receipt.Line{Tall: -1}},
+		"no cells":              {42, receipt.Row{}},
+		"nine cells":            {42, receipt.Row{Cells: make([]receipt.Cell, 9)}},
+		"negative width":        {42, receipt.Row{Cells: []receipt.Cell{{Width: -2}}}},
+		"no feed":               {42, receipt.Feed{}},
+		"endless feed":          {42, receipt.Feed{Lines: 21}},
+		"empty QR":              {42, receipt.QR{}},
+		"real-time QR":          {42, receipt.QR{Content: "x\x10\x14\x01\x00\x01"}},
+		"QR of a book":          {48, receipt.QR{Content: strings.Repeat("x", 998)}},
+		"QR beyond the edge":    {32, receipt.QR{Content: strings.Repeat("x", 200), Module: 16}},
+		"EAN-13 check digit":    {42, receipt.Barcode{Kind: receipt.EAN13, Content: "4006381333930"}},
+		"EAN-13 letters":        {42, receipt.Barcode{Kind: receipt.EAN13, Content: "40063813339AB"}},
+		"barcode of no kind":    {42, receipt.Barcode{Content: "1"}},
+		"Code 128 control":      {42, receipt.Barcode{Kind: receipt.Code128, Content: "a\x1db"}},
+		"Code 128 beyond ASCII": {42, receipt.Barcode{Kind: receipt.Code128, Content: "æ"}},
+		"Code 128 too wide":     {32, receipt.Barcode{Kind: receipt.Code128, Content: strings.Repeat("x", 20)}},
+		"barcode too high":      {42, receipt.Barcode{Kind: receipt.Code128, Content: "x", Height: 256}},
 	} {
-		d := escpos.Document{Width: c.width, Blocks: []escpos.Block{c.block}}
-		if job, err := escpos.Encode(d); err == nil {
+		d := receipt.Document{Width: c.width, Blocks: []receipt.Block{c.block}}
+		if job, err := escpos.Encode(d, epson); err == nil {
 			t.Errorf("%s: encoded as %q", name, job)
-		} else if !strings.Contains(escpos.Text(d), err.Error()) {
-			t.Errorf("%s: transcript %q does not say %q", name, escpos.Text(d), err)
+		} else if !strings.Contains(receipt.Text(d), err.Error()) {
+			t.Errorf("%s: transcript %q does not say %q", name, receipt.Text(d), err)
 		}
 	}
 }
@@ -201,17 +202,17 @@ func FuzzHostileText(f *testing.F) {
 		if len(name) > 200 {
 			return
 		}
-		d := escpos.Document{Width: 42, Blocks: []escpos.Block{
-			escpos.Line{Text: name, Bold: true, Wide: 2},
-			escpos.Triple(name, name, name),
-			escpos.QR{Content: "1"},
-			escpos.Cut{},
+		d := receipt.Document{Width: 42, Blocks: []receipt.Block{
+			receipt.Line{Text: name, Bold: true, Wide: 2},
+			receipt.Triple(name, name, name),
+			receipt.QR{Content: "1"},
+			receipt.Cut{},
 		}}
-		job, err := escpos.Encode(d)
+		job, err := escpos.Encode(d, epson)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := escpos.Text(d)
+		text := receipt.Text(d)
 		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\x10\x1d\x1c\x7f") {
 			t.Errorf("transcript %q", text)
 		}

@@ -17,6 +17,8 @@ import (
 	"holdfast.dev/firmware-sim/printer"
 	"holdfast.dev/hardware"
 	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
+	"holdfast.dev/hardware/receipt/session"
 )
 
 // cable is a port over a connection to the simulated printer; it breaks after
@@ -102,7 +104,7 @@ func TestPrintedMeansThatTheReceiptCameOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := plugIn(t, o)
 			profile := epson
-			profile.Fence = patience
+			profile.Timing.Fence = patience
 			driver, _ := run(t, open(t, p), profile)
 			for i := range 3 {
 				text := fmt.Sprintf("receipt %d", i)
@@ -123,7 +125,7 @@ func TestTranscriptsOfDriverAndPrinterAgree(t *testing.T) {
 	driver, _ := run(t, open(t, p), epson)
 	d := saleReceipt(48)
 	d.Blocks = d.Blocks[1:] // wide text stands elsewhere in a plain transcript
-	bytes, err := escpos.Encode(d)
+	bytes, err := escpos.Encode(d, epson)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +142,12 @@ func TestTranscriptsOfDriverAndPrinterAgree(t *testing.T) {
 		}
 		return strings.Join(lines, "\n")
 	}
-	receipt := p.Receipts()[0]
-	if want, got := flat(escpos.Text(d)), flat(receipt.Text); got != want {
+	cut := p.Receipts()[0]
+	if want, got := flat(receipt.Text(d)), flat(cut.Text); got != want {
 		t.Errorf("printer wrote\n%s\nwant\n%s", got, want)
 	}
-	if len(receipt.Warnings) != 0 {
-		t.Errorf("warnings %q", receipt.Warnings)
+	if len(cut.Warnings) != 0 {
+		t.Errorf("warnings %q", cut.Warnings)
 	}
 }
 
@@ -154,8 +156,8 @@ func TestNothingIsSentToAPrinterThatCannotPrint(t *testing.T) {
 		set   func(*printer.Printer)
 		fault error
 	}{
-		"paper out":  {func(p *printer.Printer) { p.SetPaperOut(true) }, escpos.ErrPaperOut},
-		"cover open": {func(p *printer.Printer) { p.SetCover(true) }, escpos.ErrCover},
+		"paper out":  {func(p *printer.Printer) { p.SetPaperOut(true) }, session.ErrPaperOut},
+		"cover open": {func(p *printer.Printer) { p.SetCover(true) }, session.ErrCover},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := plugIn(t, printer.Options{})
@@ -178,12 +180,12 @@ func TestNothingIsSentToAPrinterThatCannotPrint(t *testing.T) {
 
 func longJob(t *testing.T) []byte {
 	t.Helper()
-	d := escpos.Document{Width: 48}
+	d := receipt.Document{Width: 48}
 	for range 30 {
-		d.Blocks = append(d.Blocks, escpos.Rule{})
+		d.Blocks = append(d.Blocks, receipt.Rule{})
 	}
-	d.Blocks = append(d.Blocks, escpos.QR{Content: "long"}, escpos.Cut{})
-	bytes, err := escpos.Encode(d)
+	d.Blocks = append(d.Blocks, receipt.QR{Content: "long"}, receipt.Cut{})
+	bytes, err := escpos.Encode(d, epson)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,11 +216,11 @@ func TestAJobThatRunsOutOfPaperGoesOnAfterTheRefill(t *testing.T) {
 func TestAJobThatStaysWithoutPaperIsUnknown(t *testing.T) {
 	p := plugIn(t, printer.Options{})
 	profile := epson
-	profile.Refills = 100 * time.Millisecond
+	profile.Timing.Refills = 100 * time.Millisecond
 	driver, _ := run(t, open(t, p), profile)
 	p.SetPaperLeft(40)
 	got, err := driver.Print(t.Context(), longJob(t))
-	if got != hardware.Unknown || !errors.Is(err, escpos.ErrPaperOut) || !errors.Is(err, hardware.ErrTimeout) {
+	if got != hardware.Unknown || !errors.Is(err, session.ErrPaperOut) || !errors.Is(err, hardware.ErrTimeout) {
 		t.Errorf("got %v, %v; want unknown for want of paper", got, err)
 	}
 	if len(p.Receipts()) != 0 {

@@ -13,6 +13,8 @@ import (
 
 	"holdfast.dev/hardware"
 	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
+	"holdfast.dev/hardware/receipt/session"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,19 +94,26 @@ func fenced(s *stub, sent string) {
 	}
 }
 
-func quick(p escpos.Profile) escpos.Profile {
-	p.Answer, p.Poll = 2*time.Second, time.Hour
-	p.Fence, p.Refills = 200*time.Millisecond, 5*time.Second
-	return p
+// quick is a profile that waits no longer than a test.
+func quick(name string) escpos.Profile {
+	for _, p := range escpos.Profiles {
+		if p.Name == name {
+			p.Timing = session.Timing{Answer: 2 * time.Second, Poll: time.Hour,
+				Fence: 200 * time.Millisecond, Refills: 5 * time.Second}
+			return p
+		}
+	}
+	panic("no profile " + name)
 }
 
 var (
-	epson     = quick(escpos.Profile{Name: "epson", BackChannel: true, ProcessID: true})
-	writeOnly = quick(escpos.Profile{Name: "write-only"})
+	epson     = quick("epson")
+	clone     = quick("generic-80")
+	writeOnly = quick("write-only")
 )
 
 // run starts a driver and stops it with the test.
-func run(t *testing.T, port hardware.Port, p escpos.Profile) (*escpos.Printer, <-chan hardware.PrinterStatus) {
+func run(t *testing.T, port hardware.Port, p escpos.Profile) (*session.Printer, <-chan hardware.PrinterStatus) {
 	t.Helper()
 	driver := escpos.New(port, p)
 	statuses := make(chan hardware.PrinterStatus, 1000)
@@ -126,7 +135,7 @@ func run(t *testing.T, port hardware.Port, p escpos.Profile) (*escpos.Printer, <
 }
 
 // awake waits until Run runs: an empty job is then refused for being empty.
-func awake(t *testing.T, driver *escpos.Printer) {
+func awake(t *testing.T, driver *session.Printer) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
@@ -137,11 +146,14 @@ func awake(t *testing.T, driver *escpos.Printer) {
 	t.Fatal("Run does not run")
 }
 
+// begin is how a job of Encode begins.
+const begin = "\x1b@\x1c."
+
 func job(t *testing.T, text string) []byte {
 	t.Helper()
-	bytes, err := escpos.Encode(escpos.Document{Width: 42, Blocks: []escpos.Block{
-		escpos.Line{Text: text}, escpos.QR{Content: text}, escpos.Cut{},
-	}})
+	bytes, err := escpos.Encode(receipt.Document{Width: 42, Blocks: []receipt.Block{
+		receipt.Line{Text: text}, receipt.QR{Content: text}, receipt.Cut{},
+	}}, epson)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,9 +161,9 @@ func job(t *testing.T, text string) []byte {
 }
 
 func TestWhatPrintClaims(t *testing.T) {
-	statusOnly := quick(escpos.Profile{Name: "status-only", BackChannel: true})
+	statusOnly := quick("status-only")
 	impatient := epson
-	impatient.Answer = 20 * time.Millisecond
+	impatient.Timing.Answer = 20 * time.Millisecond
 	for _, c := range []struct {
 		name    string
 		profile escpos.Profile
@@ -177,7 +189,7 @@ func TestWhatPrintClaims(t *testing.T) {
 			default:
 				ready(s, sent)
 			}
-		}, hardware.Failed, escpos.ErrCover},
+		}, hardware.Failed, session.ErrCover},
 		{"unplugged during the job", epson, func(s *stub, sent string) {
 			ready(s, sent)
 			if strings.Contains(sent, "receipt 1") {
@@ -192,10 +204,10 @@ func TestWhatPrintClaims(t *testing.T) {
 			if got != c.want || !errors.Is(err, c.fault) || (err == nil) != (c.fault == nil) {
 				t.Errorf("got %v, %v; want %v, %v", got, err, c.want, c.fault)
 			}
-			if sent := strings.Contains(port.got(), "\x1b@"); sent == (got == hardware.Failed) {
+			if sent := strings.Contains(port.got(), begin); sent == (got == hardware.Failed) {
 				t.Errorf("claims %v although sent is %v", got, sent)
 			}
-			if n := strings.Count(port.got(), "\x1b@"); n > 1 {
+			if n := strings.Count(port.got(), begin); n > 1 {
 				t.Errorf("the job was sent %d times", n)
 			}
 		})
@@ -231,7 +243,7 @@ func TestRunReportsAPortThatIsGone(t *testing.T) {
 
 func TestSilenceIsToldAsOffline(t *testing.T) {
 	profile := epson
-	profile.Answer, profile.Poll = 10*time.Millisecond, 10*time.Millisecond
+	profile.Timing.Answer, profile.Timing.Poll = 10*time.Millisecond, 10*time.Millisecond
 	_, statuses := run(t, newStub(nil), profile)
 	select {
 	case s := <-statuses:
@@ -245,7 +257,7 @@ func TestSilenceIsToldAsOffline(t *testing.T) {
 
 func TestIdlePrinterIsPolled(t *testing.T) {
 	profile := epson
-	profile.Poll = time.Millisecond
+	profile.Timing.Poll = time.Millisecond
 	_, statuses := run(t, newStub(fenced), profile)
 	for range 3 {
 		select {
@@ -261,7 +273,7 @@ func TestIdlePrinterIsPolled(t *testing.T) {
 
 func TestXOFFHoldsTheJob(t *testing.T) {
 	profile := writeOnly
-	profile.Chunk, profile.Refills = 4, 100*time.Millisecond
+	profile.Timing.Chunk, profile.Timing.Refills = 4, 100*time.Millisecond
 	for _, resumes := range []bool{false, true} {
 		port := newStub(nil)
 		driver, _ := run(t, port, profile)
@@ -276,10 +288,15 @@ func TestXOFFHoldsTheJob(t *testing.T) {
 			want, sent = hardware.Sent, "12345678"
 			time.AfterFunc(10*time.Millisecond, func() { port.say <- "\x11" })
 		}
-		if got, err := driver.Print(t.Context(), []byte("12345678")); got != want || port.got() != sent {
-			t.Errorf("resumes %v: got %v, %v with %q sent", resumes, got, err, port.got())
+		if got, err := driver.Print(t.Context(), []byte("12345678")); got != want || afterReset(port) != sent {
+			t.Errorf("resumes %v: got %v, %v with %q sent", resumes, got, err, afterReset(port))
 		}
 	}
+}
+
+// afterReset is what was sent after what clears a printer at the begin.
+func afterReset(s *stub) string {
+	return strings.TrimPrefix(strings.TrimLeft(s.got(), "\x00"), "\x1b@")
 }
 
 func TestACancelledJobSaysWhetherItBegan(t *testing.T) {
@@ -311,4 +328,4 @@ func TestAWriteThatTimedOutMayHaveReachedPaper(t *testing.T) {
 	}
 }
 
-var _ hardware.Printer = (*escpos.Printer)(nil)
+var _ hardware.Printer = (*session.Printer)(nil)

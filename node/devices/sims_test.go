@@ -11,7 +11,7 @@ import (
 	"holdfast.dev/firmware-sim/printer"
 	"holdfast.dev/firmware-sim/scanner"
 	"holdfast.dev/hardware"
-	"holdfast.dev/hardware/escpos"
+	document "holdfast.dev/hardware/receipt"
 	"holdfast.dev/node/devices"
 	"holdfast.dev/stock"
 )
@@ -158,8 +158,8 @@ func TestAScannerOnTheNetworkIsFoundAgain(t *testing.T) {
 // receipt is a job of one line.
 func receipt(t *testing.T, text string) []byte {
 	t.Helper()
-	job, err := escpos.Encode(escpos.Document{Width: 42, Blocks: []escpos.Block{
-		escpos.Line{Text: text}, escpos.Cut{},
+	job, err := document.Job(document.Document{Width: 42, Blocks: []document.Block{
+		document.Line{Text: text}, document.Cut{},
 	}})
 	if err != nil {
 		t.Fatal(err)

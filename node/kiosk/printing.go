@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"holdfast.dev/hardware"
-	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/node/catalogue"
 	"holdfast.dev/node/kiosk/paper"
 	"holdfast.dev/node/kiosk/spool"
@@ -262,14 +262,14 @@ func (k *Kiosk) saleOf(st shopfloor.Station) paper.Sale {
 // print queues a paper.
 func (k *Kiosk) print(ctx context.Context, j spool.Job, p paper.Paper, m paper.Mark) (spool.Job, error) {
 	d := p.Document(m)
-	data, err := escpos.Encode(d)
+	data, err := receipt.Job(d)
 	if err != nil {
 		return j, fmt.Errorf("lay out %s: %w", j.Kind, err)
 	}
 	if j.Source, err = json.Marshal(p); err != nil {
 		return j, err
 	}
-	j.Title, j.Text, j.Data = p.Title(), escpos.Text(d), data
+	j.Title, j.Text, j.Data = p.Title(), receipt.Text(d), data
 	return k.spool.Add(ctx, j)
 }
 

@@ -5,7 +5,7 @@ package paper
 import (
 	"time"
 
-	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/stock/words"
 )
 
@@ -27,7 +27,7 @@ type Paper interface {
 	// Title names it in lists.
 	Title() string
 	// Document lays it out.
-	Document(m Mark) escpos.Document
+	Document(m Mark) receipt.Document
 }
 
 // Store is the head of every paper.
@@ -49,10 +49,10 @@ func (s Store) at(ms int64) time.Time {
 // sheet collects blocks.
 type sheet struct {
 	lang   words.Lang
-	blocks []escpos.Block
+	blocks []receipt.Block
 }
 
-func (s *sheet) add(b ...escpos.Block) { s.blocks = append(s.blocks, b...) }
+func (s *sheet) add(b ...receipt.Block) { s.blocks = append(s.blocks, b...) }
 
 func (s *sheet) text(key string, args ...any) string { return words.T(s.lang, "receipt."+key, args...) }
 
@@ -61,24 +61,24 @@ func begin(lang words.Lang, store Store, m Mark) *sheet {
 	s := &sheet{lang: lang}
 	switch m {
 	case Copy:
-		s.add(escpos.Line{Text: "*** " + s.text("copy") + " ***", Align: escpos.Centre, Bold: true})
+		s.add(receipt.Line{Text: "*** " + s.text("copy") + " ***", Align: receipt.Centre, Bold: true})
 	case Duplicate:
-		s.add(escpos.Line{Text: "*** " + s.text("duplicate") + " ***", Align: escpos.Centre, Bold: true})
+		s.add(receipt.Line{Text: "*** " + s.text("duplicate") + " ***", Align: receipt.Centre, Bold: true})
 	case Original:
 	}
-	s.add(escpos.Line{Text: store.Name, Align: escpos.Centre, Bold: true, Tall: 2})
+	s.add(receipt.Line{Text: store.Name, Align: receipt.Centre, Bold: true, Tall: 2})
 	for _, line := range []string{store.Street, store.Town} {
 		if line != "" {
-			s.add(escpos.Line{Text: line, Align: escpos.Centre})
+			s.add(receipt.Line{Text: line, Align: receipt.Centre})
 		}
 	}
-	s.add(escpos.Feed{Lines: 1})
+	s.add(receipt.Feed{Lines: 1})
 	return s
 }
 
-func (s *sheet) end() escpos.Document {
-	s.add(escpos.Cut{})
-	return escpos.Document{Width: Width, Blocks: s.blocks}
+func (s *sheet) end() receipt.Document {
+	s.add(receipt.Cut{})
+	return receipt.Document{Width: Width, Blocks: s.blocks}
 }
 
 // dateTime writes a moment in full: paper is read later.

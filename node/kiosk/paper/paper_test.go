@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/node/kiosk/paper"
 	"holdfast.dev/stock/words"
 )
@@ -61,10 +61,10 @@ func TestPapersLookAsTheyDid(t *testing.T) {
 		{"collect-nl", handover(words.NL), paper.Original}, {"collect-da", handover(words.DA), paper.Duplicate},
 	} {
 		d := c.p.Document(c.mark)
-		if _, err := escpos.Encode(d); err != nil {
+		if _, err := receipt.Job(d); err != nil {
 			t.Errorf("%s cannot be printed: %v", c.name, err)
 		}
-		golden(t, c.name, escpos.Text(d))
+		golden(t, c.name, receipt.Text(d))
 	}
 }
 
@@ -88,7 +88,7 @@ func golden(t *testing.T, name, got string) {
 func TestNoLineIsWiderThanThePaper(t *testing.T) {
 	for _, lang := range words.Langs() {
 		for _, p := range []paper.Paper{sale(lang), slip(lang), handover(lang)} {
-			for line := range strings.Lines(escpos.Text(p.Document(paper.Duplicate))) {
+			for line := range strings.Lines(receipt.Text(p.Document(paper.Duplicate))) {
 				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > paper.Width {
 					t.Errorf("%s: %d columns: %q", lang, n, line)
 				}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/token"
 	"holdfast.dev/stock/words"
@@ -41,15 +41,15 @@ type PickSlip struct {
 func (p PickSlip) Title() string { return token.GroupCode(p.Code) }
 
 // Document lays the slip out, in the order of a walk through the store.
-func (p PickSlip) Document(m Mark) escpos.Document {
+func (p PickSlip) Document(m Mark) receipt.Document {
 	d := begin(p.Lang, p.Store, m)
-	d.add(escpos.Line{Text: d.text("pick.title"), Align: escpos.Centre, Bold: true})
-	d.add(escpos.Line{Text: token.GroupCode(p.Code), Align: escpos.Centre, Bold: true, Wide: 3, Tall: 3})
+	d.add(receipt.Line{Text: d.text("pick.title"), Align: receipt.Centre, Bold: true})
+	d.add(receipt.Line{Text: token.GroupCode(p.Code), Align: receipt.Centre, Bold: true, Wide: 3, Tall: 3})
 	if p.Contact != "" {
-		d.add(escpos.Line{Text: d.text("pick.for", "name", p.Contact), Align: escpos.Centre})
+		d.add(receipt.Line{Text: d.text("pick.for", "name", p.Contact), Align: receipt.Centre})
 	}
-	d.add(escpos.Line{Text: d.text("pick.until", "time", d.dateTime(p.Store.at(p.Until))), Align: escpos.Centre})
-	d.add(escpos.Rule{})
+	d.add(receipt.Line{Text: d.text("pick.until", "time", d.dateTime(p.Store.at(p.Until))), Align: receipt.Centre})
+	d.add(receipt.Rule{})
 	lines := slices.Clone(p.Lines)
 	slices.SortStableFunc(lines, func(a, b PickLine) int {
 		if (a.Aisle == "") != (b.Aisle == "") { // what nobody can place comes last
@@ -65,15 +65,15 @@ func (p PickSlip) Document(m Mark) escpos.Document {
 			if where == "" {
 				where = d.text("pick.nowhere")
 			}
-			d.add(escpos.Line{Text: where, Bold: true})
+			d.add(receipt.Line{Text: where, Bold: true})
 		}
-		d.add(escpos.Row{Cells: []escpos.Cell{{Text: "[ ]", Width: escpos.Fit},
-			{Text: l.quantity(p.Lang), Width: 9, Align: escpos.Right}, {Text: l.Name}}})
+		d.add(receipt.Row{Cells: []receipt.Cell{{Text: "[ ]", Width: receipt.Fit},
+			{Text: l.quantity(p.Lang), Width: 9, Align: receipt.Right}, {Text: l.Name}}})
 		if l.GTIN != "" {
-			d.add(escpos.Line{Text: l.GTIN, Align: escpos.Right})
+			d.add(receipt.Line{Text: l.GTIN, Align: receipt.Right})
 		}
 	}
-	d.add(escpos.Rule{}, escpos.QR{Content: p.Code}, escpos.Line{Text: d.text("pick.scan"), Align: escpos.Centre})
+	d.add(receipt.Rule{}, receipt.QR{Content: p.Code}, receipt.Line{Text: d.text("pick.scan"), Align: receipt.Centre})
 	return d.end()
 }
 
@@ -93,29 +93,29 @@ type Handover struct {
 func (h Handover) Title() string { return token.GroupCode(h.Code) }
 
 // Document lays the receipt out.
-func (h Handover) Document(m Mark) escpos.Document {
+func (h Handover) Document(m Mark) receipt.Document {
 	d := begin(h.Lang, h.Store, m)
-	d.add(escpos.Line{Text: d.text("collect.title"), Align: escpos.Centre, Bold: true})
-	d.add(escpos.Pair(d.text("collect.order", "code", token.GroupCode(h.Code)), d.dateTime(h.Store.at(h.At))))
+	d.add(receipt.Line{Text: d.text("collect.title"), Align: receipt.Centre, Bold: true})
+	d.add(receipt.Pair(d.text("collect.order", "code", token.GroupCode(h.Code)), d.dateTime(h.Store.at(h.At))))
 	if h.Contact != "" {
-		d.add(escpos.Line{Text: d.text("collect.for", "name", h.Contact)})
+		d.add(receipt.Line{Text: d.text("collect.for", "name", h.Contact)})
 	}
-	d.add(escpos.Rule{})
+	d.add(receipt.Rule{})
 	d.list(h.Lines)
 	if len(h.Missing) > 0 {
-		d.add(escpos.Feed{Lines: 1}, escpos.Line{Text: d.text("collect.missing"), Bold: true})
+		d.add(receipt.Feed{Lines: 1}, receipt.Line{Text: d.text("collect.missing"), Bold: true})
 		d.list(h.Missing)
 	}
-	d.add(escpos.Rule{})
+	d.add(receipt.Rule{})
 	if h.Number != "" {
-		d.add(escpos.QR{Content: h.Number}, escpos.Line{Text: h.Number, Align: escpos.Centre})
+		d.add(receipt.QR{Content: h.Number}, receipt.Line{Text: h.Number, Align: receipt.Centre})
 	}
-	d.add(escpos.Feed{Lines: 1}, escpos.Line{Text: d.text("thanks"), Align: escpos.Centre})
+	d.add(receipt.Feed{Lines: 1}, receipt.Line{Text: d.text("thanks"), Align: receipt.Centre})
 	return d.end()
 }
 
 func (s *sheet) list(lines []PickLine) {
 	for _, l := range lines {
-		s.add(escpos.Row{Cells: []escpos.Cell{{Text: l.quantity(s.lang), Width: 9, Align: escpos.Right}, {Text: l.Name}}})
+		s.add(receipt.Row{Cells: []receipt.Cell{{Text: l.quantity(s.lang), Width: 9, Align: receipt.Right}, {Text: l.Name}}})
 	}
 }

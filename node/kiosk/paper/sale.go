@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/words"
 )
@@ -43,39 +43,39 @@ func (s Sale) Total() (minor int64) {
 }
 
 // Document lays the receipt out.
-func (s Sale) Document(m Mark) escpos.Document {
+func (s Sale) Document(m Mark) receipt.Document {
 	d := begin(s.Lang, s.Store, m)
-	d.add(escpos.Pair(d.text("number", "number", s.Number), d.dateTime(s.Store.at(s.At))))
+	d.add(receipt.Pair(d.text("number", "number", s.Number), d.dateTime(s.Store.at(s.At))))
 	if s.Staff != "" {
-		d.add(escpos.Line{Text: d.text("served", "name", s.Staff)})
+		d.add(receipt.Line{Text: d.text("served", "name", s.Staff)})
 	}
-	d.add(escpos.Rule{})
+	d.add(receipt.Rule{})
 	for _, l := range s.Lines {
 		d.add(s.line(d, l)...)
 	}
-	d.add(escpos.Rule{})
-	d.add(escpos.Line{Text: d.text("total") + "  " + words.Money(s.Lang, s.Total(), s.Currency),
-		Align: escpos.Right, Bold: true, Tall: 2})
-	d.add(escpos.Feed{Lines: 1})
+	d.add(receipt.Rule{})
+	d.add(receipt.Line{Text: d.text("total") + "  " + words.Money(s.Lang, s.Total(), s.Currency),
+		Align: receipt.Right, Bold: true, Tall: 2})
+	d.add(receipt.Feed{Lines: 1})
 	d.add(s.vat(d)...)
-	d.add(escpos.Feed{Lines: 1}, escpos.QR{Content: s.Number},
-		escpos.Line{Text: s.Number, Align: escpos.Centre},
-		escpos.Feed{Lines: 1}, escpos.Line{Text: d.text("thanks"), Align: escpos.Centre})
+	d.add(receipt.Feed{Lines: 1}, receipt.QR{Content: s.Number},
+		receipt.Line{Text: s.Number, Align: receipt.Centre},
+		receipt.Feed{Lines: 1}, receipt.Line{Text: d.text("thanks"), Align: receipt.Centre})
 	return d.end()
 }
 
 // line writes a line, and below it how its amount came about.
-func (s Sale) line(d *sheet, l SaleLine) []escpos.Block {
-	blocks := []escpos.Block{escpos.Pair(l.Name, s.amount(l.TotalMinor))}
+func (s Sale) line(d *sheet, l SaleLine) []receipt.Block {
+	blocks := []receipt.Block{receipt.Pair(l.Name, s.amount(l.TotalMinor))}
 	price := words.Money(s.Lang, l.PriceMinor, s.Currency)
 	quantity := words.Quantity(s.Lang, l.Units, l.Unit)
 	switch {
 	case l.Unit == "g":
-		blocks = append(blocks, escpos.Line{Text: "  " + quantity + " x " + price + "/kg"})
+		blocks = append(blocks, receipt.Line{Text: "  " + quantity + " x " + price + "/kg"})
 	case l.Unit == "ml":
-		blocks = append(blocks, escpos.Line{Text: "  " + quantity + " x " + price + "/l"})
+		blocks = append(blocks, receipt.Line{Text: "  " + quantity + " x " + price + "/l"})
 	case l.Units != 1:
-		blocks = append(blocks, escpos.Line{Text: "  " + quantity + " x " + price})
+		blocks = append(blocks, receipt.Line{Text: "  " + quantity + " x " + price})
 	}
 	return blocks
 }
@@ -83,7 +83,7 @@ func (s Sale) line(d *sheet, l SaleLine) []escpos.Block {
 func (s Sale) amount(minor int64) string { return words.Money(s.Lang, minor, s.Currency) }
 
 // vat sums the tax that is in the prices, by rate.
-func (s Sale) vat(d *sheet) []escpos.Block {
+func (s Sale) vat(d *sheet) []receipt.Block {
 	gross := make(map[uint32]int64)
 	for _, l := range s.Lines {
 		gross[l.VATPermille] += l.TotalMinor
@@ -94,11 +94,11 @@ func (s Sale) vat(d *sheet) []escpos.Block {
 	}
 	slices.SortFunc(rates, func(a, b uint32) int { return cmp.Compare(b, a) })
 	const money = 12
-	row := func(a, b, c, e string) escpos.Row {
-		return escpos.Row{Cells: []escpos.Cell{{Text: a}, {Text: b, Width: money, Align: escpos.Right},
-			{Text: c, Width: money, Align: escpos.Right}, {Text: e, Width: money, Align: escpos.Right}}}
+	row := func(a, b, c, e string) receipt.Row {
+		return receipt.Row{Cells: []receipt.Cell{{Text: a}, {Text: b, Width: money, Align: receipt.Right},
+			{Text: c, Width: money, Align: receipt.Right}, {Text: e, Width: money, Align: receipt.Right}}}
 	}
-	blocks := []escpos.Block{row(d.text("vat.rate"), d.text("vat.net"), d.text("vat.tax"), d.text("vat.gross"))}
+	blocks := []receipt.Block{row(d.text("vat.rate"), d.text("vat.net"), d.text("vat.tax"), d.text("vat.gross"))}
 	for _, r := range rates {
 		tax := TaxIn(gross[r], r)
 		blocks = append(blocks, row(Rate(s.Lang, r), s.amount(gross[r]-tax), s.amount(tax), s.amount(gross[r])))

@@ -1,4 +1,4 @@
-package escpos
+package receipt
 
 import "strings"
 

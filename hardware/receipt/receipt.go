@@ -1,5 +1,6 @@
-// Package escpos prints receipts on ESC/POS printers and says how much of that is certain.
-package escpos
+// Package receipt describes receipts as data and lays them out for a printer's
+// paper and character set, the same for every driver.
+package receipt
 
 // Align says where a text stands in its line or column.
 type Align uint8
@@ -14,22 +15,25 @@ const (
 // Document is a receipt as data. Text in it is data too: it can never become
 // a command, and what the printer's character set lacks is spelled out.
 type Document struct {
-	Width  int // columns: 32, 42 or 48
+	Width  int // columns: 32, 42 or 48, or fewer on narrower paper; 0: as the paper
 	Blocks []Block
 }
 
-// Block is one part of a receipt: Line, Row, Rule, QR, Barcode, Feed or Cut.
+// Block is one part of a receipt: Line, Row, Rule, QR, Barcode, Image, Feed,
+// Cut or Kick.
 type Block interface {
-	write(w *writer) error
+	compose(c *composer) error
 }
 
 // Line is a text that continues on the next line when it is too long.
 type Line struct {
-	Text  string
-	Align Align
-	Bold  bool
-	Wide  int // how many times wider than normal, 1 to 8; 0 means 1
-	Tall  int // how many times taller than normal, 1 to 8; 0 means 1
+	Text      string
+	Align     Align
+	Bold      bool
+	Underline bool
+	Inverse   bool // white on black
+	Wide      int  // how many times wider than normal, 1 to 8; 0 means 1
+	Tall      int  // how many times taller than normal, 1 to 8; 0 means 1
 }
 
 // Fit as a Cell's width makes its column as wide as its text.
@@ -55,7 +59,7 @@ type Rule struct{}
 // QR is a QR code of printable text, centred, drawn by the printer itself.
 type QR struct {
 	Content string
-	Module  int // dots per module, 1 to 16; 0 chooses
+	Module  int // dots per module, 1 to 8; 0 chooses
 }
 
 // Kind is a family of linear barcodes.
@@ -65,6 +69,10 @@ type Kind uint8
 const (
 	EAN13   Kind = 1 + iota // 13 digits with a right check digit
 	Code128                 // printable ASCII
+	EAN8                    // 8 digits with a right check digit
+	UPCA                    // 12 digits with a right check digit
+	Code39                  // digits, capitals and " $%+-./"
+	ITF                     // digits, an even number of them
 )
 
 // Barcode is a linear symbol, centred, with its content below in plain text.
@@ -81,6 +89,11 @@ type Feed struct {
 
 // Cut ends the receipt: it feeds the last line past the knife and cuts.
 type Cut struct{}
+
+// Kick opens a cash drawer. A copy must not have one.
+type Kick struct {
+	Drawer int // 1 or 2: which of the two that one cable can drive
+}
 
 // Pair is a row with one text on the left and one on the right, such as an amount.
 func Pair(left, right string) Row {

@@ -1,98 +1,113 @@
-package escpos
+package receipt
 
 import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 )
 
-// unprintable stands for a character that has no spelling in the code page.
+// unprintable stands for a character that has no spelling in the charset.
 const unprintable = "?"
 
-// printable spells text with characters of code page 1252 alone. Letters lose
-// accents that the page lacks, other scripts are transliterated, and what is
-// left shows as a question mark. Only marks without ink are dropped, such as
-// text direction, because they could reorder a price.
-func printable(text string) string {
+// spell writes text with characters of the charset alone. Letters lose accents
+// that it lacks, other scripts are transliterated, and what is left shows as a
+// question mark. Only marks without ink are dropped, such as text direction,
+// because they could reorder a price.
+func (c Charset) spell(text string) string {
+	if plain(text) {
+		return text
+	}
 	var b strings.Builder
 	for _, r := range norm.NFC.String(strings.ToValidUTF8(text, unprintable)) {
-		b.WriteString(spelled(r))
+		c.spellRune(&b, r)
 	}
 	return b.String()
 }
 
-func spelled(r rune) string {
+// plain tells whether every byte is ASCII with ink, or a blank.
+func plain(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+func (c Charset) spellRune(b *strings.Builder, r rune) {
 	switch {
 	case r >= ' ' && r < 0x7f:
-		return string(r)
+		b.WriteByte(byte(r))
 	case unicode.IsSpace(r) || unicode.Is(unicode.Zs, r):
-		return " "
+		b.WriteByte(' ')
 	case unicode.IsControl(r):
-		return unprintable
+		b.WriteString(unprintable)
 	case unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r):
-		return ""
+	case c.has(r):
+		b.WriteRune(r)
+	default:
+		c.transliterate(b, r)
 	}
-	if onPage(r) {
-		return string(r)
-	}
+}
+
+// transliterate writes a character that the charset lacks.
+func (c Charset) transliterate(b *strings.Builder, r rune) {
 	if s, ok := spellings[r]; ok {
-		return s
+		b.WriteString(c.known(s))
+		return
 	}
-	return decomposed(r)
-}
-
-func onPage(r rune) bool {
-	b, ok := charmap.Windows1252.EncodeRune(r)
-	return ok && b >= ' ' && b != 0x7f
-}
-
-// decomposed keeps what the page has of a composed character.
-func decomposed(r rune) string {
 	parts := norm.NFKD.String(string(r))
 	if parts == string(r) {
-		if unicode.Is(unicode.Mn, r) {
-			return ""
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteString(unprintable)
 		}
-		return unprintable
+		return
+	}
+	for _, part := range parts {
+		switch s, ok := spellings[part]; {
+		case unicode.Is(unicode.Mn, part):
+		case c.has(part):
+			b.WriteRune(part)
+		case ok:
+			b.WriteString(c.known(s))
+		default:
+			b.WriteString(unprintable)
+		}
+	}
+}
+
+// known spells what the charset lacks of a spelling as well.
+func (c Charset) known(spelling string) string {
+	if plain(spelling) {
+		return spelling
 	}
 	var b strings.Builder
-	for _, part := range parts {
-		switch {
-		case unicode.Is(unicode.Mn, part):
-		case onPage(part):
-			b.WriteRune(part)
-		default:
-			if s, ok := spellings[part]; ok {
-				b.WriteString(s)
-			} else {
-				b.WriteString(unprintable)
-			}
+	for _, r := range spelling {
+		if c.has(r) {
+			b.WriteRune(r)
+		} else if s := spellings[r]; s != "" && plain(s) {
+			b.WriteString(s)
+		} else {
+			b.WriteString(unprintable)
 		}
 	}
 	return b.String()
 }
 
-// paged gives the bytes of a printable text in code page 1252.
-func paged(text string) []byte {
-	page := make([]byte, 0, len(text))
-	for _, r := range text {
-		b, ok := charmap.Windows1252.EncodeRune(r)
-		if !ok || b < ' ' || b == 0x7f {
-			b = unprintable[0]
-		}
-		page = append(page, b)
-	}
-	return page
-}
-
-// spellings are for letters that have no decomposition: Latin, then Greek in
-// the manner of ISO 843, then Cyrillic as English passports write it.
+// spellings are for letters that have no decomposition, and for what western
+// texts need on a page without it: Latin and signs, then Greek in the manner of
+// ISO 843, then Cyrillic as English passports write it.
 var spellings = map[rune]string{
 	'Đ': "D", 'đ': "d", 'Ħ': "H", 'ħ': "h", 'ı': "i", 'ĸ': "k", 'Ł': "L", 'ł': "l", 'Ŋ': "Ng",
 	'ŋ': "ng", 'Ŧ': "T", 'ŧ': "t", 'ẞ': "SS", 'ə': "e", 'Ə': "E", 'ſ': "s",
 	'‐': "-", '‑': "-", '‒': "-", '―': "-", '−': "-", '⁄': "/", '∕': "/", '′': "'", '″': "\"",
+	'€': "EUR", '£': "GBP", '¥': "JPY", '¢': "c", 'ƒ': "f", '©': "(c)", '®': "(R)", '™': "(TM)",
+	'æ': "ae", 'Æ': "AE", 'ø': "oe", 'Ø': "OE", 'å': "aa", 'Å': "AA", 'œ': "oe", 'Œ': "OE", 'ß': "ss",
+	'ð': "d", 'Ð': "D", 'þ': "th", 'Þ': "Th", '×': "x", '÷': ":", '±': "+-", '·': "-", '•': "*",
+	'“': "\"", '”': "\"", '„': "\"", '‘': "'", '’': "'", '‚': "'", '«': "\"", '»': "\"", '‹': "'", '›': "'",
+	'–': "-", '—': "-", '…': "...", '¡': "!", '¿': "?", '°': "o", '´': "'", '¨': "\"", '¸': ",", '§': "S",
+	'¶': "P", '¦': "|", '¬': "-", '†': "+", '‡': "+", '‰': "o/oo", '¤': "*", '¯': "-", 'ª': "a", 'º': "o",
 	'‛': "'", '‟': "\"", '→': "->", '←': "<-", '≤': "<=", '≥': ">=", '≈': "~", '≠': "!=", '√': "v",
 	'✓': "v", '✔': "v", '✗': "x", '✘': "x", '★': "*", '☆': "*", '●': "•", '○': "o", '■': "•",
 	'₤': "£", '₺': "TRY", '₽': "RUB", '₴': "UAH", '₹': "INR", '฿': "THB", '₩': "KRW", '₪': "ILS",
