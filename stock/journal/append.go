@@ -27,6 +27,9 @@ type Outcome struct {
 // ctx ends before the proposal was taken, nothing is recorded and the error is
 // that of ctx; if it ends later, the error is both that and ErrUnknown.
 func (j *Journal) Append(ctx context.Context, p Proposal) (Outcome, error) {
+	if j.replicated {
+		return Outcome{}, errReplicated
+	}
 	r := j.queue.newRequest()
 	r.uid, r.decide = p.UID, p.Decide
 	return j.submit(ctx, r)
@@ -55,6 +58,9 @@ func (j *Journal) AppendAll(ctx context.Context, ps []Proposal) ([]Outcome, []er
 		return outcomes, errs
 	}
 	err := ctx.Err()
+	if j.replicated {
+		err = errReplicated
+	}
 	if err == nil {
 		err = j.queue.put(rs...)
 	}

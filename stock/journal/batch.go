@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"holdfast.dev/stock"
 )
@@ -49,7 +50,11 @@ func (j *Journal) serve(batch []*request) {
 		refuseAll(batch, cause)
 		return
 	}
-	if err := j.writer.begin.run(); err != nil {
+	restore, err := j.commitFully(batch)
+	if err == nil {
+		err = j.writer.begin.run()
+	}
+	if err != nil {
 		j.giveUp(batch, fmt.Errorf("begin: %w", err))
 		return
 	}
@@ -62,10 +67,29 @@ func (j *Journal) serve(batch []*request) {
 		j.giveUp(batch, fmt.Errorf("commit: %w", err))
 		return
 	}
+	if err := restore(); err != nil {
+		j.giveUp(batch, fmt.Errorf("commit: %w", err))
+		return
+	}
+	for _, r := range batch {
+		if r.committed != nil {
+			r.committed()
+		}
+	}
 	if head != *j.head.Load() {
 		j.head.Store(&head)
 		j.watch.moved(head.Seq)
 	}
+}
+
+// commitFully makes the next commit durable if one of the batch must be, and
+// with it all commits before. It returns how to go on as before.
+func (j *Journal) commitFully(batch []*request) (restore func() error, err error) {
+	if !slices.ContainsFunc(batch, func(r *request) bool { return r.full }) {
+		return func() error { return nil }, nil
+	}
+	restore = func() error { return j.writer.script("PRAGMA synchronous = " + j.sync) }
+	return restore, j.writer.script("PRAGMA synchronous = FULL")
 }
 
 // giveUp stops the journal. Whether the batch was kept is not known.
@@ -94,6 +118,9 @@ func (j *Journal) runAll(batch []*request) (Position, error) {
 			head, err = j.propose(tx, r, head)
 		case r.local != nil:
 			err = r.runLocal(tx)
+		case r.replay != nil:
+			tx.mode = writing
+			head, err = r.replay(tx, head)
 		case r.splice != nil:
 			head, err = r.runSplice(tx, head)
 		default:

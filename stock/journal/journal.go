@@ -17,6 +17,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,7 @@ type Options struct {
 	QueueLimit int    // proposals that may wait before callers are refused as busy; default 4096
 	MaxBatch   int    // proposals that share a commit at most; default 256
 	Image      []byte // what a journal in memory begins with, see Journal.Image
+	Replicated bool   // records come from a log that is kept elsewhere, see ApplyLog
 }
 
 const (
@@ -83,6 +85,11 @@ type Journal struct {
 	watch   watch
 	wal     walKeeper
 
+	sync       string // as in Options
+	replicated bool
+	applied    atomic.Pointer[Applied] // of a replicated journal
+	tables     atomic.Int64            // version of the machine's tables
+
 	fault     chan struct{}
 	faultErr  atomic.Pointer[error]
 	faultOnce sync.Once
@@ -99,7 +106,8 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	if o.Machine == nil {
 		return nil, errors.New("open journal: no machine")
 	}
-	j := &Journal{machine: o.Machine, log: o.Logger, path: o.Path, fault: make(chan struct{})}
+	j := &Journal{machine: o.Machine, log: o.Logger, path: o.Path, fault: make(chan struct{}),
+		replicated: o.Replicated, sync: cmp.Or(o.Sync, "FULL")}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
@@ -124,7 +132,8 @@ func (j *Journal) open(ctx context.Context, o Options) error {
 			return err
 		}
 		j.unlock = unlock
-		if err := errors.Join(removeScratch(j.path), createPrivate(j.path)); err != nil {
+		if err := errors.Join(removeScratch(j.path), finishReplace(j.path),
+			createPrivate(j.path)); err != nil {
 			return err
 		}
 	}
@@ -133,9 +142,14 @@ func (j *Journal) open(ctx context.Context, o Options) error {
 		return err
 	}
 	j.writer = w
-	if err := migrate(w, j.machine.Migrations()); err != nil {
+	migrations, err := j.migrations(w)
+	if err != nil {
 		return err
 	}
+	if err := migrate(w, migrations); err != nil {
+		return err
+	}
+	j.tables.Store(int64(len(migrations)))
 	head, err := readHead(w)
 	if err != nil {
 		return err

@@ -24,13 +24,17 @@ type queue struct {
 }
 
 // request is one function that waits for the writer. Exactly one of decide,
-// local, view and splice is set.
+// local, view, splice and replay is set.
 type request struct {
 	uid    [16]byte
 	decide func(tx *Tx, seq uint64) ([]byte, error)
 	local  func(tx *Tx) error
 	view   func(tx *Tx) error
 	splice func(tx *Tx, head Position) (Position, error)
+	replay func(tx *Tx, head Position) (Position, error) // its error is a fault
+
+	full      bool   // the commit must be durable whatever the journal's mode is
+	committed func() // is called after the commit
 
 	out  Outcome
 	err  error

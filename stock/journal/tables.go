@@ -17,7 +17,8 @@ const (
 	localPrefix  = "local_"
 	selectTables = `SELECT name FROM sqlite_schema
 		WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
-		AND name NOT IN ('journal', 'journal_migration', 'journal_origin') ORDER BY name`
+		AND name NOT IN ('journal', 'journal_migration', 'journal_origin', 'journal_applied')
+		ORDER BY name`
 	selectKey = `SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk`
 )
 

@@ -80,7 +80,7 @@ func (j *Journal) openScratch(ctx context.Context) (*conn, func() error, error) 
 		err = c.prepareBounds("BEGIN")
 	}
 	if err == nil {
-		err = migrate(c, j.machine.Migrations())
+		err = migrate(c, j.machine.Migrations()[:j.Tables()])
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, c.close(), remove())
