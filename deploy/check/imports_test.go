@@ -30,6 +30,12 @@ var mayImport = map[string][]string{
 
 	"hardware":     {},
 	"hardware/...": {"hardware"},
+	// These ask one question at a time, and share how.
+	"hardware/zpl":       {"hardware", "hardware/exchange"},
+	"hardware/display":   {"hardware", "hardware/exchange"},
+	"hardware/locker":    {"hardware", "hardware/exchange"},
+	"hardware/scale":     {"hardware", "hardware/exchange"},
+	"hardware/blueprint": {"hardware", "hardware/exchange"},
 	// A receipt is one thing, and so is the conversation with what prints it.
 	"hardware/receipt/...": {"hardware", "hardware/receipt"},
 	"hardware/escpos":      {"hardware", "hardware/receipt/..."},
@@ -63,9 +69,13 @@ var mayImport = map[string][]string{
 	"firmware-sim/scanner": {},
 	"firmware-sim/printer": {},
 	"firmware-sim/drawer":  {},
-	"firmware-sim/display": {},
-	"firmware-sim/locker":  {},
-	"firmware-sim/scale":   {},
+	// Cables and ink of simulated devices; nothing of a protocol.
+	"firmware-sim/wire":         {},
+	"firmware-sim/paint":        {},
+	"firmware-sim/display":      {"firmware-sim/wire", "firmware-sim/paint"},
+	"firmware-sim/labelprinter": {"firmware-sim/wire", "firmware-sim/paint"},
+	"firmware-sim/locker":       {"firmware-sim/wire"},
+	"firmware-sim/scale":        {"firmware-sim/wire"},
 	// The simulator of the whole system runs the product's own rules.
 	"firmware-sim/fleet": {"stock/...", "proto/...", "node/shopfloor/...", "cloud/headoffice/...",
 		"node/uplink", "cloud/uplink"},
