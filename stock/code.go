@@ -53,6 +53,7 @@ const (
 	NotTrusted                         // the caller's certificate does not allow this
 	ClockNotTrusted                    // the clock cannot be trusted for this
 	PrinterDown                        // Args: state
+	Frozen                             // head office has to admit the store's node first
 )
 
 var codeNames = map[Code]string{
@@ -70,6 +71,7 @@ var codeNames = map[Code]string{
 	TooOld: "TOO_OLD", Busy: "BUSY", Offline: "OFFLINE", RateLimited: "RATE_LIMITED",
 	TooMany: "TOO_MANY", DocumentUsed: "DOCUMENT_USED", FeatureRefused: "FEATURE_REFUSED",
 	NotTrusted: "NOT_TRUSTED", ClockNotTrusted: "CLOCK_NOT_TRUSTED", PrinterDown: "PRINTER_DOWN",
+	Frozen: "FROZEN",
 }
 
 // String gives the stable name, for example "SHORT".
@@ -83,7 +85,7 @@ func (c Code) String() string {
 // Codes lists every code in order, for tables that must be complete.
 func Codes() []Code {
 	all := make([]Code, 0, len(codeNames))
-	for c := BadRequest; c <= PrinterDown; c++ {
+	for c := BadRequest; c <= Frozen; c++ {
 		all = append(all, c)
 	}
 	return all

@@ -32,17 +32,18 @@ func (d *desk) applyBatch(b *recordv1.ApplyBatch) (*recordv1.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := newMirror(d, s)
-	if err := m.take(records); contradiction(err) {
-		m.drop(s.applied.Seq + uint64(len(fresh)))
-	} else if err != nil {
-		return nil, err
-	}
+	first := s.applied.Seq + 1
 	if err := d.archive(s, fresh); err != nil {
 		return nil, err
 	}
-	if err := m.save(); err != nil {
+	m := newMirror(d, s)
+	if err := m.bookAll(first, records); err != nil {
 		return nil, err
+	}
+	if m.reissue {
+		if err := d.reissue(s); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.stamp(s); err != nil {
 		return nil, err

@@ -23,8 +23,12 @@ func describe(r *recordv1.Result) string {
 		return fmt.Sprintf("held %s until %d", nameOf(v.Hold.GetHold()), v.Hold.GetDeadline())
 	case *recordv1.Result_Session:
 		s := v.Session
-		return fmt.Sprintf("session %d epoch %s mode %d records from %d directives from %d",
+		text := fmt.Sprintf("session %d epoch %s mode %d records from %d directives from %d",
 			s.GetSession(), epochText(s.GetEpoch()), s.GetMode(), s.GetResumeFrom(), s.GetDirectivesFrom())
+		if s.GetSalvageFrom() > 0 {
+			text += fmt.Sprintf(" salvage from %d", s.GetSalvageFrom())
+		}
+		return text
 	case *recordv1.Result_Batch:
 		b := v.Batch
 		return fmt.Sprintf("applied %d skipped %d resume %d touched %v",

@@ -27,7 +27,8 @@ const (
   WHERE store=? AND secret_hash=?`
 	insertNode = `INSERT INTO node (store, epoch_timeline, epoch_counter, node, hardware, at)
   VALUES (?,?,?,?,?,?)`
-	countNode = `SELECT count(*) FROM node WHERE store = ? AND node = ?`
+	formerNode = `SELECT count(*), ifnull(max(revoked), 0) FROM node WHERE store = ? AND node = ?`
+	revokeNode = `UPDATE node SET revoked = 1 WHERE store = ? AND node = ?`
 )
 
 // issueJoin lets one node join one store, once, until the time is over.
@@ -144,11 +145,15 @@ func (s *store) endSession(now int64) {
 	}
 }
 
-// fence ends the store's epoch without a new node.
+// fence ends the store's epoch without a new node. The box is not trusted any
+// more, not even with what it knows.
 func (d *desk) fence(f *recordv1.Fence) (*recordv1.Result, error) {
 	s, err := d.store(f.GetStore())
 	if err != nil {
 		return nil, err
+	}
+	if _, err := d.tx.Exec(revokeNode, s.id, blob(s.node)); err != nil {
+		return nil, fmt.Errorf("revoke node of store %d: %w", s.id, err)
 	}
 	d.newEpoch(s)
 	return counted(1), d.save(s)

@@ -32,7 +32,7 @@ var forget = []old{
   WHERE expires_at < ?1 ORDER BY store, secret_hash LIMIT ?2`},
 	{[]string{"directive"}, "(store, timeline, directive)",
 		`SELECT d.store, d.timeline, d.directive FROM directive d JOIN store s ON s.store = d.store
-  WHERE d.at < ?1 AND d.timeline = s.timeline AND d.directive < s.acked
+  WHERE d.at < ?1 AND (d.timeline < s.timeline OR d.directive < s.acked)
   ORDER BY d.at, d.store, d.timeline, d.directive LIMIT ?2`},
 	{[]string{"archive"}, "(store, seq)", `SELECT a.store, a.seq FROM batch b
   JOIN store s ON s.store = b.store
@@ -41,7 +41,7 @@ var forget = []old{
 	{[]string{"batch"}, "(store, seq)", `SELECT b.store, b.seq FROM batch b WHERE b.at < ?1
   AND NOT EXISTS (SELECT 1 FROM archive a WHERE a.store = b.store AND a.seq <= b.seq)
   ORDER BY b.store, b.seq LIMIT ?2`},
-	{[]string{"anomaly"}, "(store, seq, number)", `SELECT store, seq, number FROM anomaly
+	{[]string{"anomaly_case", "anomaly"}, "(store, seq, number)", `SELECT store, seq, number FROM anomaly
   WHERE at < ?1 ORDER BY at, store, seq, number LIMIT ?2`},
 }
 

@@ -108,7 +108,8 @@ func (c *checker) quotas(s *store) error {
 		if err != nil {
 			return err
 		}
-		c.taken.check(p.Assigned-a.Rights.Assigned == untaken[q.sku] || s.quarantined,
+		c.taken.check(p.Assigned-a.Rights.Assigned == untaken[q.sku] || s.quarantined ||
+			a.Rights.Timeline != s.timeline,
 			"store %d sku %d: promised %d, taken %d, on their way %d",
 			s.id, q.sku, p.Assigned, a.Rights.Assigned, untaken[q.sku])
 	}
@@ -160,6 +161,10 @@ func (c *checker) held(s *store) (map[stock.SKU]stock.Units, error) {
 // record, online is the pool, what is held, and what is on its way.
 func (c *checker) accounts(s *store) error {
 	d := &desk{tx: c.tx}
+	legacy, err := c.legacy(s)
+	if err != nil {
+		return err
+	}
 	for after := stock.SKU(0); ; {
 		page, err := books.Accounts(c.tx, s.id, after, pageSize)
 		if err != nil || len(page) == 0 {
@@ -172,20 +177,37 @@ func (c *checker) accounts(s *store) error {
 				return err
 			}
 			if !s.quarantined {
-				c.covered(s, a, q)
+				c.covered(s, a, q, legacy)
 			}
 		}
 	}
 }
 
-func (c *checker) covered(s *store, a books.Account, q *quota) {
+// legacy sums what is left of the rights of older timelines.
+func (c *checker) legacy(s *store) (map[stock.SKU]stock.Units, error) {
+	rows, err := books.LegacyRows(c.tx, s.id, -1)
+	left := make(map[stock.SKU]stock.Units, len(rows))
+	for _, l := range rows {
+		left[l.SKU] += l.Rights.Online()
+	}
+	return left, err
+}
+
+func (c *checker) covered(s *store, a books.Account, q *quota, legacy map[stock.SKU]stock.Units) {
 	p, r, b := q.pool, a.Rights, a.Balances
+	older := legacy[a.SKU]
+	c.cover.check(b[ledger.Online] == r.Online()+older,
+		"store %d sku %d: online %d, by the store's counters %d and %d of older timelines",
+		s.id, a.SKU, b[ledger.Online], r.Online(), older)
 	c.pool.check(b[ledger.Online] >= 0 && b[ledger.Reserved] >= 0 && b[ledger.Picked] >= 0 &&
 		b[ledger.Staged] >= 0 && b.Sum() == 0, "store %d sku %d: accounts %v", s.id, a.SKU, b)
+	if r.Timeline != s.timeline {
+		return // the store has not begun the present timeline
+	}
 	moving := (r.Granted - p.Granted) + (p.Returned - r.Returned) + (p.Assigned - r.Assigned)
-	c.cover.check(b[ledger.Online] == p.Free()+p.Held+moving && b[ledger.Online] == r.Online(),
-		"store %d sku %d: online %d, free %d, held %d, moving %d, by the store's counters %d",
-		s.id, a.SKU, b[ledger.Online], p.Free(), p.Held, moving, r.Online())
+	c.cover.check(r.Online() == p.Free()+p.Held+moving,
+		"store %d sku %d: online %d, free %d, held %d, moving %d",
+		s.id, a.SKU, r.Online(), p.Free(), p.Held, moving)
 	c.cover.check(r.Granted >= p.Granted && p.Returned >= r.Returned && p.Assigned >= r.Assigned,
 		"store %d sku %d: counters ran ahead: cloud %+v, store %+v", s.id, a.SKU, p, r)
 }

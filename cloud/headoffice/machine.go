@@ -26,7 +26,9 @@ type Machine struct {
 }
 
 // Migrations returns the SQL of each version of the tables.
-func (m *Machine) Migrations() []string { return []string{books.Migration(), tables} }
+func (m *Machine) Migrations() []string {
+	return []string{books.Migration(), tables, books.RecoveryMigration(), recoveryTables}
+}
 
 // Apply changes the tables by one encoded Command and returns its encoded
 // Result, or a *stock.Refusal with nothing written. A command that cannot be
@@ -155,33 +157,45 @@ func (d *desk) manage(c *recordv1.Command) (*recordv1.Result, error) {
 	case *recordv1.Command_ExpireData:
 		return d.expireData()
 	}
-	if name, known := laterCommands(c); known {
-		return nil, stock.Refuse(stock.FeatureRefused, "%s is not served by this version", name).
-			With("what", name)
+	return d.recovery(c)
+}
+
+// recovery handles what brings a store or the cloud back after a loss.
+func (d *desk) recovery(c *recordv1.Command) (*recordv1.Result, error) {
+	switch v := c.GetBody().(type) {
+	case *recordv1.Command_BumpTimeline:
+		return d.bumpTimeline(v.BumpTimeline)
+	case *recordv1.Command_AdmitNode:
+		return d.admitNode(v.AdmitNode)
+	case *recordv1.Command_Reimport:
+		return d.reimport(v.Reimport)
+	case *recordv1.Command_SalvageUpload:
+		return d.salvageUpload(v.SalvageUpload)
+	case *recordv1.Command_VoidDirective:
+		return d.voidDirective(v.VoidDirective)
+	case *recordv1.Command_Abandon:
+		return d.abandon(v.Abandon)
+	case *recordv1.Command_HandleAnomaly:
+		return d.handleAnomaly(v.HandleAnomaly)
+	case *recordv1.Command_ClusterVersion:
+		return d.raiseVersion(v.ClusterVersion)
+	case *recordv1.Command_CheckHash:
+		return counted(0), nil // members compare what they have applied; nothing changes
 	}
 	return nil, fmt.Errorf("command %T is not known", c.GetBody())
 }
 
-// laterCommands names what is understood and refused.
-func laterCommands(c *recordv1.Command) (string, bool) {
-	switch c.GetBody().(type) {
-	case *recordv1.Command_Abandon:
-		return "abandon", true
-	case *recordv1.Command_BumpTimeline:
-		return "bump_timeline", true
-	case *recordv1.Command_Reimport:
-		return "reimport", true
-	case *recordv1.Command_CheckHash:
-		return "check_hash", true
-	case *recordv1.Command_ClusterVersion:
-		return "cluster_version", true
-	case *recordv1.Command_SalvageUpload:
-		return "salvage_upload", true
-	case *recordv1.Command_VoidDirective:
-		return "void_directive", true
+// raiseVersion lets commands of a newer version in, once every member
+// understands them. It never goes back.
+func (d *desk) raiseVersion(v *recordv1.ClusterVersion) (*recordv1.Result, error) {
+	if v.GetVersion() > Version {
+		return nil, stock.Refuse(stock.TooOld, "version %d, this program knows %d", v.GetVersion(), Version)
 	}
-	return "", false
+	n, err := d.tx.Exec(raiseVersion, v.GetVersion())
+	return counted(n), err
 }
+
+const raiseVersion = `UPDATE office SET cluster_version = ?1 WHERE id = 1 AND cluster_version < ?1`
 
 // id16 takes an id that its caller made. Zero is no id.
 func id16(b []byte, what string) ([16]byte, error) {

@@ -44,10 +44,16 @@ type mirror struct {
 	d        *desk
 	s        *store
 	book     *books.Book
-	quotas   map[stock.SKU]*quota
+	quotas   map[quotaKey]*quota
 	granted  []*quota // those that changed, in the order of first change
 	released []released
 	notes    []note
+	reissue  bool // the store has begun the present timeline
+}
+
+type quotaKey struct {
+	timeline stock.Timeline
+	sku      stock.SKU
 }
 
 // released says why the store gave a reservation up.
@@ -57,15 +63,14 @@ type released struct {
 }
 
 func newMirror(d *desk, s *store) *mirror {
-	return &mirror{d: d, s: s, book: books.Open(d.tx, s.id), quotas: make(map[stock.SKU]*quota)}
+	return &mirror{d: d, s: s, book: books.Open(d.tx, s.id), quotas: make(map[quotaKey]*quota)}
 }
 
 // take books records in order. nil stands for one that cannot be decoded.
-func (m *mirror) take(records []*recordv1.Record) error {
+func (m *mirror) take(first uint64, records []*recordv1.Record) error {
 	if err := m.book.Load(records); err != nil {
 		return err
 	}
-	first := m.s.applied.Seq + 1
 	for i, r := range records {
 		if r == nil {
 			m.note(first+uint64(i), stock.Unreadable.String(), "the record cannot be decoded")
@@ -87,8 +92,16 @@ func (m *mirror) see(r *recordv1.Record) error {
 	if m.s.quarantined {
 		return nil
 	}
+	if s := r.GetSalvage(); s != nil {
+		fact, err := books.Fact(s)
+		if err == nil && fact.GetRelease() != nil {
+			m.released = append(m.released, released{fact.GetRelease().GetReservation(), fact.GetRelease().GetReason()})
+		}
+	}
 	var err error
 	switch v := r.GetBody().(type) {
+	case *recordv1.Record_TimelineChange:
+		m.reissue = m.reissue || stock.Timeline(v.TimelineChange.GetTimeline()) == m.s.timeline
 	case *recordv1.Record_Grant:
 		err = m.grant(r.GetSeq(), v.Grant)
 	case *recordv1.Record_ApplyReturn:
@@ -113,14 +126,19 @@ func (m *mirror) see(r *recordv1.Record) error {
 }
 
 func (m *mirror) quota(sku stock.SKU) (*quota, error) {
-	if q, ok := m.quotas[sku]; ok {
-		return q, nil
-	}
-	q, err := m.d.quota(m.s, sku)
+	t, err := m.book.Timeline()
 	if err != nil {
 		return nil, err
 	}
-	m.quotas[sku] = q
+	key := quotaKey{t, sku}
+	if q, ok := m.quotas[key]; ok {
+		return q, nil
+	}
+	q, err := m.d.quotaIn(m.s, t, sku)
+	if err != nil {
+		return nil, err
+	}
+	m.quotas[key] = q
 	return q, nil
 }
 
@@ -154,6 +172,9 @@ func (m *mirror) returned(seq uint64, r *recordv1.ApplyReturn) error {
 	if err != nil {
 		return err
 	}
+	if q.timeline < m.s.timeline {
+		return nil // a cloud that was restored may have forgotten what it returned
+	}
 	if total := stock.Units(r.GetReturnedTotal()); total > q.pool.Returned {
 		m.quarantine(seq, fmt.Sprintf("sku %d: took back %d in all, the cloud returned %d",
 			r.GetSku(), total, q.pool.Returned))
@@ -166,13 +187,19 @@ func (m *mirror) quarantine(seq uint64, what string) {
 	m.note(seq, "QUARANTINE", what)
 }
 
-// expect notes a reservation that the cloud has never promised.
+// expect notes a reservation that the cloud has never promised. One of an older
+// timeline was promised by a cloud that has forgotten it, and is brought back.
 func (m *mirror) expect(seq uint64, r *recordv1.Reserve) error {
 	id, err := id16(r.GetReservation(), "reservation")
 	if err != nil {
 		return nil // the books note it
 	}
 	p, err := findPromise(m.d.tx, id)
+	t := stock.Timeline(r.GetTimeline())
+	if err == nil && p == nil && t > 0 && t < m.s.timeline {
+		m.note(seq, "BROUGHT_BACK", fmt.Sprintf("reservation %x", id))
+		return m.d.bringBack(m.s, r)
+	}
 	if err == nil && (p == nil || p.Store != m.s.id) {
 		m.note(seq, stock.UnknownReservation.String(), fmt.Sprintf("reservation %x was never promised",
 			id))
@@ -180,14 +207,18 @@ func (m *mirror) expect(seq uint64, r *recordv1.Reserve) error {
 	return err
 }
 
-// save writes the mirror's rows, the pools, and how promises fare. Rows that
-// the tables refuse mean that the records contradict themselves in a way that
-// the rules did not see: then the whole batch is kept unbooked.
-func (m *mirror) save() error {
+// bookAll books the records from first on, and writes the mirror's rows, the
+// pools, and how promises fare. Rows that the tables refuse mean that the
+// records contradict themselves in a way that the rules did not see: then the
+// whole batch is kept unbooked.
+func (m *mirror) bookAll(first uint64, records []*recordv1.Record) error {
 	if _, err := m.d.tx.Exec(`SAVEPOINT mirror`); err != nil {
 		return err
 	}
-	err := m.saveBooks()
+	err := m.take(first, records)
+	if err == nil {
+		err = m.saveBooks()
+	}
 	if contradiction(err) {
 		if _, undo := m.d.tx.Exec(`ROLLBACK TO mirror`); undo != nil {
 			return undo
@@ -206,7 +237,7 @@ func (m *mirror) save() error {
 
 // drop forgets what was booked of the batch.
 func (m *mirror) drop(seq uint64) {
-	m.book, m.granted, m.released = books.Open(m.d.tx, m.s.id), nil, nil
+	m.book, m.granted, m.released, m.reissue = books.Open(m.d.tx, m.s.id), nil, nil, false
 	m.quarantine(seq, "the batch that ends here contradicts itself")
 }
 

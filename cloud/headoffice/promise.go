@@ -270,10 +270,7 @@ func (d *desk) requestCancel(c *recordv1.RequestCancel) (*recordv1.Result, error
 	if _, err := d.tx.Exec(updateCancel, max(1, d.now), s.id, id[:]); err != nil {
 		return nil, fmt.Errorf("cancel promise %x: %w", id, err)
 	}
-	err = d.order(s, &recordv1.Directive{Critical: true, Body: &recordv1.Directive_Cancel{
-		Cancel: &recordv1.CancelRequest{Reservation: id[:], Timeline: p.Reserve.GetTimeline(),
-			Directive: p.Reserve.GetDirective(), Lines: p.Reserve.GetLines(), Reason: c.GetReason()}}})
-	if err != nil {
+	if err := d.orderCancel(s, p.Reserve, c.GetReason()); err != nil {
 		return nil, err
 	}
 	return promised(p.Store, p.Reserve, p.State), d.save(s)

@@ -21,17 +21,21 @@ const (
 
 // quota is what the cloud may promise of one SKU in one store.
 type quota struct {
-	sku    stock.SKU
-	pool   escrow.Pool
-	stored bool
+	sku      stock.SKU
+	timeline stock.Timeline
+	pool     escrow.Pool
+	stored   bool
 }
 
-func (d *desk) quota(s *store, sku stock.SKU) (*quota, error) {
-	q := &quota{sku: sku, stored: true}
-	err := d.tx.QueryRow(selectQuota, s.id, s.timeline, sku).
+func (d *desk) quota(s *store, sku stock.SKU) (*quota, error) { return d.quotaIn(s, s.timeline, sku) }
+
+// quotaIn is what the cloud could promise in a timeline.
+func (d *desk) quotaIn(s *store, t stock.Timeline, sku stock.SKU) (*quota, error) {
+	q := &quota{sku: sku, timeline: t, stored: true}
+	err := d.tx.QueryRow(selectQuota, s.id, t, sku).
 		Scan(&q.pool.Granted, &q.pool.Returned, &q.pool.Assigned, &q.pool.Held)
 	if errors.Is(err, sql.ErrNoRows) {
-		return &quota{sku: sku}, nil
+		return &quota{sku: sku, timeline: t}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load quota of sku %d in store %d: %w", sku, s.id, err)
@@ -46,7 +50,7 @@ func (d *desk) saveQuota(s *store, q *quota) error {
 	}
 	p := q.pool
 	_, err := d.tx.Exec(write, int64(p.Granted), int64(p.Returned), int64(p.Assigned), int64(p.Held),
-		s.id, s.timeline, q.sku)
+		s.id, q.timeline, q.sku)
 	if err != nil {
 		return fmt.Errorf("save quota of sku %d in store %d: %w", q.sku, s.id, err)
 	}
@@ -72,17 +76,21 @@ func (d *desk) returnQuota(r *recordv1.ReturnQuota) (*recordv1.Result, error) {
 	if n == 0 || stock.Timeline(r.GetTimeline()) != s.timeline {
 		return returned(0, q), nil
 	}
-	q.pool.Returned += n
-	if err := d.saveQuota(s, q); err != nil {
-		return nil, err
-	}
-	err = d.order(s, &recordv1.Directive{Critical: true, Body: &recordv1.Directive_Return{
-		Return: &recordv1.Return{Sku: r.GetSku(), Units: int64(n),
-			ReturnedTotal: int64(q.pool.Returned), Timeline: uint32(s.timeline)}}})
-	if err != nil {
+	if err := d.giveBack(s, q, n); err != nil {
 		return nil, err
 	}
 	return returned(n, q), d.save(s)
+}
+
+// giveBack returns n free units to the store; the caller saves the store.
+func (d *desk) giveBack(s *store, q *quota, n stock.Units) error {
+	q.pool.Returned += n
+	if err := d.saveQuota(s, q); err != nil {
+		return err
+	}
+	return d.order(s, &recordv1.Directive{Critical: true, Body: &recordv1.Directive_Return{
+		Return: &recordv1.Return{Sku: uint32(q.sku), Units: int64(n),
+			ReturnedTotal: int64(q.pool.Returned), Timeline: uint32(s.timeline)}}})
 }
 
 func returned(n stock.Units, q *quota) *recordv1.Result {

@@ -35,6 +35,7 @@ type Store struct {
 	// Quarantined says that the store's counters contradicted the cloud's:
 	// its records are kept but not booked.
 	Quarantined bool
+	Frozen      bool // no node is served before an operator admits one
 }
 
 func (s *store) public() (*Store, error) {
@@ -50,7 +51,7 @@ func (s *store) public() (*Store, error) {
 		NodeID: s.node, Session: s.session, Connected: s.connected, Member: s.member,
 		SessionAt: s.sessionAt, Applied: s.applied, AppliedAt: s.appliedAt,
 		Directives: s.directives, Acked: s.acked, Build: s.build, Catalogue: s.catalogue,
-		Backlog: s.backlog, Quarantined: s.quarantined}, nil
+		Backlog: s.backlog, Quarantined: s.quarantined, Frozen: s.frozen}, nil
 }
 
 // FindStore returns a store, or refuses with UnknownStore.

@@ -356,9 +356,15 @@ func (s *script) hello(text string) string {
 		h.Epoch = nil
 	}
 	proto.Merge(h, more)
-	return s.propose(&recordv1.Command{Body: &recordv1.Command_OpenSession{
+	said := s.propose(&recordv1.Command{Body: &recordv1.Command_OpenSession{
 		OpenSession: &recordv1.OpenSession{Hello: h, Member: "m"}}})
+	if m := newEpoch.FindStringSubmatch(said); m != nil { // a node that recovers takes it over
+		n.epoch = &recordv1.Epoch{Timeline: uint32(s.number(m[1])), Counter: uint32(s.number(m[2]))}
+	}
+	return said
 }
+
+var newEpoch = regexp.MustCompile(`epoch (\d+)\.(\d+) mode [23]`)
 
 func (s *script) directiveHash(store uint32, n uint64) []byte {
 	var h journal.Hash

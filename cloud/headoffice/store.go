@@ -17,17 +17,17 @@ import (
 
 const storeColumns = `store, info, policy, epoch_timeline, epoch_counter, node, session, connected,
   member, session_at, seq, hash, applied_at, timeline, directive, directive_hash, acked,
-  keys_version, boot_count, boot_id, build, catalogue, backlog, quarantined`
+  keys_version, boot_count, boot_id, build, catalogue, backlog, quarantined, frozen, forked_at`
 
 const (
 	selectStore = `SELECT ` + storeColumns + ` FROM store WHERE store = ?`
 	listStores  = `SELECT ` + storeColumns + ` FROM store WHERE store > ? ORDER BY store LIMIT ?`
 	insertStore = `INSERT INTO store (` + storeColumns + `)
-  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	updateStore = `UPDATE store SET epoch_timeline=?, epoch_counter=?, node=?, session=?,
   connected=?, member=?, session_at=?, seq=?, hash=?, applied_at=?, timeline=?, directive=?,
   directive_hash=?, acked=?, keys_version=?, boot_count=?, boot_id=?, build=?, catalogue=?,
-  backlog=?, quarantined=? WHERE store=?`
+  backlog=?, quarantined=?, frozen=?, forked_at=? WHERE store=?`
 	updateInfo   = `UPDATE store SET info = ? WHERE store = ?`
 	updatePolicy = `UPDATE store SET policy = ? WHERE store = ?`
 )
@@ -55,6 +55,8 @@ type store struct {
 	catalogue   uint64 // version that the node last said it has
 	backlog     uint64 // records that the node last said it has not sent
 	quarantined bool   // its counters contradicted ours; facts are archived only
+	frozen      bool   // no node is served before an operator admits one
+	forkedAt    int64  // when its history last differed from ours
 }
 
 // scanner is a row that can be read once.
@@ -65,7 +67,8 @@ func scanStore(row scanner) (*store, error) {
 	err := row.Scan(&s.id, &s.info, &s.policy, &s.epoch.Timeline, &s.epoch.Counter, &s.node,
 		&s.session, &s.connected, &s.member, &s.sessionAt, &s.applied.Seq, &s.applied.Hash,
 		&s.appliedAt, &s.timeline, &s.directives.Seq, &s.directives.Hash, &s.acked,
-		&s.keysVersion, &s.bootCount, &s.bootID, &s.build, &s.catalogue, &s.backlog, &s.quarantined)
+		&s.keysVersion, &s.bootCount, &s.bootID, &s.build, &s.catalogue, &s.backlog, &s.quarantined,
+		&s.frozen, &s.forkedAt)
 	return s, err
 }
 
@@ -74,7 +77,7 @@ func (s *store) args() []any {
 	return []any{s.epoch.Timeline, s.epoch.Counter, blob(s.node), s.session, s.connected,
 		s.member, s.sessionAt, s.applied.Seq, s.applied.Hash, s.appliedAt, s.timeline,
 		s.directives.Seq, s.directives.Hash, s.acked, s.keysVersion, s.bootCount, blob(s.bootID),
-		s.build, s.catalogue, s.backlog, s.quarantined}
+		s.build, s.catalogue, s.backlog, s.quarantined, s.frozen, s.forkedAt}
 }
 
 // blob keeps an empty value from becoming NULL.

@@ -84,6 +84,12 @@ func (b *Book) now() (Cursor, error) {
 	return *b.loaded, nil
 }
 
+// Timeline is the incarnation of the cloud's state that the store is in.
+func (b *Book) Timeline() (stock.Timeline, error) {
+	c, err := b.now()
+	return c.Timeline, err
+}
+
 // changeTimeline books that the cloud was restored from a backup: what was
 // granted until now backs old promises only, and new rights start from zero.
 func (b *Book) changeTimeline(t *recordv1.TimelineChange) error {

@@ -364,6 +364,16 @@ var refusals = map[stock.Code]row{
 		DE: "Die Uhr dieses Geräts geht vielleicht falsch. Bitte die Zeit stellen und neu " +
 			"versuchen.",
 	}},
+	stock.Frozen: {codes.FailedPrecondition, 409, map[Lang]string{
+		EN: "Head office was restored and has to admit this store's node first. Selling goes on; " +
+			"please call head office.",
+		NL: "Het hoofdkantoor is hersteld en moet deze winkel eerst toelaten. Verkopen gaat door; " +
+			"bel het hoofdkantoor.",
+		DA: "Hovedkontoret er gendannet og skal først godkende butikken. Salget fortsætter; ring til " +
+			"hovedkontoret.",
+		DE: "Die Zentrale wurde wiederhergestellt und muss diese Filiale erst zulassen. Der Verkauf " +
+			"läuft weiter; bitte die Zentrale anrufen.",
+	}},
 	stock.PrinterDown: {codes.Unavailable, 503, map[Lang]string{
 		EN: "The printer does not print[: {state}]. Check paper, cover and cable, then print " +
 			"again.",
