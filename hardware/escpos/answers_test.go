@@ -86,9 +86,9 @@ func TestConditionsAreReadFromTheirBits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var polled, told session.Condition
 			for i := range len(c.polls) {
-				learn(&polled, i+1, c.polls[i], OpenHigh)
+				learn(&polled, i+1, c.polls[i], session.OpenHigh)
 			}
-			adopt(&told, c.auto, OpenHigh)
+			adopt(&told, c.auto, session.OpenHigh)
 			for way, got := range map[string]session.Condition{"polled": polled, "told": told} {
 				if diff := cmp.Diff(c.want, got.PrinterStatus); diff != "" {
 					t.Errorf("%s: %s", way, diff)

@@ -48,11 +48,11 @@ var barcodes = map[receipt.Kind]byte{
 // Encode gives the bytes that print the document on a printer. Every byte below
 // 20 and every 7F in them is part of a command; none comes from a text.
 func Encode(d receipt.Document, p Profile) ([]byte, error) {
-	pieces, err := receipt.Compose(d, receipt.Paper{Columns: p.Columns, Dots: p.Dots, Charset: p.charset()})
+	pieces, err := receipt.Compose(d, p.Paper())
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{profile: p, charset: p.charset(), out: make([]byte, 0, 64*len(pieces)+256)}
+	w := &writer{profile: p, charset: p.Charset(), out: make([]byte, 0, 64*len(pieces)+256)}
 	// All lines are padded to the document's width and centred, so that 42
 	// columns stand in the middle of a printer that has 48.
 	w.str(initialize + kanjiOff + codePage)

@@ -9,5 +9,5 @@ import (
 // New makes a driver of a printer on port, which Run will close. It prints jobs
 // of Encode.
 func New(port hardware.Port, profile Profile) *session.Printer {
-	return session.New(port, newDialect(profile), profile.Timing)
+	return session.New(port, newDialect(profile), profile)
 }

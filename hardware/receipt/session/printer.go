@@ -18,19 +18,21 @@ type Printer struct {
 	port    hardware.Port
 	dialect Dialect
 	timing  Timing
-	turn    chan struct{} // held by the one who writes to the port
+	// noSwitch says that nothing tells how the drawer is.
+	noSwitch bool
+	turn     chan struct{} // held by the one who writes to the port
 
 	mu     sync.Mutex
 	talk   *talk     // guarded by mu; nil while Run does not run
 	ran    bool      // guarded by mu
-	kicked time.Time // guarded by mu
+	kicked time.Time // guarded by mu; when a coil was driven last
 }
 
 // New makes a driver of a printer on port, which Run will close. The dialect
 // is for this driver alone.
-func New(port hardware.Port, dialect Dialect, timing Timing) *Printer {
-	return &Printer{port: port, dialect: dialect, timing: timing.withDefaults(),
-		turn: make(chan struct{}, 1)}
+func New(port hardware.Port, dialect Dialect, p Profile) *Printer {
+	return &Printer{port: port, dialect: dialect, timing: p.Timing.withDefaults(),
+		noSwitch: p.Drawer == NoSwitch, turn: make(chan struct{}, 1)}
 }
 
 var (
@@ -122,8 +124,8 @@ func (p *Printer) take(ctx context.Context, t *talk) error {
 	}
 }
 
-// open gives the conversation with its turn; done gives the turn back.
-func (p *Printer) open(ctx context.Context) (t *talk, done func(), err error) {
+// begun gives the conversation with its turn; done gives the turn back.
+func (p *Printer) begun(ctx context.Context) (t *talk, done func(), err error) {
 	p.mu.Lock()
 	t = p.talk
 	p.mu.Unlock()
@@ -143,7 +145,7 @@ func (p *Printer) Print(ctx context.Context, job []byte) (hardware.PrintState, e
 	if len(job) == 0 {
 		return hardware.Failed, p.notRunningOr(errEmptyJob)
 	}
-	t, done, err := p.open(ctx)
+	t, done, err := p.begun(ctx)
 	if err != nil {
 		return hardware.Failed, err
 	}
@@ -166,52 +168,4 @@ func (p *Printer) notRunningOr(err error) error {
 		return errNotRunning
 	}
 	return err
-}
-
-// DrawerState says what became of a drawer that was told to open.
-type DrawerState uint8
-
-// States of a drawer.
-const (
-	DrawerFailed     DrawerState = 1 + iota // was not told: see the error
-	DrawerUnverified                        // was told; no switch says what became of it
-	DrawerOpened                            // was told, and its switch moved
-	DrawerWasOpen                           // was open already and was not told again
-)
-
-// OpenDrawer kicks a drawer once and looks at its switch. It refuses a printer
-// that is offline, because that would kick later or never, and a second kick
-// so soon after the first that the coil could burn.
-func (p *Printer) OpenDrawer(ctx context.Context, drawer int) (DrawerState, error) {
-	if drawer != 1 && drawer != 2 {
-		return DrawerFailed, fmt.Errorf("open drawer %d: want 1 or 2", drawer)
-	}
-	t, done, err := p.open(ctx)
-	if err != nil {
-		return DrawerFailed, err
-	}
-	defer done()
-	if t.answers {
-		if err := t.preflight(ctx); err != nil {
-			return DrawerFailed, fmt.Errorf("open drawer: %w", err)
-		}
-		if t.condition().DrawerOpen {
-			return DrawerWasOpen, nil
-		}
-	}
-	if wait := p.cooling(); wait > 0 {
-		return DrawerFailed, fmt.Errorf("open drawer: coil cools for %v more", wait)
-	}
-	return t.kick(ctx, drawer)
-}
-
-// cooling is how long the coil still needs; if it needs no time, it is used now.
-func (p *Printer) cooling() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if wait := p.timing.Drawer - time.Since(p.kicked); !p.kicked.IsZero() && wait > 0 {
-		return wait
-	}
-	p.kicked = time.Now()
-	return 0
 }

@@ -367,37 +367,3 @@ func (t *talk) last(passed <-chan struct{}, cause error) (hardware.PrintState, e
 	}
 	return hardware.Unknown, fmt.Errorf("wait until printed: %w", cause)
 }
-
-// kick drives a drawer's coil and waits for its switch to move.
-func (t *talk) kick(ctx context.Context, drawer int) (DrawerState, error) {
-	t.mu.Lock()
-	request := t.dialect.Kick(drawer)
-	t.mu.Unlock()
-	if n, err := t.port.Write([]byte(request)); err != nil {
-		err = fmt.Errorf("open drawer: %w", err)
-		if n == 0 && errors.Is(err, hardware.ErrGone) {
-			return DrawerFailed, err
-		}
-		return DrawerUnverified, err
-	}
-	if !t.answers {
-		return DrawerUnverified, nil
-	}
-	late := time.After(t.timing.Drawer)
-	tick := time.NewTicker(t.timing.Drawer / 10)
-	defer tick.Stop()
-	for {
-		select {
-		case <-late:
-			return DrawerUnverified, nil
-		case <-t.ended:
-			return DrawerUnverified, fmt.Errorf("open drawer: %w", hardware.ErrGone)
-		case <-ctx.Done():
-			return DrawerUnverified, fmt.Errorf("open drawer: %w", ctx.Err())
-		case <-tick.C:
-		}
-		if t.ask(ctx) == nil && t.condition().DrawerOpen {
-			return DrawerOpened, nil
-		}
-	}
-}
