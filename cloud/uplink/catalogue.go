@@ -18,11 +18,7 @@ const (
 	chunkBytes    = 256 << 10
 )
 
-type (
-	chunkStream    = grpc.ServerStreamingServer[uplinkv1.CatalogueChunk]
-	snapshotStream = grpc.ServerStreamingServer[uplinkv1.SnapshotChunk]
-	tailStream     = grpc.ServerStreamingServer[uplinkv1.JournalTailChunk]
-)
+type chunkStream = grpc.ServerStreamingServer[uplinkv1.CatalogueChunk]
 
 // Catalogue streams the products that changed after a version, by SKU. Every
 // chunk names the version as it was when the stream began, so that a node that

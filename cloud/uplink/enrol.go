@@ -75,20 +75,6 @@ func (s *Server) Renew(
 	return &uplinkv1.RenewResponse{Certificate: cert, Generation: r.GetGeneration() + 1}, nil
 }
 
-// Snapshot is refused: this version does not rebuild nodes.
-func (s *Server) Snapshot(
-	*uplinkv1.SnapshotRequest, snapshotStream,
-) error {
-	return statusOf(stock.Refuse(stock.FeatureRefused, "snapshots").With("what", "snapshot"))
-}
-
-// JournalTail is refused: this version does not rebuild nodes.
-func (s *Server) JournalTail(
-	*uplinkv1.JournalTailRequest, tailStream,
-) error {
-	return statusOf(stock.Refuse(stock.FeatureRefused, "journal tails").With("what", "journal_tail"))
-}
-
 func nodeOf(csr []byte) (identity.NodeID, []byte, error) {
 	node, err := identity.NodeIDOfCSR(csr)
 	if err != nil {

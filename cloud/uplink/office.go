@@ -90,6 +90,51 @@ func (o engineOffice) Directives(
 	return chain, err
 }
 
+// Snapshot writes the cloud's copy of a store's books down.
+func (o engineOffice) Snapshot(
+	ctx context.Context, id stock.StoreID,
+) (c Copy, err error) {
+	err = o.engine.View(ctx, func(tx *journal.Tx) error {
+		snapshot, err := headoffice.SnapshotOf(tx, id)
+		if err == nil {
+			c = Copy{At: snapshot.At, Parts: snapshot.Parts}
+		}
+		return err
+	})
+	return c, err
+}
+
+// Records reads a store's own records after a number.
+func (o engineOffice) Records(
+	ctx context.Context, id stock.StoreID, after uint64, most int,
+) (chain Chain, err error) {
+	err = o.engine.View(ctx, func(tx *journal.Tx) error {
+		data, at, err := headoffice.RecordsAfter(tx, id, after, most)
+		chain = Chain{From: at.Seq + 1, Prev: at.Hash, Data: data}
+		return err
+	})
+	return chain, err
+}
+
+// WasNode tells whether a box is, or was, a store's node.
+func (o engineOffice) WasNode(
+	ctx context.Context, id stock.StoreID, node []byte,
+) (was bool, err error) {
+	err = o.engine.View(ctx, func(tx *journal.Tx) error {
+		was, err = headoffice.WasNode(tx, id, node)
+		return err
+	})
+	return was, err
+}
+
+// chainOver returns the chain's hash after records that follow prev.
+func chainOver(prev journal.Hash, from uint64, data [][]byte) journal.Hash {
+	for i, raw := range data {
+		prev = journal.Chain(prev, from+uint64(i), raw)
+	}
+	return prev
+}
+
 // Products reads products that changed after a catalogue version, by SKU.
 func (o engineOffice) Products(ctx context.Context, after Place, most int) (page Page, err error) {
 	err = o.engine.View(ctx, func(tx *journal.Tx) error {

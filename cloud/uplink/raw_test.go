@@ -183,8 +183,9 @@ func TestBoxThatWasReplacedIsSentAway(t *testing.T) {
 	again := c.client(old)
 	h, _ := old.floor.Hello(t.Context())
 	again.hello(h)
-	if r := await(again, (*uplinkv1.CloudFrame).GetReject); r.GetCode() != stock.Fenced.String() {
-		t.Errorf("comes back and is rejected as %s, want FENCED", r.GetCode())
+	w := await(again, (*uplinkv1.CloudFrame).GetWelcome)
+	if w.GetMode() != recordv1.SessionMode_SESSION_MODE_SALVAGE || w.GetSession() != 0 {
+		t.Errorf("comes back and is told %v, want SALVAGE without a session", w)
 	}
 }
 
@@ -239,15 +240,59 @@ func strangerTLS(n *node) *tls.Config {
 	return config
 }
 
-func TestWhatThisVersionDoesNotServeIsRefused(t *testing.T) {
+func TestRecoveryCallsNeedANodeOfTheStore(t *testing.T) {
 	c := newCloud(t, nil)
-	rpc := c.dial(c.enrol().id.ClientTLS())
-	snapshot, err := rpc.Snapshot(t.Context(), &uplinkv1.SnapshotRequest{})
+	stranger := c.dial(strangerTLS(c.enrol()))
+	snapshot, err := stranger.Snapshot(t.Context(), &uplinkv1.SnapshotRequest{})
 	must(t, err)
 	_, err = snapshot.Recv()
-	wantCode(t, "snapshot", err, codes.Unimplemented)
-	tail, err := rpc.JournalTail(t.Context(), &uplinkv1.JournalTailRequest{})
+	wantCode(t, "snapshot", err, codes.PermissionDenied)
+	tail, err := stranger.JournalTail(t.Context(), &uplinkv1.JournalTailRequest{})
 	must(t, err)
 	_, err = tail.Recv()
-	wantCode(t, "tail", err, codes.Unimplemented)
+	wantCode(t, "tail", err, codes.PermissionDenied)
+	salvage, err := stranger.Salvage(t.Context())
+	must(t, err)
+	_, err = salvage.CloseAndRecv()
+	wantCode(t, "salvage", err, codes.PermissionDenied)
+}
+
+func TestStoreGetsItsOwnPastBack(t *testing.T) {
+	c := newCloud(t, nil)
+	old := c.enrol()
+	old.floor.receive(1, 10)
+	raw := c.client(old)
+	raw.open(old)
+	raw.batch(old, 1, 10)
+	await(raw, (*uplinkv1.CloudFrame).GetAck)
+	n := c.enrol()
+	rpc := c.dial(n.id.ClientTLS())
+	snapshot, err := rpc.Snapshot(t.Context(), &uplinkv1.SnapshotRequest{})
+	must(t, err)
+	part, err := snapshot.Recv()
+	must(t, err)
+	if part.GetJournal() != 10 || len(part.GetPart().GetBalances()) != 1 || part.GetTotal() < 2 {
+		t.Errorf("the first part of the copy: %v", part)
+	}
+	tail, err := rpc.JournalTail(t.Context(), &uplinkv1.JournalTailRequest{From: 4, To: 8})
+	must(t, err)
+	chunk, err := tail.Recv()
+	must(t, err)
+	if chunk.GetFrom() != 4 || len(chunk.GetRecords()) != 5 {
+		t.Errorf("records from %d: %d", chunk.GetFrom(), len(chunk.GetRecords()))
+	}
+	box := c.dial(old.id.ClientTLS())
+	if s, err := box.Snapshot(t.Context(), &uplinkv1.SnapshotRequest{}); err == nil {
+		_, err = s.Recv()
+		wantCode(t, "snapshot for the old box", err, codes.PermissionDenied)
+	}
+	salvage, err := box.Salvage(t.Context())
+	must(t, err)
+	must(t, salvage.Send(&uplinkv1.SalvageChunk{From: 4, Records: chunk.GetRecords()}))
+	must(t, salvage.Send(&uplinkv1.SalvageChunk{From: 4, Records: chunk.GetRecords()}))
+	taken, err := salvage.CloseAndRecv()
+	must(t, err)
+	if taken.GetTaken() != 10 { // five facts, told twice: the answer to the second is the first's
+		t.Errorf("%d facts taken", taken.GetTaken())
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"holdfast.dev/proto/record/v1"
 	"holdfast.dev/proto/uplink/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
 )
 
 const (
@@ -40,6 +41,12 @@ type Office interface {
 	Look(ctx context.Context, store stock.StoreID, skus []stock.SKU) (Standing, error)
 	// Directives reads stored directives of a store, from a number on.
 	Directives(ctx context.Context, store stock.StoreID, read ReadDirectives) (Chain, error)
+	// Snapshot writes the cloud's copy of a store's books down.
+	Snapshot(ctx context.Context, store stock.StoreID) (Copy, error)
+	// Records reads a store's own records after a number.
+	Records(ctx context.Context, store stock.StoreID, after uint64, most int) (Chain, error)
+	// WasNode tells whether a box is, or was, a store's node.
+	WasNode(ctx context.Context, store stock.StoreID, node []byte) (bool, error)
 	// Products reads products that changed after a catalogue version, by SKU.
 	Products(ctx context.Context, after Place, most int) (Page, error)
 	// NodeStore names the store that a node stands in; zero if in none.
@@ -61,6 +68,12 @@ type Page struct {
 	Products []*recordv1.Product
 	Version  uint64 // of the catalogue
 	Total    uint64 // products that changed after the version asked for
+}
+
+// Copy is the cloud's copy of a store's books, as of a record.
+type Copy struct {
+	At    journal.Position
+	Parts []*recordv1.Checkpoint
 }
 
 // Options are what a Server needs.

@@ -256,6 +256,10 @@ func (s *Session) sessionOpened(in Proposed) {
 	if s.opened == nil {
 		panic("uplink: OpenSession without a session")
 	}
+	if s.opened.GetMode() != recordv1.SessionMode_SESSION_MODE_NORMAL {
+		s.dismiss()
+		return
+	}
 	if s.phase == closed { // the stream ended meanwhile
 		s.endSession()
 		return
@@ -263,6 +267,20 @@ func (s *Session) sessionOpened(in Proposed) {
 	s.phase = looking
 	s.emit(Opened{Session: s.opened.GetSession()})
 	s.emit(Look{})
+}
+
+// dismiss tells a node how to come back. There is no session until it has.
+func (s *Session) dismiss() {
+	o := s.opened
+	s.fenced = true
+	if s.phase == closed {
+		return
+	}
+	s.send(&uplinkv1.CloudFrame{Frame: &uplinkv1.CloudFrame_Welcome{Welcome: &uplinkv1.Welcome{
+		Epoch: o.GetEpoch(), Timeline: o.GetTimeline(), Mode: o.GetMode(),
+		ResumeFrom: o.GetResumeFrom(), SalvageFrom: o.GetSalvageFrom(), CapVersion: capVersion,
+		MaxRecordVersion: recordVersion, ServerMs: s.lastRead.UnixMilli()}}})
+	s.close("the node has to recover: " + o.GetMode().String())
 }
 
 // looked learns how the store stands: new directives, a newer catalogue, or a
