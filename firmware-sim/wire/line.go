@@ -103,19 +103,29 @@ func (e *ends) send(conn func() io.Writer) {
 		if !e.pause(a.delay) {
 			return
 		}
-		size := len(a.b)
-		if e.baud > 0 {
-			size = 1
-		}
-		for len(a.b) > 0 {
-			n := min(size, len(a.b))
-			if !e.pause(e.lineTime(n)) {
-				return
-			}
-			put(conn(), a.b[:n])
-			a.b = a.b[n:]
+		if !e.carry(a.b, conn) {
+			return
 		}
 	}
+}
+
+// carry writes each byte when the line would have carried its stop bit, also
+// when this machine was busy meanwhile; false if the cable was pulled.
+func (e *ends) carry(b []byte, conn func() io.Writer) bool {
+	began := time.Now()
+	for sent := 0; sent < len(b); {
+		due := len(b)
+		if e.baud > 0 {
+			if !e.pause(e.lineTime(sent+1) - time.Since(began)) {
+				return false
+			}
+			passed := time.Since(began) / e.lineTime(1)
+			due = min(len(b), max(sent+1, int(passed)))
+		}
+		put(conn(), b[sent:due])
+		sent = due
+	}
+	return true
 }
 
 // put writes what the other end takes in time.
