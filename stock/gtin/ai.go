@@ -1,204 +1,231 @@
 package gtin
 
 import (
+	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-// ais is the table of application identifiers: identifier or range, layout,
-// title. A layout is made of components: N digits, X characters of set 82, Y of
-// set 39; n or ..n of them; [optional]; checks after commas. Source: GS1 General
-// Specifications and GS1 Barcode Syntax Dictionary, release 2026-01-27.
-var ais = []struct{ id, layout, title string }{
-	{"00", "N18,csum", "SSCC"},
-	{"01", "N14,csum", "GTIN"},
-	{"02", "N14,csum", "CONTENT"},
-	{"03", "N14,csum", "MTO GTIN"},
-	{"10", "X..20", "BATCH/LOT"},
-	{"11", "N6,day0", "PROD DATE"},
-	{"12", "N6,day0", "DUE DATE"},
-	{"13", "N6,day0", "PACK DATE"},
-	{"15", "N6,day0", "BEST BEFORE"},
-	{"16", "N6,day0", "SELL BY"},
-	{"17", "N6,day0", "USE BY"},
-	{"20", "N2", "VARIANT"},
-	{"21", "X..20", "SERIAL"},
-	{"22", "X..20", "CPV"},
-	{"235", "X..28", "TPX"},
-	{"240", "X..30", "ADDITIONAL ID"},
-	{"241", "X..30", "CUST. PART No."},
-	{"242", "N..6", "MTO VARIANT"},
-	{"243", "X..20", "PCN"},
-	{"250", "X..30", "SECONDARY SERIAL"},
-	{"251", "X..30", "REF. TO SOURCE"},
-	{"253", "N13,csum [X..17]", "GDTI"},
-	{"254", "X..20", "GLN EXTENSION"},
-	{"255", "N13,csum [N..12]", "GCN"},
-	{"30", "N..8", "VAR. COUNT"},
-	{"3100-3105", "N6", "NET WEIGHT (kg)"},
-	{"3110-3115", "N6", "LENGTH (m)"},
-	{"3120-3125", "N6", "WIDTH (m)"},
-	{"3130-3135", "N6", "HEIGHT (m)"},
-	{"3140-3145", "N6", "AREA (m²)"},
-	{"3150-3155", "N6", "NET VOLUME (l)"},
-	{"3160-3165", "N6", "NET VOLUME (m³)"},
-	{"3200-3205", "N6", "NET WEIGHT (lb)"},
-	{"3300-3305", "N6", "GROSS WEIGHT (kg)"},
-	{"37", "N..8", "COUNT"},
-	{"3900-3909", "N..15", "AMOUNT"},
-	{"3910-3919", "N3 N..15", "AMOUNT"},
-	{"3920-3929", "N..15", "PRICE"},
-	{"3930-3939", "N3 N..15", "PRICE"},
-	{"3940-3943", "N4", "PRCNT OFF"},
-	{"3950-3955", "N6", "PRICE/UoM"},
-	{"400", "X..30", "ORDER NUMBER"},
-	{"401", "X..30", "GINC"},
-	{"402", "N17,csum", "GSIN"},
-	{"403", "X..30", "ROUTE"},
-	{"410", "N13,csum", "SHIP TO LOC"},
-	{"411", "N13,csum", "BILL TO"},
-	{"412", "N13,csum", "PURCHASE FROM"},
-	{"413", "N13,csum", "SHIP FOR LOC"},
-	{"414", "N13,csum", "LOC No."},
-	{"415", "N13,csum", "PAY TO"},
-	{"416", "N13,csum", "PROD/SERV LOC"},
-	{"417", "N13,csum", "PARTY"},
-	{"420", "X..20", "SHIP TO POST"},
-	{"7003", "N6,day N4,hour", "EXPIRY TIME"},
-	{"8004", "X..30", "GIAI"},
-	{"8005", "N6", "PRICE PER UNIT"},
-	{"8017", "N18,csum", "GSRN - PROVIDER"},
-	{"8018", "N18,csum", "GSRN - RECIPIENT"},
-	{"8019", "N..10", "SRIN"},
-	{"8020", "X..25", "REF No."},
-	{"8111", "N4", "POINTS"},
-	{"8200", "X..70", "PRODUCT URL"},
-	{"90", "X..30", "INTERNAL"},
-	{"91-99", "X..90", "INTERNAL"},
+//go:embed ais.txt
+var aisText string
+
+// identifier is what the table says of one application identifier.
+type identifier struct {
+	id       string
+	title    string
+	parts    []component
+	min, max int          // characters of the value
+	needs    [][][]string // every demand: one of its alternatives, with all its patterns
+	never    []string     // patterns of identifiers that exclude this one
+	param    bool         // may be a parameter of a Digital Link
+	paths    [][]string   // a key of Digital Links: sequences of qualifiers; nil if it is none
 }
-
-// Characters of AI values.
-const (
-	set10 = "0123456789"
-	set39 = "#-/" + set10 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	set82 = "!\"%&'()*+,-./" + set10 + ":;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_" +
-		"abcdefghijklmnopqrstuvwxyz"
-)
-
-// checks of components, by name. A check returns what is wrong, or "".
-var checks = map[string]func(value string) string{
-	"csum": func(value string) string {
-		if checkDigit(value[:len(value)-1]) != value[len(value)-1] {
-			return wrongCheckDigit
-		}
-		return ""
-	},
-	"day": func(value string) string {
-		if _, err := ParseDate(value, 2000); err != nil || strings.HasSuffix(value, "00") {
-			return "no date"
-		}
-		return ""
-	},
-	"day0": func(value string) string {
-		if _, err := ParseDate(value, 2000); err != nil {
-			return "no date"
-		}
-		return ""
-	},
-	"hour": func(value string) string {
-		if value[:2] > "23" || value[2:] > "59" {
-			return "no time of day"
-		}
-		return ""
-	},
-}
-
-const wrongCheckDigit = "check digit"
 
 // component is one part of the value of an AI.
 type component struct {
-	set      string
+	set      *charset
 	min, max int
 	optional bool
-	checks   []func(value string) string
+	checks   []check
 }
 
-// layouts holds the components of every AI by its identifier.
-var layouts = sync.OnceValue(func() map[string][]component {
-	all := make(map[string][]component, 2*len(ais))
-	for _, row := range ais {
-		layout, err := parseLayout(row.layout)
-		if err != nil {
-			panic(fmt.Sprintf("AI %s: %v", row.id, err))
-		}
-		from, to, isRange := strings.Cut(row.id, "-")
-		all[from] = layout
+// dictionary is the table of application identifiers.
+type dictionary struct {
+	byID    map[string]*identifier
+	lengths [100]int // of an identifier, by its first two digits; 0 if there is none
+}
+
+var ais = sync.OnceValue(func() *dictionary {
+	d := &dictionary{byID: map[string]*identifier{}}
+	for _, row := range tableRows(aisText, 6) {
+		from, last, isRange := strings.Cut(row[0], "-")
 		if !isRange {
-			continue
+			last = from
 		}
-		first, _ := strconv.Atoi(from)
-		last, _ := strconv.Atoi(to)
-		for id := first + 1; id <= last; id++ {
-			all[strconv.Itoa(id)] = layout
+		first, err := strconv.Atoi(from)
+		end, err2 := strconv.Atoi(last)
+		ai, err3 := parseIdentifier(row)
+		if err != nil || err2 != nil || err3 != nil {
+			panic(fmt.Sprintf("ais.txt: %s: %v %v %v", row[0], err, err2, err3))
+		}
+		for n := first; n <= end; n++ {
+			each := ai
+			each.id = fmt.Sprintf("%0*d", len(from), n)
+			d.byID[each.id] = &each
+			d.lengths[two(each.id)] = len(each.id)
 		}
 	}
-	return all
+	return d
 })
 
-func parseLayout(layout string) ([]component, error) {
-	var all []component
-	for _, word := range strings.Fields(layout) {
-		words := strings.Split(word, ",")
-		spec := strings.Trim(words[0], "[]")
-		c := component{optional: spec != words[0]}
-		c.set = map[byte]string{'N': set10, 'X': set82, 'Y': set39}[spec[0]]
-		size, open := strings.CutPrefix(spec[1:], "..")
-		n, err := strconv.Atoi(size)
-		if err != nil || c.set == "" {
-			return nil, fmt.Errorf("component %q", word)
+func parseIdentifier(row []string) (identifier, error) {
+	ai := identifier{title: strings.TrimPrefix(row[5], "-")}
+	for _, word := range strings.Fields(row[1]) {
+		c, err := parseComponent(word)
+		if err != nil {
+			return ai, err
 		}
-		c.min, c.max = n, n
-		if open {
-			c.min = 1
+		if !c.optional {
+			ai.min += c.min
 		}
-		for _, name := range words[1:] {
-			check, ok := checks[name]
-			if !ok {
-				return nil, fmt.Errorf("no check %q", name)
-			}
-			c.checks = append(c.checks, check)
-		}
-		all = append(all, c)
+		ai.max += c.max
+		ai.parts = append(ai.parts, c)
 	}
-	return all, nil
+	for _, demand := range cells(row[2], "&") {
+		var alternatives [][]string
+		for _, alternative := range strings.Split(demand, ",") {
+			alternatives = append(alternatives, strings.Split(alternative, "+"))
+		}
+		ai.needs = append(ai.needs, alternatives)
+	}
+	ai.never = cells(row[3], ",")
+	switch where, qualifiers, _ := strings.Cut(row[4], " "); where {
+	case "-":
+	case "parameter":
+		ai.param = true
+	case "key":
+		ai.param = true
+		for sequence := range strings.SplitSeq(qualifiers, "|") {
+			ai.paths = append(ai.paths, cells(sequence, ","))
+		}
+	default:
+		return ai, fmt.Errorf("place in a link %q", row[4])
+	}
+	return ai, nil
 }
 
-// wrongValue says what is wrong with the value of an AI, or "".
-func wrongValue(layout []component, value string) string {
-	for _, c := range layout {
-		if c.optional && value == "" {
-			return ""
+// cells splits a cell of the table; "-" and nothing are no cells.
+func cells(cell, separator string) []string {
+	if cell == "" || cell == "-" {
+		return nil
+	}
+	return strings.Split(cell, separator)
+}
+
+func parseComponent(word string) (component, error) {
+	words := strings.Split(word, ",")
+	spec := strings.Trim(words[0], "[]")
+	c := component{optional: spec != words[0], set: charsets()[spec[0]]}
+	size, open := strings.CutPrefix(spec[1:], "..")
+	n, err := strconv.Atoi(size)
+	if err != nil || c.set == nil {
+		return c, fmt.Errorf("component %q", word)
+	}
+	c.min, c.max = n, n
+	if open {
+		c.min = 1
+	}
+	for _, name := range words[1:] {
+		check, ok := checks[name]
+		if !ok {
+			return c, fmt.Errorf("no check %q", name)
 		}
-		if len(value) < c.min {
-			return "too short"
+		c.checks = append(c.checks, check)
+	}
+	return c, nil
+}
+
+// Title gives the short title of an application identifier, as it stands on
+// labels: "USE BY or EXPIRY"; "" for an unknown one.
+func Title(id string) string {
+	if ai := ais().byID[id]; ai != nil {
+		return ai.title
+	}
+	return ""
+}
+
+// find returns the identifier at the start of text; the first two digits say
+// how long it is.
+func (d *dictionary) find(text string) (*identifier, error) {
+	if len(text) >= 2 && allDigits(text[:2]) {
+		if n := d.lengths[two(text)]; n != 0 && n <= len(text) {
+			if ai := d.byID[text[:n]]; ai != nil {
+				return ai, nil
+			}
+		}
+	}
+	return nil, refuse(unknownAI, "unknown AI at %q", clip(text))
+}
+
+// known returns an identifier that stands alone.
+func (d *dictionary) known(id string) (*identifier, error) {
+	if ai := d.byID[id]; ai != nil {
+		return ai, nil
+	}
+	return nil, refuse(unknownAI, "unknown AI %q", clip(id))
+}
+
+// fixed returns how long the value of an AI is when its first two digits
+// predefine that, so that no separator is needed behind it; 0 if they do not.
+func (ai *identifier) fixed() int {
+	switch pair := ai.id[:2]; {
+	case pair == "00":
+		return 18
+	case pair <= "03":
+		return 14
+	case "11" <= pair && pair <= "19":
+		return 6
+	case pair == "20":
+		return 2
+	case "31" <= pair && pair <= "36":
+		return 6
+	case pair == "41":
+		return 13
+	}
+	return 0
+}
+
+// validate says what is wrong with the value of an AI.
+func (ai *identifier) validate(value string) error {
+	switch {
+	case value == "":
+		return refuse(empty, "AI %s without a value", ai.id)
+	case len(value) < ai.min || len(value) > ai.max:
+		return refuse(badLength, "AI %s with %d characters", ai.id, len(value))
+	}
+	for _, c := range ai.parts {
+		if c.optional && value == "" {
+			continue
 		}
 		part := value[:min(c.max, len(value))]
 		value = value[len(part):]
-		for i := 0; i < len(part); i++ {
-			if strings.IndexByte(c.set, part[i]) < 0 {
-				return "a character of another kind"
-			}
+		if len(part) < c.min {
+			return refuse(badLength, "AI %s is cut off", ai.id)
+		}
+		if at := c.set.other(part); at >= 0 {
+			return refuse(badCharacter, "AI %s: character %q", ai.id, part[at])
 		}
 		for _, check := range c.checks {
-			if wrong := check(part); wrong != "" {
-				return wrong
+			switch wrong := check(part); wrong {
+			case "":
+			case badCheck, badPair:
+				return wrongCheck(wrong, part)
+			default:
+				return refuse(wrong, "AI %s: content %q", ai.id, part)
 			}
 		}
 	}
 	if value != "" {
-		return "too long"
+		return refuse(badLength, "AI %s is too long", ai.id)
 	}
-	return ""
+	return nil
+}
+
+// matches tells whether an identifier is one that a pattern stands for: n in it
+// is any digit.
+func matches(pattern, id string) bool {
+	prefix := strings.TrimRight(pattern, "n")
+	return len(id) == len(pattern) && strings.HasPrefix(id, prefix)
+}
+
+// demand writes one demand of the table for people: "01 or 8006".
+func demand(alternatives [][]string) string {
+	words := make([]string, 0, len(alternatives))
+	for _, patterns := range alternatives {
+		words = append(words, strings.Join(slices.Clone(patterns), " and "))
+	}
+	return strings.Join(words, " or ")
 }

@@ -2,11 +2,7 @@
 // shelf, a delivery, or a refusal that a kiosk can say aloud.
 package gtin
 
-import (
-	"strings"
-
-	"holdfast.dev/stock"
-)
+import "strings"
 
 // GTIN is a Global Trade Item Number with a right check digit. GTINs of all
 // lengths compare equal when they name the same item. The zero value is none.
@@ -20,16 +16,20 @@ func Parse(s string) (GTIN, error) {
 	if strings.ContainsAny(s, " -") {
 		s = strings.NewReplacer(" ", "", "-", "").Replace(s)
 	}
+	return parseDigits(s)
+}
+
+func parseDigits(s string) (GTIN, error) {
 	switch len(s) {
 	case 8, 12, 13, 14:
 	default:
-		return GTIN{}, stock.Refuse(stock.Unreadable, "a GTIN of %d characters", len(s))
+		return GTIN{}, refuse(badLength, "a GTIN of %d characters", len(s))
 	}
 	if !allDigits(s) {
-		return GTIN{}, stock.Refuse(stock.Unreadable, "a GTIN of other than digits")
+		return GTIN{}, refuse(badCharacter, "a GTIN of other than digits")
 	}
 	if checkDigit(s[:len(s)-1]) != s[len(s)-1] {
-		return GTIN{}, badCheckDigit(s)
+		return GTIN{}, wrongCheck(badCheck, s)
 	}
 	return pad(s), nil
 }
@@ -37,15 +37,18 @@ func Parse(s string) (GTIN, error) {
 // ExpandUPCE reads the short form of a UPC-A: six digits, or seven with the
 // number system in front, or eight with the check digit at the end too.
 func ExpandUPCE(s string) (GTIN, error) {
-	if len(s) < 6 || len(s) > 8 || !allDigits(s) {
-		return GTIN{}, stock.Refuse(stock.Unreadable, "UPC-E wants 6 to 8 digits")
+	if len(s) < 6 || len(s) > 8 {
+		return GTIN{}, refuse(badLength, "UPC-E wants 6 to 8 digits, not %d", len(s))
+	}
+	if !allDigits(s) {
+		return GTIN{}, refuse(badCharacter, "UPC-E of other than digits")
 	}
 	system, short := "0", s
 	if len(s) > 6 {
 		system, short = s[:1], s[1:7]
 	}
 	if system > "1" {
-		return GTIN{}, stock.Refuse(stock.Unreadable, "UPC-E has no number system %s", system)
+		return GTIN{}, refuse(badSystem, "UPC-E has no number system %s", system)
 	}
 	var upc string
 	switch last := short[5]; last {
@@ -60,7 +63,7 @@ func ExpandUPCE(s string) (GTIN, error) {
 	}
 	check := checkDigit(upc)
 	if len(s) == 8 && s[7] != check {
-		return GTIN{}, badCheckDigit(s)
+		return GTIN{}, wrongCheck(badCheck, s)
 	}
 	return pad(upc + string(check)), nil
 }
@@ -88,6 +91,30 @@ func (g GTIN) Short() string {
 		return s[1:]
 	}
 	return s
+}
+
+// Kind gives the kind of number that Short gives: GTIN-8, GTIN-12, GTIN-13 or
+// GTIN-14; "" for none.
+func (g GTIN) Kind() string {
+	return [...]string{0: "", 8: "GTIN-8", 12: "GTIN-12", 13: "GTIN-13", 14: "GTIN-14"}[len(g.Short())]
+}
+
+// Circulation tells where a number that nobody but a shop or its country gave
+// is valid: "RCN-8 company", "RCN-12 company", "RCN-12 region" or "RCN-13
+// region"; "" for a number that is valid everywhere.
+func (g GTIN) Circulation() string {
+	s := g.Short()
+	switch {
+	case len(s) == 8 && (s[0] == '0' || s[0] == '2'):
+		return "RCN-8 company"
+	case len(s) == 12 && s[0] == '4':
+		return "RCN-12 company"
+	case len(s) == 12 && s[0] == '2':
+		return "RCN-12 region"
+	case len(s) == 13 && s[0] == '2':
+		return "RCN-13 region"
+	}
+	return ""
 }
 
 // String groups the short form as it stands under the bars: "7 038010 054471".
@@ -137,10 +164,6 @@ func checkDigit(payload string) byte {
 		weight = 4 - weight
 	}
 	return '0' + byte((10-sum%10)%10)
-}
-
-func badCheckDigit(code string) error {
-	return stock.Refuse(stock.BadCheckDigit, "check digit of %s", code).With("code", code)
 }
 
 func allDigits(s string) bool {

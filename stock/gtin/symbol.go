@@ -1,7 +1,9 @@
 package gtin
 
 import (
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"holdfast.dev/stock"
@@ -24,19 +26,16 @@ func (k Kind) String() string {
 	return [...]string{"", "product", "pickup", "location", "delivery", "attributes"}[k]
 }
 
-// Element is one element string: an application identifier and its value.
-type Element struct {
-	AI    string
-	Value string
-}
-
-// Symbol is what one scan says. Text is always the whole content.
+// Symbol is what one scan says. Text is the whole content, in printable
+// characters: element strings stand in it with brackets.
 type Symbol struct {
 	Kind Kind
+	AIM  string // the identifier of the symbology that the scanner sent, or ""
 	// GTIN of the product, or of what a delivery contains; zero if none. When a
 	// measure stands in the number, this is the number with the measure zeroed:
 	// the same for every package of the article.
 	GTIN     GTIN
+	Scanned  GTIN        // the number as it stands in the symbol
 	PLU      string      // the shop's own article number in a weighed code
 	Weight   stock.Units // grams; 0 if the code does not say
 	Count    stock.Units // pieces; 0 if the code does not say
@@ -47,26 +46,17 @@ type Symbol struct {
 }
 
 // AI returns the value of an application identifier, if the symbol has it.
-func (s Symbol) AI(id string) (string, bool) {
-	for _, e := range s.AIs {
-		if e.AI == id {
-			return e.Value, true
-		}
-	}
-	return "", false
-}
+func (s Symbol) AI(id string) (string, bool) { return valueOf(s.AIs, id) }
 
 // Decoder reads symbols by the rules of one shop. The zero value knows no
 // numbers with a measure in them.
 type Decoder struct {
-	Rules []Rule // for in-store numbers; the first whose prefix fits counts
+	Rules []Rule     // for in-store numbers; the first that fits counts
+	Links LinkReader // for Digital Links
 }
 
 // maxText is the longest content of a symbol, in bytes.
 const maxText = 512
-
-// gs separates element strings; scanners send it for FNC1.
-const gs = 0x1d
 
 // Labels that shops print for themselves.
 const (
@@ -78,86 +68,75 @@ const (
 // Decode reads one symbol by the rules of Shop. The AIM identifier is empty
 // when the scanner did not send one, or sent it in front of data.
 func Decode(data []byte, aim string) (Symbol, error) {
-	return Decoder{Rules: shop}.Decode(data, aim)
+	return Decoder{Rules: countries()["default"]}.Decode(data, aim)
 }
 
 // Decode tells what a symbol is. It refuses what is no code at all as
 // Unreadable and what is a code of no use in a shop as UnsupportedCode. It
 // never opens a link.
 func (d Decoder) Decode(data []byte, aim string) (Symbol, error) {
-	if aim == "" && len(data) >= 3 && data[0] == ']' {
-		aim, data = string(data[:3]), data[3:]
+	text := string(data)
+	if aim == "" && len(text) >= 3 && text[0] == ']' {
+		aim, text = text[:3], text[3:]
 	}
-	if len(data) == 0 || len(data) > maxText {
-		return Symbol{}, stock.Refuse(stock.Unreadable, "a symbol of %d bytes", len(data))
-	}
-	for _, c := range data {
-		if c < ' ' && c != gs || c == 0x7f {
-			return Symbol{}, stock.Refuse(stock.Unreadable, "control byte %#02x", c)
+	if aim != "" {
+		if _, ok := SymbologyOf(aim); !ok {
+			return Symbol{}, refuse(unknownAIM, "AIM identifier %q", clip(aim))
 		}
 	}
-	if !utf8.Valid(data) {
-		return Symbol{}, stock.Refuse(stock.Unreadable, "bytes that are no text")
+	if err := readable(text); err != nil {
+		return Symbol{}, err
 	}
-	carrier, ok := carrierOf(aim)
-	if !ok {
-		return Symbol{}, stock.Refuse(stock.Unreadable, "AIM identifier %q", aim)
+	s, err := d.decode(text, aim)
+	if err != nil {
+		return Symbol{}, err
 	}
-	text := string(data)
-	switch carrier {
-	case carriesNumber:
+	s.AIM = aim
+	return s, nil
+}
+
+// readable refuses what no symbol of a shop holds, before anything looks at it.
+func readable(text string) error {
+	if text == "" {
+		return refuse(empty, "a symbol without content")
+	}
+	if len(text) > maxText {
+		return refuse(badLength, "a symbol of %d bytes", len(text))
+	}
+	plain := true
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c < ' ' && c != gs || c == 0x7f {
+			return refuse(badCharacter, "control byte %#02x", c)
+		}
+		plain = plain && text[i] < utf8.RuneSelf
+	}
+	switch {
+	case plain:
+	case !utf8.ValidString(text):
+		return refuse(badCharacter, "bytes that are no text")
+	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != gs }):
+		return refuse(badCharacter, "characters that cannot be printed")
+	}
+	return nil
+}
+
+func (d Decoder) decode(text, aim string) (Symbol, error) {
+	switch holdsOf(aim) {
+	case holdsNumber:
 		return d.number(text, aim)
-	case carriesElements:
-		return elements(text)
-	case carriesAddOn:
+	case holdsElements:
+		return ofElements(parseElements(text))
+	case holdsAddOn:
 		return Symbol{}, unsupported("element", "an add-on without its main symbol")
 	}
 	return d.guess(text)
 }
 
-type carrier uint8
-
-const (
-	carriesAnything carrier = iota
-	carriesNumber
-	carriesElements
-	carriesAddOn
-)
-
-// carrierOf sorts AIM identifiers by what their symbols hold.
-func carrierOf(aim string) (carrier, bool) {
-	switch aim {
-	case "":
-		return carriesAnything, true
-	case "]E0", "]E3", "]E4", "]I1":
-		return carriesNumber, true
-	case "]C1", "]d2", "]Q3", "]J1", "]e0":
-		return carriesElements, true
-	case "]E1", "]E2":
-		return carriesAddOn, true
-	}
-	known := len(aim) == 3 && aim[0] == ']' &&
-		strings.IndexByte("AaBCDdEeFGHIJKLMNOPQRSTUVXYz", aim[1]) >= 0 &&
-		strings.IndexByte("0123456789ABCDEF", aim[2]) >= 0
-	return carriesAnything, known
-}
-
 // number reads a symbol that holds a GTIN by its kind: EAN/UPC or ITF-14.
 func (d Decoder) number(text, aim string) (Symbol, error) {
-	main, composite, _ := strings.Cut(text, "|]e0")
-	digits, want := main, 13
-	switch aim {
-	case "]E3":
-		if len(main) == 15 || len(main) == 18 { // with an add-on of 2 or 5 digits
-			digits = main[:13]
-		}
-	case "]E4":
-		want = 8
-	case "]I1":
-		want = 14
-	}
-	if len(digits) != want {
-		return Symbol{}, stock.Refuse(stock.Unreadable, "%s with %d digits", aim, len(digits))
+	digits, composite, err := cutNumber(text, aim)
+	if err != nil {
+		return Symbol{}, err
 	}
 	s, err := d.product(digits)
 	if err != nil {
@@ -165,22 +144,24 @@ func (d Decoder) number(text, aim string) (Symbol, error) {
 	}
 	s.Text = text
 	if composite != "" {
-		extra, err := elements(composite)
-		if err != nil {
+		if s.AIs, err = parseElements(composite); err != nil {
 			return Symbol{}, err
 		}
-		s.AIs = extra.AIs
+		s.Text = digits + Bracketed(s.AIs)
 	}
 	return s, nil
 }
 
 // product reads a bare GTIN, with the measure that the shop put into it.
 func (d Decoder) product(digits string) (Symbol, error) {
-	g, err := Parse(digits)
+	g, err := parseDigits(digits)
 	if err != nil {
 		return Symbol{}, err
 	}
-	s := Symbol{Kind: Product, GTIN: g, Text: digits}
+	if strings.Trim(digits, "0") == "" {
+		return Symbol{}, refuse(onlyZeros, "a number of zeros")
+	}
+	s := Symbol{Kind: Product, GTIN: g, Scanned: g, Text: digits}
 	if len(digits) < 13 || g.digits[0] != '0' {
 		return s, nil
 	}
@@ -191,12 +172,30 @@ func (d Decoder) product(digits string) (Symbol, error) {
 	case "981" <= digits[:3] && digits[:3] <= "984", strings.HasPrefix(digits, "99"):
 		return Symbol{}, unsupported("coupon", "a coupon")
 	}
-	for _, r := range d.Rules {
-		if strings.HasPrefix(digits, r.Prefix) {
-			return r.measure(s, digits)
-		}
+	m, ok, err := d.measured(g)
+	if err != nil || !ok {
+		return s, err
+	}
+	s.GTIN, s.PLU = m.Article, m.PLU
+	switch m.Rule.measure {
+	case Weight:
+		s.Weight = stock.Units(scale(m.Value, 3-m.Rule.decimals))
+	case Price:
+		s.Price, s.Currency = scale(m.Value, 2-m.Rule.decimals), m.Rule.currency
+	case Count:
+		s.Count = stock.Units(m.Value)
 	}
 	return s, nil
+}
+
+// Measured tells what the in-store number of a product says by the rules; false
+// when it says nothing.
+func (d Decoder) Measured(s Symbol) (Measured, bool) {
+	if s.Scanned.IsZero() {
+		return Measured{}, false
+	}
+	m, ok, err := d.measured(s.Scanned)
+	return m, ok && err == nil
 }
 
 // guess reads a symbol whose kind of content is not known, such as a QR code
@@ -205,22 +204,36 @@ func (d Decoder) guess(text string) (Symbol, error) {
 	switch {
 	case allDigits(text):
 		return d.digits(text)
+	case strings.IndexByte(text, gs) >= 0, startsLikeElements(text):
+		// Without an identifier some scanners send the FNC1 in front too.
+		return ofElements(parseElements(strings.TrimPrefix(text, string(rune(gs)))))
 	case strings.HasPrefix(text, pickupToken) && len(text) > len(pickupToken):
 		return Symbol{Kind: Pickup, Text: text}, nil
 	case isLabel(text, shelfLabel):
 		return Symbol{Kind: Location, Text: text}, nil
 	case isLabel(text, deliveryLabel):
 		return Symbol{Kind: Delivery, Text: text}, nil
-	case strings.HasPrefix(text, "http:") || strings.HasPrefix(text, "https:") ||
-		strings.HasPrefix(text, "HTTP:") || strings.HasPrefix(text, "HTTPS:"):
-		return link(text)
-	case strings.IndexByte(text, gs) >= 0, startsLikeElements(text):
-		return elements(text)
+	case isLink(text):
+		all, err := d.Links.ParseLink(text)
+		s, err := ofElements(all, err)
+		if err == nil {
+			s.Text = text
+		}
+		return s, err
+	case text[0] == '(' && len(text) > 4 && allDigits(text[1:3]):
+		return ofElements(ParseBracketed(text))
 	}
 	if code, ok := pickupCode(text); ok {
 		return Symbol{Kind: Pickup, Text: code}, nil
 	}
 	return Symbol{}, unsupported("text", "text of another kind")
+}
+
+// isLink tells whether a text looks like a web address in one case.
+func isLink(text string) bool {
+	_, ok := cutScheme(text)
+	return ok || strings.HasPrefix(text, "http:") || strings.HasPrefix(text, "https:") ||
+		strings.HasPrefix(text, "HTTP:") || strings.HasPrefix(text, "HTTPS:")
 }
 
 // digits reads digits of unknown origin by their number.
@@ -231,16 +244,16 @@ func (d Decoder) digits(text string) (Symbol, error) {
 		if err == nil {
 			return s, nil
 		}
-		if g, upce := ExpandUPCE(text); upce == nil {
-			return Symbol{Kind: Product, GTIN: g, Text: text}, nil
+		if g, upce := ExpandUPCE(text); upce == nil && text != "00000000" {
+			return Symbol{Kind: Product, GTIN: g, Scanned: g, Text: text}, nil
 		}
-		return s, err
+		return Symbol{}, err
 	case len(text) >= 12 && len(text) <= 14:
 		return d.product(text)
 	case startsLikeElements(text):
-		return elements(text)
+		return ofElements(parseElements(text))
 	}
-	return Symbol{}, stock.Refuse(stock.Unreadable, "%d digits", len(text))
+	return Symbol{}, refuse(badLength, "%d digits", len(text))
 }
 
 // startsLikeElements finds element strings behind a scanner that sends no AIM
@@ -254,6 +267,42 @@ func startsLikeElements(text string) bool {
 	}
 	return false
 }
+
+// ofElements tells what element strings say about a product or a delivery.
+func ofElements(all []Element, err error) (Symbol, error) {
+	if err != nil {
+		return Symbol{}, err
+	}
+	s := Symbol{Kind: Attributes, AIs: all, Text: Bracketed(all)}
+	for _, e := range all {
+		switch {
+		case e.AI == "01" || e.AI == "03" || e.AI == "8006":
+			s.Kind, s.GTIN = Product, pad(e.Value[:14])
+		case e.AI == "00" || e.AI == "02" || e.AI == "8026":
+			if s.Kind == Attributes {
+				s.Kind = Delivery
+			}
+			if e.AI != "00" && s.GTIN.IsZero() {
+				s.GTIN = pad(e.Value[:14])
+			}
+		case e.AI == "30" || e.AI == "37":
+			s.Count = stock.Units(integer(e.Value))
+		case strings.HasPrefix(e.AI, "310"):
+			s.Weight = stock.Units(scale(integer(e.Value), 3-int(e.AI[3]-'0')))
+		case strings.HasPrefix(e.AI, "392"):
+			s.Price = scale(integer(e.Value), 2-int(e.AI[3]-'0'))
+		case strings.HasPrefix(e.AI, "393") && slices.Contains(ours, codes().currencies[e.Value[:3]]):
+			s.Price = scale(integer(e.Value[3:]), 2-int(e.AI[3]-'0'))
+			s.Currency = codes().currencies[e.Value[:3]]
+		}
+	}
+	s.Scanned = s.GTIN
+	return s, nil
+}
+
+// ours are the currencies of our shops, all with hundredths. A price in another
+// stays among the AIs.
+var ours = []string{"DKK", "NOK", "SEK", "CHF", "GBP", "USD", "EUR", "PLN"}
 
 // maxLabel is the longest name on a shop's own label, in characters.
 const maxLabel = 12
@@ -286,8 +335,4 @@ func pickupCode(text string) (string, bool) {
 		return "", false
 	}
 	return text, strings.Trim(text, codeAlphabet) == ""
-}
-
-func unsupported(kind, detail string) error {
-	return stock.Refuse(stock.UnsupportedCode, "%s", detail).With("kind", kind)
 }
