@@ -2,11 +2,9 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"holdfast.dev/node/shopfloor"
 	"holdfast.dev/node/uplink"
-	recordv1 "holdfast.dev/proto/record/v1"
 	uplinkv1 "holdfast.dev/proto/uplink/v1"
 	"holdfast.dev/stock"
 )
@@ -16,12 +14,15 @@ func (n *node) newLink() *uplink.Link {
 	if address == "" {
 		address = n.id.Addr()
 	}
-	return uplink.New(uplink.Options{Address: address, Identity: n.id, Floor: uplinkFloor{n.floor},
+	return uplink.New(uplink.Options{Address: address, Identity: n.id, Floor: uplinkFloor{n.floor, n},
 		Catalogue: n.products, Logger: n.log, Backoff: uplink.Backoff{Cap: n.o.ReconnectCap}})
 }
 
 // uplinkFloor is the shop floor in the words of the uplink.
-type uplinkFloor struct{ *shopfloor.Floor }
+type uplinkFloor struct {
+	*shopfloor.Floor
+	node *node
+}
 
 // GrantUpTo grants what shoppers wait for.
 func (f uplinkFloor) GrantUpTo(ctx context.Context, wants []*uplinkv1.Want) ([]*uplinkv1.Got, error) {
@@ -41,18 +42,11 @@ func (f uplinkFloor) GrantUpTo(ctx context.Context, wants []*uplinkv1.Want) ([]*
 	return out, nil
 }
 
-// Welcome takes in the cloud's clock, and that it accepts this history.
-func (f uplinkFloor) Welcome(_ context.Context, w *uplinkv1.Welcome) error {
-	offset := time.Since(time.UnixMilli(w.GetServerMs())).Abs()
-	state := recordv1.ClockState_CLOCK_STATE_SYNCED
-	if offset > trustedOffset {
-		state = recordv1.ClockState_CLOCK_STATE_JUMPED
-	}
-	f.SetClock(state)
-	if w.GetMode() == recordv1.SessionMode_SESSION_MODE_NORMAL {
-		f.Trust()
-	}
-	return nil
+// Welcome takes in the cloud's clock, and its timeline: a cloud that was
+// restored from a backup says so before anything else.
+func (f uplinkFloor) Welcome(ctx context.Context, w *uplinkv1.Welcome) error {
+	f.SampleClock(w.GetServerMs())
+	return f.BeginTimeline(ctx, stock.Timeline(w.GetTimeline()))
 }
 
 // floorLink is the uplink in the words of the shop floor.

@@ -49,8 +49,6 @@ const (
 	journalFile = "store.db"
 	// housekeeping is how often due orders and the acknowledged number are looked at.
 	housekeeping = 15 * time.Second
-	// trustedOffset is how far the clock may be off the cloud's and still be trusted.
-	trustedOffset = 60 * time.Second
 )
 
 // node is one running process; its parts in the order of their start.
@@ -67,12 +65,38 @@ type node struct {
 	kiosk    *kiosk.Kiosk
 	health   *process.Health
 	registry *prometheus.Registry
+	restart  context.CancelCauseFunc // ends the run, to begin another
 }
 
+// maxRebuilds bounds how often one process goes on after its store was rebuilt.
+const maxRebuilds = 5
+
 // Run runs a node until ctx ends, or until something it cannot go on without
-// fails.
+// fails. A store that had to be rebuilt from the cloud goes on with its new
+// journal.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
+	for range maxRebuilds {
+		err := runOnce(ctx, o, log)
+		if !errors.Is(err, errRebuilt) || ctx.Err() != nil {
+			return err
+		}
+		log.Info("the store was rebuilt from the cloud and starts again")
+	}
+	return errors.New("the store was rebuilt again and again")
+}
+
+func runOnce(ctx context.Context, o Options, log *slog.Logger) (err error) {
 	n := &node{o: o, log: log, health: new(process.Health), registry: process.NewRegistry()}
+	ctx, n.restart = context.WithCancelCause(ctx)
+	defer func() {
+		if cause := context.Cause(ctx); err == nil && errors.Is(cause, errRebuilt) {
+			err = cause
+		}
+		n.restart(nil)
+	}()
+	if err := takeRebuilt(o.Data); err != nil {
+		return err
+	}
 	if err := n.open(ctx); err != nil {
 		return err
 	}
@@ -130,17 +154,13 @@ func (n *node) open(ctx context.Context) (err error) {
 }
 
 func (n *node) openFloor(ctx context.Context) error {
-	peer := n.id.Peer()
-	nodeID, err := nodeID(peer.NodeID)
+	nodeID, err := nodeID(n.id.Peer().NodeID)
 	if err != nil {
 		return err
 	}
-	n.floor = shopfloor.New(shopfloor.Options{Store: peer.Store, NodeID: nodeID, Epoch: peer.Epoch,
-		Tenant: tenant, Catalogue: n.products, Logger: n.log,
-		Now:    func() int64 { return time.Now().UnixMilli() },
-		NewID:  func() shopfloor.ID { return shopfloor.ID(uuid.Must(uuid.NewV7())) },
-		Notify: func(e shopfloor.Event) { n.kiosk.Notify(e) },
-	}, localTables()...)
+	o := n.floorOptions(nodeID)
+	o.Notify = func(e shopfloor.Event) { n.kiosk.Notify(e) }
+	n.floor = shopfloor.New(o, localTables()...)
 	n.journal, err = journal.Open(ctx, journal.Options{Path: filepath.Join(n.o.Data, journalFile),
 		Machine: n.floor.Machine(), Logger: n.log})
 	if err != nil {
@@ -148,6 +168,19 @@ func (n *node) openFloor(ctx context.Context) error {
 	}
 	n.products.Open(n.journal)
 	return n.floor.Open(ctx, n.journal)
+}
+
+// floorOptions are what a shop floor of this node's store stands on.
+func (n *node) floorOptions(id shopfloor.ID) shopfloor.Options {
+	return floorOptions(n.id.Peer(), id, n.products, n.log)
+}
+
+func floorOptions(peer identity.Peer, id shopfloor.ID, products shopfloor.Catalogue,
+	log *slog.Logger) shopfloor.Options {
+	return shopfloor.Options{Store: peer.Store, NodeID: id, Epoch: peer.Epoch, Tenant: tenant,
+		Catalogue: products, Logger: log,
+		Now:   func() int64 { return time.Now().UnixMilli() },
+		NewID: func() shopfloor.ID { return shopfloor.ID(uuid.Must(uuid.NewV7())) }}
 }
 
 // localTables are the tables beside the books.
@@ -189,10 +222,19 @@ func (n *node) housekeep(ctx context.Context) error {
 		} else if released > 0 {
 			n.log.Info("released unclaimed orders", "count", released)
 		}
-		if err := n.floor.SaveAcked(ctx); err != nil {
-			n.log.Error("keep acknowledged number", "err", err)
+		for what, due := range map[string]func(context.Context) error{
+			"keep acknowledged number": n.floor.SaveAcked, "settle": n.floor.SettleDue,
+			"write digest": n.floor.DigestDue, "take old units back": n.drainLegacy} {
+			if err := due(ctx); err != nil {
+				n.log.Error(what, "err", err)
+			}
 		}
 	}
+}
+
+func (n *node) drainLegacy(ctx context.Context) error {
+	_, err := n.floor.DrainLegacy(ctx, shopfloor.Cause{Actor: "node"}, false)
+	return err
 }
 
 func (n *node) addChecks() {

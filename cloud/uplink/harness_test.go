@@ -290,6 +290,14 @@ func (f *floor) Hello(context.Context) (*recordv1.Hello, error) {
 
 func (f *floor) Welcome(context.Context, *uplinkv1.Welcome) error { return nil }
 
+// Recover is not what these tests are about.
+func (f *floor) Recover(context.Context, *uplinkv1.Welcome, *nodeuplink.Remote) error {
+	return stock.Refuse(stock.FeatureRefused, "recovery")
+}
+
+// SampleClock is not either.
+func (f *floor) SampleClock(int64) {}
+
 func (f *floor) Entries(_ context.Context, from uint64, most, bytes int) ([]journal.Entry, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -210,6 +210,9 @@ func (uplinkFloor) GrantUpTo(context.Context, []*uplinkv1.Want) ([]*uplinkv1.Got
 // Welcome takes the cloud's word.
 func (uplinkFloor) Welcome(context.Context, *uplinkv1.Welcome) error { return nil }
 
+// Recover is not measured.
+func (uplinkFloor) Recover(context.Context, *uplinkv1.Welcome, *uplink.Remote) error { return nil }
+
 // asOf is the cloud's copy of the store's journal.
 func (o *office) asOf(ctx context.Context) (clouduplink.Standing, error) {
 	return clouduplink.FromEngine(o.log).Look(ctx, storeID, nil)

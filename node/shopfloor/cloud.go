@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
@@ -27,6 +25,8 @@ func decodeSeq(b []byte) uint64 {
 	return binary.BigEndian.Uint64(b)
 }
 
+func encodeSeq(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
 // Acked keeps how far the cloud has applied this journal.
 func (f *Floor) Acked(ctx context.Context, seq uint64) error {
 	if seq <= f.acked.Load() {
@@ -39,7 +39,7 @@ func (f *Floor) Acked(ctx context.Context, seq uint64) error {
 // SaveAcked writes the newest acknowledged number down, at most when asked; it
 // is a hint that saves nothing but time after a restart.
 func (f *Floor) SaveAcked(ctx context.Context) error {
-	raw := binary.BigEndian.AppendUint64(nil, f.acked.Load())
+	raw := encodeSeq(f.acked.Load())
 	return f.j.Local(ctx, func(tx *journal.Tx) error {
 		_, err := tx.Exec(upsertLocal, localAcked, raw)
 		return err
@@ -49,19 +49,23 @@ func (f *Floor) SaveAcked(ctx context.Context) error {
 // Hello is how this store presents its history to the cloud.
 func (f *Floor) Hello(ctx context.Context) (*recordv1.Hello, error) {
 	head := f.j.Head()
-	h := &recordv1.Hello{Store: uint32(f.o.Store), NodeId: f.o.NodeID[:],
-		Epoch:       &recordv1.Epoch{Timeline: uint32(f.o.Epoch.Timeline), Counter: f.o.Epoch.Counter},
-		JournalLast: head.Seq, JournalHash: head.Hash[:], JournalFirst: min(1, head.Seq),
+	first, err := f.j.First(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h := &recordv1.Hello{Store: uint32(f.o.Store), NodeId: f.o.NodeID[:], Epoch: f.epochProto(),
+		JournalLast: head.Seq, JournalHash: head.Hash[:], JournalFirst: first,
 		JournalAcked: f.acked.Load(), Mode: f.Mode(), Clock: f.Clock(), WallMs: f.o.Now(),
+		MonoMs: f.o.Steady().Milliseconds(), BootCount: f.boots.Load(), BootId: f.bootID[:],
 		BacklogRecords: head.Seq - min(head.Seq, f.acked.Load())}
-	for back := uint64(1); back < head.Seq; back *= 2 {
+	for back := uint64(1); back <= head.Seq-min(first, head.Seq); back *= 2 {
 		at, err := f.j.At(ctx, head.Seq-back)
 		if err != nil {
 			return nil, fmt.Errorf("hash of record %d: %w", head.Seq-back, err)
 		}
 		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: at.Seq, Hash: at.Hash[:]})
 	}
-	err := f.j.View(ctx, func(tx *journal.Tx) error {
+	err = f.j.View(ctx, func(tx *journal.Tx) error {
 		c, err := books.CursorOf(tx, f.o.Store)
 		h.DirectivesApplied, h.DirectivesHash, h.Timeline = c.Directives, c.Hash[:], uint32(c.Timeline)
 		return err
@@ -76,110 +80,6 @@ func (f *Floor) Entries(ctx context.Context, from uint64, maxEntries, maxBytes i
 
 // Changed is closed when there are records after seq.
 func (f *Floor) Changed(seq uint64) <-chan struct{} { return f.j.Changed(seq) }
-
-// ApplyDirectives applies orders of the cloud in their order, each with its
-// cursor in one record; those that were applied before are skipped. It returns
-// the number of the last one that is durable here.
-func (f *Floor) ApplyDirectives(ctx context.Context, from uint64, prev []byte, raws [][]byte) (uint64, error) {
-	proposals := make([]journal.Proposal, len(raws))
-	done := make([]func(context.Context, journal.Outcome, error) (Written, error), len(raws))
-	for i, raw := range raws {
-		seq := from + uint64(i)
-		proposals[i], done[i] = f.proposal(Cause{Actor: "cloud"}, func(tx *journal.Tx, rec *recordv1.Record) error {
-			return f.obey(tx, rec, seq, raw)
-		})
-	}
-	outs, errs := f.j.AppendAll(ctx, proposals)
-	applied := from - 1
-	reload := false
-	for i := range raws {
-		w, err := done[i](ctx, outs[i], errs[i])
-		if err != nil {
-			return applied, fmt.Errorf("apply directive %d: %w", from+uint64(i), err)
-		}
-		d := w.Record.GetApplyDirective()
-		reload = reload || d.GetPolicy() != nil || d.GetKeys() != nil
-		applied++
-	}
-	if reload {
-		if err := f.reload(ctx); err != nil {
-			return applied, err
-		}
-		f.touchAll()
-		f.o.Notify(Event{Kind: "settings"})
-	}
-	return applied, nil
-}
-
-// obey turns one directive into the record that applies it.
-func (f *Floor) obey(tx *journal.Tx, rec *recordv1.Record, seq uint64, raw []byte) error {
-	cursor, err := books.CursorOf(tx, f.o.Store)
-	if err != nil || seq <= cursor.Directives {
-		return err
-	}
-	if seq != cursor.Directives+1 {
-		return fmt.Errorf("directive %d after %d: gap", seq, cursor.Directives)
-	}
-	var d recordv1.Directive
-	if err := proto.Unmarshal(raw, &d); err != nil {
-		return fmt.Errorf("decode directive: %w", err)
-	}
-	if d.GetSeq() != seq {
-		return fmt.Errorf("directive %d says that it is %d", seq, d.GetSeq())
-	}
-	hash := journal.Chain(cursor.Hash, seq, raw)
-	rec.DirectivesApplied, rec.DirectiveHash = seq, hash[:]
-	return f.obeyBody(tx, rec, &d)
-}
-
-func (f *Floor) obeyBody(tx *journal.Tx, rec *recordv1.Record, d *recordv1.Directive) error {
-	note := &recordv1.ApplyDirective{Directive: d.GetSeq(), Timeline: d.GetTimeline(), Outcome: "applied"}
-	switch v := d.GetBody().(type) {
-	case *recordv1.Directive_Reserve:
-		rec.Body = &recordv1.Record_Accept{Accept: &recordv1.Accept{Reserve: v.Reserve, Directive: d.GetSeq()}}
-		return nil
-	case *recordv1.Directive_Return:
-		rec.Body = &recordv1.Record_ApplyReturn{ApplyReturn: &recordv1.ApplyReturn{Sku: v.Return.GetSku(),
-			Units: v.Return.GetUnits(), ReturnedTotal: v.Return.GetReturnedTotal(), Directive: d.GetSeq()}}
-		return nil
-	case *recordv1.Directive_Cancel:
-		return f.obeyCancel(tx, rec, d.GetSeq(), v.Cancel, note)
-	case *recordv1.Directive_Policy:
-		note.Policy = v.Policy.GetPolicy()
-	case *recordv1.Directive_Keys:
-		note.Keys = v.Keys
-	default:
-		if d.GetCritical() {
-			return stock.Refuse(stock.FeatureRefused, "directive %T", d.GetBody()).With("what", "directive")
-		}
-		note.Outcome = "ignored"
-	}
-	rec.Body = &recordv1.Record_ApplyDirective{ApplyDirective: note}
-	return nil
-}
-
-// obeyCancel releases a reservation that is still open; one that has ended
-// stays as it ended, which is the answer.
-func (f *Floor) obeyCancel(tx *journal.Tx, rec *recordv1.Record, seq uint64, c *recordv1.CancelRequest,
-	note *recordv1.ApplyDirective) error {
-	var id ID
-	copy(id[:], c.GetReservation())
-	r, ok, err := books.Open(tx, f.o.Store).Reservation(id)
-	switch {
-	case err != nil:
-		return err
-	case ok && !r.State().Final():
-		rec.Body = &recordv1.Record_Release{Release: &recordv1.Release{Reservation: id[:],
-			Reason: recordv1.ReleaseReason_RELEASE_REASON_CANCEL, Directive: seq}}
-		return nil
-	case ok:
-		note.Outcome = "ended before: " + r.State().String()
-	default:
-		note.Outcome = "unknown reservation"
-	}
-	rec.Body = &recordv1.Record_ApplyDirective{ApplyDirective: note}
-	return nil
-}
 
 // Got says what a counter is.
 type Got struct {

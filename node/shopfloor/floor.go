@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -57,7 +58,8 @@ type Options struct {
 	Epoch     stock.Epoch
 	Tenant    uint32
 	Catalogue Catalogue
-	Now       func() int64 // Unix ms
+	Now       func() int64         // Unix ms
+	Steady    func() time.Duration // never jumps; from any moment on; default: the system's
 	NewID     func() ID
 	Notify    func(Event)
 	Logger    *slog.Logger
@@ -71,8 +73,15 @@ type Floor struct {
 	j       *journal.Journal
 	link    atomic.Value // of linkBox
 	mode    atomic.Int32 // recordv1.NodeMode
-	clock   atomic.Int32 // recordv1.ClockState
 	acked   atomic.Uint64
+	epoch   atomic.Pointer[stock.Epoch]
+	boots   atomic.Uint32 // starts of this disk's node, this one included
+	bootID  ID            // of this start
+	newest  atomic.Int64  // Unix ms of the newest record
+	started time.Duration // on the steady clock
+
+	suspectSince atomic.Int64
+	digestAt     atomic.Int64
 
 	hlc uint64 // owned by the journal's writer
 
@@ -83,6 +92,8 @@ type Floor struct {
 	desks   map[string]*desk
 	policy  *recordv1.Policy
 	keys    *recordv1.KeySet
+	sampled *sample // nil: the clocks were not compared yet
+	ahead   ahead   // directives behind one that this node does not know
 }
 
 type linkBox struct{ Link }
@@ -97,8 +108,14 @@ func New(o Options, local ...string) *Floor {
 	}
 	f := &Floor{o: o, machine: &Machine{Store: o.Store, Local: local},
 		touched: make(map[stock.SKU]bool), desks: make(map[string]*desk), wake: make(chan struct{}, 1)}
+	if o.Steady == nil {
+		begun := time.Now()
+		f.o.Steady = func() time.Duration { return time.Since(begun) }
+	}
+	f.epoch.Store(&o.Epoch)
+	f.started = f.o.Steady()
+	f.digestAt.Store(o.Now())
 	f.mode.Store(int32(recordv1.NodeMode_NODE_MODE_NORMAL))
-	f.clock.Store(int32(recordv1.ClockState_CLOCK_STATE_FREE))
 	return f
 }
 
@@ -111,21 +128,11 @@ func (f *Floor) Open(ctx context.Context, j *journal.Journal) error {
 	if err := f.reload(ctx); err != nil {
 		return err
 	}
-	f.touchAll() // what was due when the node stopped
-	head := j.Head().Seq
-	if head == 0 {
-		return nil
-	}
-	last, err := j.Entries(ctx, head, 1, 1<<20)
-	if err != nil {
+	if err := f.loadStanding(ctx); err != nil {
 		return err
 	}
-	var rec recordv1.Record
-	if err := proto.Unmarshal(last[0].Data, &rec); err != nil {
-		return fmt.Errorf("decode record %d: %w", head, err)
-	}
-	f.hlc = rec.GetHlc()
-	return nil
+	f.touchAll() // what was due when the node stopped
+	return f.loadClock(ctx)
 }
 
 // reload reads policy and keys again.
@@ -182,21 +189,6 @@ func (f *Floor) connected() bool {
 // Mode says how much the node trusts its own state.
 func (f *Floor) Mode() recordv1.NodeMode { return recordv1.NodeMode(f.mode.Load()) }
 
-// Trust ends SAFE mode: the cloud has seen this store's history and goes on
-// from it.
-func (f *Floor) Trust() {
-	was := f.mode.Swap(int32(recordv1.NodeMode_NODE_MODE_NORMAL))
-	if was != int32(recordv1.NodeMode_NODE_MODE_NORMAL) {
-		f.touchAll() // no grants were made meanwhile
-	}
-}
-
-// SetClock tells how much the node's clock can be trusted.
-func (f *Floor) SetClock(s recordv1.ClockState) { f.clock.Store(int32(s)) }
-
-// Clock says how much the node's clock can be trusted.
-func (f *Floor) Clock() recordv1.ClockState { return recordv1.ClockState(f.clock.Load()) }
-
 // Head is the newest durable record.
 func (f *Floor) Head() journal.Position { return f.j.Head() }
 
@@ -239,6 +231,7 @@ func (f *Floor) proposal(c Cause, build buildFunc) (journal.Proposal,
 			return nil, err
 		}
 		f.hlc = rec.Hlc
+		f.newest.Store(int64(f.hlc >> 16))
 		return proto.MarshalOptions{Deterministic: true}.Marshal(rec)
 	}
 	done := func(ctx context.Context, out journal.Outcome, err error) (Written, error) {
@@ -258,12 +251,17 @@ func (f *Floor) proposal(c Cause, build buildFunc) (journal.Proposal,
 
 func (f *Floor) envelope(seq uint64, c Cause) *recordv1.Record {
 	rec := &recordv1.Record{Seq: seq, Actor: c.Actor, Device: c.Device,
-		Epoch: &recordv1.Epoch{Timeline: uint32(f.o.Epoch.Timeline), Counter: f.o.Epoch.Counter},
+		Epoch: f.epochProto(),
 		Hlc:   max(uint64(f.o.Now())<<16, f.hlc+1)}
 	if c.ID != (ID{}) {
 		rec.Uid = c.ID[:]
 	}
 	return rec
+}
+
+func (f *Floor) epochProto() *recordv1.Epoch {
+	e := f.Epoch()
+	return &recordv1.Epoch{Timeline: uint32(e.Timeline), Counter: e.Counter}
 }
 
 // first finds the record that an id made before.

@@ -398,7 +398,15 @@ func TestTokenWithoutUnitsIsHonouredWithAnAlarmAndStopsGrants(t *testing.T) {
 	if got, err := s.GrantUpTo(t.Context(), want); err != nil || got[0].Total != 0 || s.Mode() != recordv1.NodeMode_NODE_MODE_SAFE {
 		t.Errorf("grant while the state is in doubt: %v %v", got, err)
 	}
-	s.Trust()
+	if err := s.Recovered(t.Context(), stock.Epoch{Timeline: 1, Counter: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.GrantUpTo(t.Context(), want); err != nil || got[0].Total != 0 {
+		t.Errorf("grant before the tills were heard: %v %v", got, err)
+	}
+	if err := s.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if got, err := s.GrantUpTo(t.Context(), want); err != nil || got[0].Total != 1 {
 		t.Errorf("grant after the cloud accepted the history: %v %v", got, err)
 	}
@@ -467,11 +475,11 @@ func TestUnclaimedOrdersExpireOnlyWithATrustedClock(t *testing.T) {
 	s.grant(1)
 	s.accept("HHHHHHHH", 1)
 	s.now += 1000 + s.Policy().GetGraceMs()
-	s.SetClock(recordv1.ClockState_CLOCK_STATE_JUMPED)
+	s.SampleClock(s.now - 3600_000)
 	if n, err := s.ExpireDue(t.Context()); n != 0 || err != nil {
 		t.Fatalf("jumped clock: %d %v", n, err)
 	}
-	s.SetClock(recordv1.ClockState_CLOCK_STATE_SYNCED)
+	s.SampleClock(s.now)
 	if n, err := s.ExpireDue(t.Context()); n != 1 || err != nil {
 		t.Fatalf("due: %d %v", n, err)
 	}

@@ -45,7 +45,8 @@ const (
 
 // Migrations returns the SQL of the books and of the local tables.
 func (m *Machine) Migrations() []string {
-	return append([]string{books.Migration(), settingTable}, m.Local...)
+	all := append([]string{books.Migration(), settingTable}, m.Local...)
+	return append(all, books.RecoveryMigration())
 }
 
 // Apply books one record, or refuses it before anything is written.
@@ -64,11 +65,20 @@ func (m *Machine) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error)
 	if err := b.Save(); err != nil {
 		return nil, err
 	}
+	if c := rec.GetCheckpoint(); c != nil {
+		return nil, applySettings(tx, c)
+	}
 	return nil, applySettings(tx, rec.GetApplyDirective())
 }
 
-// applySettings keeps the policy and the keys that a directive brought.
-func applySettings(tx *journal.Tx, d *recordv1.ApplyDirective) error {
+// settings are what a directive or a checkpoint may bring.
+type settings interface {
+	GetPolicy() *recordv1.Policy
+	GetKeys() *recordv1.KeySet
+}
+
+// applySettings keeps the policy and the keys that a record brought.
+func applySettings(tx *journal.Tx, d settings) error {
 	if p := d.GetPolicy(); p != nil {
 		if err := putMessage(tx, upsertSetting, settingPolicy, p); err != nil {
 			return err

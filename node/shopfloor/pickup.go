@@ -224,6 +224,10 @@ func (f *Floor) Collect(ctx context.Context, c Cause, code string) (Handover, er
 		return f.handUnheard(tx, rec, code, t)
 	})
 	h.Unheard = err == nil && h.Record.GetCollectByToken() != nil
+	if h.Unheard && !h.Repeated && len(h.Record.GetCollectByToken().GetUncovered()) > 0 {
+		f.o.Logger.Error("a genuine code was not covered by online units", "store", f.o.Store)
+		err = f.setMode(ctx, recordv1.NodeMode_NODE_MODE_SAFE)
+	}
 	return h, err
 }
 
@@ -266,38 +270,32 @@ func handKnown(r *books.Reservation, rec *recordv1.Record, by recordv1.Verificat
 // handUnheard hands over by the token alone. A token whose directive was
 // applied long ago, and whose reservation is not here any more, has ended.
 func (f *Floor) handUnheard(tx *journal.Tx, rec *recordv1.Record, raw string, t token.Token) error {
-	cursor, err := books.CursorOf(tx, f.o.Store)
+	b := books.Open(tx, f.o.Store)
+	applied, err := b.AppliedIn(t.Timeline)
 	if err != nil {
 		return err
 	}
 	switch {
-	case t.Timeline == cursor.Timeline && t.DSeq <= cursor.Directives:
+	case t.DSeq <= applied:
 		return stock.Refuse(stock.AlreadyFinished, "directive %d was applied", t.DSeq).With("state", "finished")
 	case len(t.Lines) == 0:
 		return stock.Refuse(stock.Offline, "token of a long order carries no lines").With("since", "")
 	}
 	by := &recordv1.CollectByToken{Token: raw, Reserve: reserveOf(t)}
-	b := books.Open(tx, f.o.Store)
 	left := make(map[stock.SKU]stock.Units)
 	for i, l := range t.Lines {
 		if _, seen := left[l.SKU]; !seen {
-			a, err := b.Account(l.SKU)
+			rights, err := b.Rights(t.Timeline, l.SKU) // units of another timeline are not this token's
 			if err != nil {
 				return err
 			}
-			if a.Rights.Timeline == t.Timeline { // units of another timeline are not this token's
-				left[l.SKU] = a.Balances[ledger.Online]
-			} else {
-				left[l.SKU] = 0
-			}
+			left[l.SKU] = rights.Online()
 		}
 		line := uint32(i + 1)
 		by.Lines = append(by.Lines, &recordv1.OutcomeLine{Line: line, Units: int64(l.Units)})
 		by.Reserve.Lines[i].Name = f.productName(tx, l.SKU)
 		if bare := l.Units - max(0, left[l.SKU]); bare > 0 {
 			by.Uncovered = append(by.Uncovered, &recordv1.OutcomeLine{Line: line, Units: int64(bare)})
-			f.o.Logger.Error("token is not covered by online units", "store", f.o.Store, "sku", l.SKU)
-			f.mode.Store(int32(recordv1.NodeMode_NODE_MODE_SAFE))
 		}
 		left[l.SKU] -= l.Units
 	}
@@ -398,7 +396,7 @@ func (f *Floor) Extend(ctx context.Context, c Cause, id ID, until int64) (Writte
 // ExpireDue gives up every reservation whose pickup-by time and grace have
 // passed, if the clock can be trusted. It returns how many.
 func (f *Floor) ExpireDue(ctx context.Context) (int, error) {
-	if f.Clock() == recordv1.ClockState_CLOCK_STATE_JUMPED {
+	if !f.clockTrusted() {
 		return 0, nil
 	}
 	before := f.o.Now() - f.Policy().GetGraceMs()

@@ -39,6 +39,10 @@ type Sell struct {
 	// Decided is set when a person has seen that units are promised online and
 	// sells all the same.
 	Decided *Decider
+	// Resent is set by a till that sends a sale again because this store had
+	// forgotten it: the epoch in which it was first answered. The goods have
+	// left, so it is booked whatever the books say.
+	Resent *stock.Epoch
 }
 
 // Sell books what a customer takes. Units that are the store's own are sold at
@@ -51,6 +55,9 @@ func (f *Floor) Sell(ctx context.Context, s Sell) (Written, error) {
 		if err := countable(stock.Units(l.GetUnits())); err != nil {
 			return Written{}, err
 		}
+	}
+	if s.Resent != nil {
+		return f.sellResent(ctx, s)
 	}
 	w, err := f.sellOwn(ctx, s)
 	if !stock.Refused(err, stock.Short) {
@@ -78,6 +85,27 @@ func (f *Floor) sellOwn(ctx context.Context, s Sell) (Written, error) {
 	}
 	return f.once(ctx, s.Cause, s.is(), func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Sale{Sale: s.sale(mode)}
+		return nil
+	})
+}
+
+// sellResent books a sale that a till sends again. If a shelf was counted since,
+// the count has missed the units already.
+func (f *Floor) sellResent(ctx context.Context, s Sell) (Written, error) {
+	return f.once(ctx, s.Cause, s.is(), func(tx *journal.Tx, rec *recordv1.Record) error {
+		sale := s.sale(recordv1.SaleMode_SALE_MODE_SAFE)
+		b := books.Open(tx, f.o.Store)
+		need := wanted(s.Lines)
+		for _, sku := range slices.Sorted(maps.Keys(need)) {
+			counted, err := b.CountedSince(sku, *s.Resent)
+			if err != nil {
+				return err
+			}
+			if counted {
+				sale.Found = append(sale.Found, &recordv1.MovementLine{Sku: uint32(sku), Units: int64(need[sku])})
+			}
+		}
+		rec.Body = &recordv1.Record_Sale{Sale: sale}
 		return nil
 	})
 }

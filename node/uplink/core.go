@@ -27,6 +27,7 @@ const (
 	maxDirectives = 64               // frames that wait to be applied
 	maxWants      = 1024             // wants that wait; more are forgotten, they are hints
 	maxNacks      = 8                // in a row, without progress
+	recoveryLook  = time.Hour        // between looks while the store comes back
 )
 
 // Backoff says how soon a lost session is tried again: after a random time
@@ -48,10 +49,11 @@ type Config struct {
 type phase uint8
 
 const (
-	waiting  phase = 1 + iota // until retryAt
-	dialing                   // until the stream is open
-	greeting                  // Hello is sent
-	settling                  // the store takes the Welcome in
+	waiting    phase = 1 + iota // until retryAt
+	dialing                     // until the stream is open
+	greeting                    // Hello is sent
+	settling                    // the store takes the Welcome in
+	recovering                  // the store comes back from a loss; there is no stream
 	open
 )
 
@@ -131,8 +133,12 @@ func (c *Core) Step(now time.Time, in Input) []Effect {
 		c.telling = false
 	case Ask:
 		c.queueAsk(in)
+	case Recovered:
+		if in.Attempt == c.attempt && c.phase == recovering {
+			c.recovered(now, in)
+		}
 	case Dialed, Lost, Received, Greeted, ReadBack, Applied, Granted:
-		if in.(ofAttempt).number() == c.attempt && c.phase != waiting {
+		if in.(ofAttempt).number() == c.attempt && c.phase != waiting && c.phase != recovering {
 			c.stepAttempt(now, in)
 		}
 	default:
@@ -173,6 +179,7 @@ func (c *Core) elapse(now time.Time) {
 		if !now.Before(c.retryAt) {
 			c.dial(now)
 		}
+	case c.phase == recovering:
 	case c.phase != open && now.Sub(c.lastRead) >= dialPatience:
 		c.hangUp(now, "no welcome", 0)
 	case now.Sub(c.lastRead) >= c.cfg.DeadAfter:
@@ -193,6 +200,8 @@ func (c *Core) Wake() time.Time {
 	switch c.phase {
 	case waiting:
 		return c.retryAt
+	case recovering:
+		return c.lastRead.Add(recoveryLook)
 	case open:
 	default:
 		return c.lastRead.Add(dialPatience)

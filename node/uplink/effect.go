@@ -48,6 +48,11 @@ type (
 		Attempt uint64
 		Err     error
 	}
+	// Recovered says that the store has come back, or why not.
+	Recovered struct {
+		Attempt uint64
+		Err     error
+	}
 	// ReadBack brings the records that were asked for.
 	ReadBack struct {
 		Attempt uint64
@@ -93,6 +98,12 @@ type (
 		Attempt uint64
 		Welcome *uplinkv1.Welcome
 	}
+	// Recover brings the store back as the cloud decided; the stream is over.
+	// Answer: Recovered, however long it takes.
+	Recover struct {
+		Attempt uint64
+		Welcome *uplinkv1.Welcome
+	}
 	// Read reads records from the own journal; answer: ReadBack.
 	Read struct {
 		Attempt    uint64
@@ -115,6 +126,8 @@ type (
 	Acknowledge struct{ Seq uint64 }
 	// Fetch says that the catalogue has this version now; no answer.
 	Fetch struct{ Version uint64 }
+	// Sample is the cloud's clock, in Unix ms; no answer.
+	Sample struct{ CloudMS int64 }
 	// Answer is what the cloud says to a till's Ask; no answer.
 	Answer struct{ Got []*uplinkv1.Got }
 )
@@ -126,6 +139,7 @@ func (Dialed) input()       {}
 func (Lost) input()         {}
 func (Received) input()     {}
 func (Greeted) input()      {}
+func (Recovered) input()    {}
 func (ReadBack) input()     {}
 func (Applied) input()      {}
 func (Granted) input()      {}
@@ -135,6 +149,8 @@ func (Dial) effect()        {}
 func (Send) effect()        {}
 func (Hangup) effect()      {}
 func (Greet) effect()       {}
+func (Recover) effect()     {}
+func (Sample) effect()      {}
 func (Read) effect()        {}
 func (Apply) effect()       {}
 func (Grant) effect()       {}
@@ -142,10 +158,11 @@ func (Acknowledge) effect() {}
 func (Fetch) effect()       {}
 func (Answer) effect()      {}
 
-func (in Dialed) number() uint64   { return in.Attempt }
-func (in Lost) number() uint64     { return in.Attempt }
-func (in Received) number() uint64 { return in.Attempt }
-func (in Greeted) number() uint64  { return in.Attempt }
-func (in ReadBack) number() uint64 { return in.Attempt }
-func (in Applied) number() uint64  { return in.Attempt }
-func (in Granted) number() uint64  { return in.Attempt }
+func (in Dialed) number() uint64    { return in.Attempt }
+func (in Lost) number() uint64      { return in.Attempt }
+func (in Received) number() uint64  { return in.Attempt }
+func (in Greeted) number() uint64   { return in.Attempt }
+func (in ReadBack) number() uint64  { return in.Attempt }
+func (in Applied) number() uint64   { return in.Attempt }
+func (in Granted) number() uint64   { return in.Attempt }
+func (in Recovered) number() uint64 { return in.Attempt }

@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
@@ -31,6 +32,12 @@ type Floor interface {
 	// Welcome takes in what the cloud decided about this session. A refusal
 	// ends the session.
 	Welcome(ctx context.Context, w *uplinkv1.Welcome) error
+	// Recover brings the store back as the cloud decided: its own records, or
+	// a copy of its books, come from remote. A refusal says that this box
+	// cannot go on.
+	Recover(ctx context.Context, w *uplinkv1.Welcome, remote *Remote) error
+	// SampleClock takes the cloud's clock, in Unix ms.
+	SampleClock(cloudMS int64)
 	// Entries reads the journal from a record on; at least one if there is one.
 	Entries(ctx context.Context, from uint64, maxEntries, maxBytes int) ([]journal.Entry, error)
 	// Head is the end of the journal.
@@ -254,9 +261,28 @@ func (l *Link) do(ctx context.Context, e Effect) {
 		l.orderCatalogue(e.Version)
 	case Answer:
 		l.answered(e.Got)
+	case Sample:
+		l.o.Floor.SampleClock(e.CloudMS)
+	case Recover:
+		l.background(ctx, func() Input {
+			return Recovered{Attempt: e.Attempt, Err: l.recover(ctx, e.Welcome)}
+		})
 	default:
 		l.ask(ctx, e)
 	}
+}
+
+// recover lets the store come back over a connection of its own.
+func (l *Link) recover(ctx context.Context, w *uplinkv1.Welcome) error {
+	l.o.Logger.Warn("the store has to recover", "err", w.GetMode().String())
+	remote, err := OpenRemote(l.o.Address, l.o.Identity)
+	if err == nil {
+		err = errors.Join(l.o.Floor.Recover(ctx, w, remote), remote.Close())
+	}
+	if err != nil && ctx.Err() == nil {
+		l.o.Logger.Error("recover", "err", err)
+	}
+	return err
 }
 
 // ask carries out what the floor is asked.

@@ -124,6 +124,10 @@ func (f emptyFloor) Hello(context.Context) (*recordv1.Hello, error) {
 	return &recordv1.Hello{Store: 7, NodeId: node, Timeline: 1}, err
 }
 func (emptyFloor) Welcome(context.Context, *uplinkv1.Welcome) error { return nil }
+
+func (emptyFloor) Recover(context.Context, *uplinkv1.Welcome, *Remote) error { return nil }
+
+func (emptyFloor) SampleClock(int64) {}
 func (emptyFloor) Entries(context.Context, uint64, int, int) ([]journal.Entry, error) {
 	return nil, errors.New("nothing to read")
 }

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"holdfast.dev/proto/record/v1"
 	"holdfast.dev/proto/uplink/v1"
 	"holdfast.dev/stock"
 )
@@ -45,6 +46,9 @@ func (c *Core) receive(now time.Time, frame *uplinkv1.CloudFrame) {
 	case *uplinkv1.CloudFrame_ReturnAnswer:
 		c.emit(Answer{Got: f.ReturnAnswer.GetGot()})
 	case *uplinkv1.CloudFrame_Pong:
+		if at := f.Pong.GetServerMs(); at > 0 {
+			c.emit(Sample{CloudMS: at})
+		}
 		c.announce(f.Pong.GetCatalogueVersion())
 	default:
 		// A frame of a newer cloud; it may only send hints that we do not know.
@@ -72,8 +76,27 @@ func (c *Core) welcomed(now time.Time, w *uplinkv1.Welcome) {
 		return
 	}
 	c.welcome = w
+	if w.GetMode() > recordv1.SessionMode_SESSION_MODE_NORMAL {
+		c.emit(Hangup{Attempt: c.attempt, Reason: "recovery: " + w.GetMode().String()})
+		c.phase = recovering
+		c.emit(Recover{Attempt: c.attempt, Welcome: w})
+		return
+	}
 	c.phase = settling
 	c.emit(Greet{Attempt: c.attempt, Welcome: w})
+}
+
+// recovered tries again at once with what the store is now.
+func (c *Core) recovered(now time.Time, in Recovered) {
+	if r, ok := stock.AsRefusal(in.Err); ok {
+		c.refused = r.Code.String()
+		c.wait(now, c.cfg.Backoff.Cap/2)
+		return
+	}
+	c.wait(now, 0)
+	if in.Err == nil {
+		c.tries, c.retryAt = 0, now
+	}
 }
 
 // settled opens the session once the store has taken the Welcome in.

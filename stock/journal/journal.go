@@ -127,7 +127,7 @@ func orDefault(n, standard int) int {
 
 func (j *Journal) open(ctx context.Context, o Options) error {
 	if j.path != "" {
-		unlock, err := lockFile(j.path + ".lock")
+		unlock, err := Lock(j.path)
 		if err != nil {
 			return err
 		}

@@ -37,3 +37,10 @@ func lockFile(path string) (unlock func() error, err error) {
 	}
 	return f.Close, nil
 }
+
+// Lock keeps the journal at a path from being opened until it is unlocked, or
+// the process ends. It gives ErrLocked while another process has it open.
+func Lock(path string) (unlock func() error, err error) { return lockFile(path + lockSuffix) }
+
+// lockSuffix names the lock beside the database file.
+const lockSuffix = ".lock"

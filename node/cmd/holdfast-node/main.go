@@ -13,10 +13,12 @@ import (
 )
 
 type commands struct {
-	Run     node.Options       `cmd:"" help:"Run the node of a store."`
-	Enrol   node.EnrolOptions  `cmd:"" help:"Make this machine the node of a store."`
-	Verify  node.VerifyOptions `cmd:"" help:"Replay the journal and prove the books."`
-	HashPin struct{}           `cmd:"" help:"Read a PIN and print the hash for the configuration."`
+	Run     node.Options        `cmd:"" help:"Run the node of a store."`
+	Enrol   node.EnrolOptions   `cmd:"" help:"Make this machine the node of a store."`
+	Rebuild node.RebuildOptions `cmd:"" help:"Bring a store back whose node is lost."`
+	Verify  node.VerifyOptions  `cmd:"" help:"Replay the journal and prove the books."`
+	HashPin struct{}            `cmd:"" help:"Read a PIN and print the hash for the configuration."`
+	Decode  decodeOptions       `cmd:"" help:"Tell what frames of a scanner say, read in hex, one a line."`
 }
 
 func main() {
@@ -32,11 +34,16 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	if loaded.Command == "decode" { // ended by a signal at once: it keeps nothing
+		return decode(c.Decode, os.Stdin, os.Stdout)
+	}
 	ctx, stop := process.Signals(context.Background())
 	defer stop()
 	switch loaded.Command {
 	case "enrol":
 		return say(node.Enrol(ctx, c.Enrol))
+	case "rebuild":
+		return say(node.Rebuild(ctx, c.Rebuild, os.Stderr, c.Run.Log.Logger(os.Stderr)))
 	case "verify":
 		return say(node.Verify(ctx, c.Verify, os.Stderr))
 	case "hash-pin":
