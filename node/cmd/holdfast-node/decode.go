@@ -17,8 +17,8 @@ import (
 // decodeOptions are the flags of decode; DECODE.md describes its lines.
 type decodeOptions struct {
 	JSON    bool     `name:"json" help:"One JSON object a line instead of text for people."`
-	Country string   `help:"Layout of in-store numbers: a country such as NL, DK or DE." placeholder:"CODE"`
-	Rules   []string `name:"rule" help:"A layout of the shop's own: mask, measure and currency." placeholder:"RULE"`
+	Country string   `help:"Whose layout of in-store numbers: NL, DK, DE…" placeholder:"CODE"`
+	Rules   []string `name:"rule" help:"A layout of the shop's own: mask measure currency."`
 }
 
 // maxFrameLine bounds a line of input: the largest QR code in hex, spaced.

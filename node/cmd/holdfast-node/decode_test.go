@@ -34,37 +34,43 @@ func decodeText(t *testing.T, o decodeOptions, in string) []string {
 func TestDecodeWritesOneObjectForEachFrame(t *testing.T) {
 	long := strings.Repeat("5D", maxFrameLine)
 	in := frames("]E07038010054471", "]E07038010054471\r\n", "\x02]E07038010054471\x03",
-		"]C10107038010054471172706303103001250\r", "]Q1https://a.example/01/07038010054471?17=270630&a=<b",
-		"]Q1https://a.example/01/07038010054471", "]E02112345678900", "SHELF-A1\t",
-		"HF1:7WA%*") + "zz\n\n" + long + "\n" + long + long + "\n" + "5d 45 34 39 36 33 38 35 30 37 34\r\n" +
-		frames("]E07038010054472", "]d2010703801005447110\x1d", "]A0\x1b[2J", "]C110LOT117270630") + "5D4"
+		"]C10107038010054471172706303103001250\r", "]Q1https://a.example/01/07038010054471?a=<b",
+		"]Q1https://a.example/01/07038010054471", "]E02112345678900", "SHELF-A1\t", "HF1:7WA%*") +
+		"zz\n\n" + long + "\n" + long + long + "\n" + "5d 45 34 39 36 33 38 35 30 37 34\r\n" +
+		frames("]E07038010054472", "]d2010703801005447110\x1d", "]A0\x1b[2J", "]C110LOT117270630") +
+		"5D4"
+	const (
+		milk    = `"gtin":"07038010054471","ais":[`
+		milkAI  = `{"ai":"01","value":"07038010054471","title":"GTIN"}`
+		refusal = `"ais":[],"refusal":{"code":`
+		tooLong = refusal + `"UNREADABLE","message":"a line of more than 32768 characters"}}`
+		noHex   = refusal + `"UNREADABLE","message":"a line that is no hex"}}`
+	)
 	want := []string{
-		`{"symbology":"]E0","gtin":"07038010054471","ais":[]}`,
-		`{"symbology":"]E0","gtin":"07038010054471","ais":[]}`,
-		`{"symbology":"]E0","gtin":"07038010054471","ais":[]}`,
-		`{"symbology":"]C1","gtin":"07038010054471","ais":[{"ai":"01","value":"07038010054471","title":"GTIN"},` +
-			`{"ai":"17","value":"270630","title":"USE BY or EXPIRY"},` +
-			`{"ai":"3103","value":"001250","title":"NET WEIGHT (kg)"}]}`,
-		`{"symbology":"]Q1","ais":[],"refusal":{"code":"UNREADABLE","message":"a character that no URI has"}}`,
-		`{"symbology":"]Q1","gtin":"07038010054471","ais":[{"ai":"01","value":"07038010054471","title":"GTIN"}]}`,
+		`{"symbology":"]E0",` + milk + `]}`,
+		`{"symbology":"]E0",` + milk + `]}`,
+		`{"symbology":"]E0",` + milk + `]}`,
+		`{"symbology":"]C1",` + milk + milkAI +
+			`,{"ai":"17","value":"270630","title":"USE BY or EXPIRY"}` +
+			`,{"ai":"3103","value":"001250","title":"NET WEIGHT (kg)"}]}`,
+		`{"symbology":"]Q1",` + refusal + `"UNREADABLE","message":"a character that no URI has"}}`,
+		`{"symbology":"]Q1",` + milk + milkAI + `]}`,
 		`{"symbology":"]E0","gtin":"02112345678900","article":"02112345000008","plu":"12345",` +
 			`"measure":"67.890 kg","ais":[]}`,
 		`{"symbology":"","kind":"location","ais":[],"text":"SHELF-A1"}`,
 		`{"symbology":"","kind":"pickup","ais":[]}`,
-		`{"symbology":"","ais":[],"refusal":{"code":"UNREADABLE","message":"a line that is no hex"}}`,
-		`{"symbology":"","ais":[],"refusal":{"code":"UNREADABLE","message":"a symbol without content"}}`,
-		`{"symbology":"","ais":[],"refusal":{"code":"UNREADABLE",` +
-			`"message":"a line of more than 32768 characters"}}`,
-		`{"symbology":"","ais":[],"refusal":{"code":"UNREADABLE",` +
-			`"message":"a line of more than 32768 characters"}}`,
+		`{"symbology":"",` + noHex,
+		`{"symbology":"",` + refusal + `"UNREADABLE","message":"a symbol without content"}}`,
+		`{"symbology":"",` + tooLong,
+		`{"symbology":"",` + tooLong,
 		`{"symbology":"]E4","gtin":"00000096385074","ais":[]}`,
-		`{"symbology":"]E0","ais":[],"refusal":{"code":"BAD_CHECK_DIGIT",` +
-			`"message":"check digit of 7038010054472"}}`,
-		`{"symbology":"]d2","ais":[],"refusal":{"code":"UNREADABLE","message":"AI 10 without a value"}}`,
-		`{"symbology":"]A0","ais":[],"refusal":{"code":"UNREADABLE","message":"control byte 0x1b"}}`,
-		`{"symbology":"]C1","kind":"attributes","ais":[{"ai":"10","value":"LOT117270630","title":"BATCH/LOT"}],` +
+		`{"symbology":"]E0",` + refusal + `"BAD_CHECK_DIGIT","message":"check digit of 7038010054472"}}`,
+		`{"symbology":"]d2",` + refusal + `"UNREADABLE","message":"AI 10 without a value"}}`,
+		`{"symbology":"]A0",` + refusal + `"UNREADABLE","message":"control byte 0x1b"}}`,
+		`{"symbology":"]C1","kind":"attributes",` +
+			`"ais":[{"ai":"10","value":"LOT117270630","title":"BATCH/LOT"}],` +
 			`"hint":"AI 10 may have swallowed (17)270630: no separator in front of it"}`,
-		`{"symbology":"","ais":[],"refusal":{"code":"UNREADABLE","message":"a line that is no hex"}}`,
+		`{"symbology":"",` + noHex,
 	}
 	if diff := cmp.Diff(want, decodeText(t, decodeOptions{JSON: true}, in)); diff != "" {
 		t.Error(diff)
@@ -78,8 +84,8 @@ func TestDecodeExplainsFramesToPeople(t *testing.T) {
   (02) CONTENT: 95012345678903
   (37) COUNT: 24
   note: AI 37 needs AI 00 on the same label
-2: ]E0 EAN-13, UPC-A or UPC-E: product, GTIN-13 2 330714 002396, RCN-13 region, PLU 3071, 2.39 EUR, ` +
-		`in the catalogue 02330710000006
+2: ]E0 EAN-13, UPC-A or UPC-E: product, GTIN-13 2 330714 002396, RCN-13 region, PLU 3071, ` +
+		`2.39 EUR, in the catalogue 02330710000006
 3: no AIM identifier: refused UNREADABLE: a line that is no hex
 4: ]d2 GS1 DataMatrix: product, GTIN-13 7 038010 054471
   (01) GTIN: 07038010054471
@@ -117,7 +123,9 @@ func TestDecodeReadsInStoreNumbersByTheCountryAndTheShop(t *testing.T) {
 			}
 		}
 	}
-	for _, o := range []decodeOptions{{Country: "XX"}, {Rules: []string{""}}, {Rules: []string{"21 weight"}}} {
+	for _, o := range []decodeOptions{
+		{Country: "XX"}, {Rules: []string{""}}, {Rules: []string{"21 weight"}},
+	} {
 		if err := decode(o, strings.NewReader(in), io.Discard); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
@@ -155,8 +163,10 @@ func FuzzDecodeLine(f *testing.F) {
 			t.Fatal(err)
 		}
 		text := out.String()
-		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
-			t.Fatalf("a character that cannot be printed: %q", text[i:])
+		for _, r := range text {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Fatalf("character %q cannot be printed: %q", r, text)
+			}
 		}
 		if !asJSON {
 			return

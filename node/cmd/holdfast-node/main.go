@@ -18,7 +18,7 @@ type commands struct {
 	Rebuild node.RebuildOptions `cmd:"" help:"Bring a store back whose node is lost."`
 	Verify  node.VerifyOptions  `cmd:"" help:"Replay the journal and prove the books."`
 	HashPin struct{}            `cmd:"" help:"Read a PIN and print the hash for the configuration."`
-	Decode  decodeOptions       `cmd:"" help:"Tell what frames of a scanner say, read in hex, one a line."`
+	Decode  decodeOptions       `cmd:"" help:"Tell what frames of a scanner say: hex, one a line."`
 }
 
 func main() {
