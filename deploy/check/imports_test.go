@@ -30,6 +30,8 @@ var mayImport = map[string][]string{
 
 	"hardware":     {},
 	"hardware/...": {"hardware"},
+	// A packet of SSI holds what a frame holds.
+	"hardware/ssi": {"hardware", "hardware/barcode"},
 	// These ask one question at a time, and share how.
 	"hardware/zpl":       {"hardware", "hardware/exchange"},
 	"hardware/display":   {"hardware", "hardware/exchange"},
@@ -56,7 +58,7 @@ var mayImport = map[string][]string{
 
 	"cloud/headoffice/...":     {"cloud/headoffice/...", "stock/...", "proto/record/..."},
 	"cloud/uplink":             {"cloud/headoffice", "stock/...", "proto/uplink/...", "proto/record/...", "internal/..."},
-	"cloud/quorum":             {"stock", "stock/journal", "internal/..."},
+	"cloud/quorum/...":         {"cloud/quorum/...", "stock", "stock/journal"},
 	"cloud/postgres":           {"cloud/headoffice/...", "stock/...", "proto/record/..."},
 	"cloud/gateway":            {"cloud/headoffice/...", "stock/...", "proto/...", "internal/..."},
 	"cloud/web":                {"cloud/gateway", "stock/...", "proto/shop/...", "internal/..."},

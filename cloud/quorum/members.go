@@ -1,0 +1,304 @@
+package quorum
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"holdfast.dev/stock"
+)
+
+// statusWithin is how long a member may take to say how it is.
+const statusWithin = 500 * time.Millisecond
+
+// Info says how a member stands.
+type Info struct {
+	ID      string
+	Address string
+	Voter   bool // has a vote; a new member gets one when it keeps up
+	Leader  bool
+	Self    bool   // is the member that was asked
+	Applied uint64 // the newest entry of its copy
+	Version uint32 // newest commands that its program knows
+	Tables  int    // newest tables that its program knows
+	Problem string // why it did not say the four before; "" if it did
+}
+
+// status is what a member says of itself.
+func (m *Member) status() Info {
+	return Info{ID: string(m.id), Address: string(m.address()), Leader: m.Leads(),
+		Applied: m.applied.index(), Version: m.o.Machine.Version(),
+		Tables: len(m.o.Machine.Migrations())}
+}
+
+// Members tells how all members stand, as far as this one can see, in the order
+// of their ids.
+func (m *Member) Members(ctx context.Context) []Info {
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	infos := m.askAll(ctx)
+	slices.SortFunc(infos, func(a, b Info) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	return infos
+}
+
+func (m *Member) askAll(ctx context.Context) []Info {
+	servers := m.servers()
+	infos := make([]Info, len(servers))
+	var wait sync.WaitGroup
+	for i, s := range servers {
+		wait.Go(func() {
+			infos[i] = m.askStatus(ctx, s)
+			infos[i].ID, infos[i].Address = string(s.ID), string(s.Address)
+			infos[i].Voter, infos[i].Self = s.Suffrage == raft.Voter, s.ID == m.id
+		})
+	}
+	wait.Wait()
+	return infos
+}
+
+func (m *Member) askStatus(ctx context.Context, s raft.Server) (info Info) {
+	if s.ID == m.id {
+		return m.status()
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	text, err := m.peers.ask(ctx, string(s.Address), askStatus, nil)
+	if err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	if err == nil && info.ID != string(s.ID) {
+		err = errors.New("another member answers there")
+	}
+	if err != nil {
+		return Info{Problem: err.Error()}
+	}
+	return info
+}
+
+// Ask puts a question to the owner of another member; see Options.Serve.
+func (m *Member) Ask(ctx context.Context, id string, question []byte) ([]byte, error) {
+	if id == string(m.id) && m.o.Serve != nil {
+		return m.o.Serve(ctx, question)
+	}
+	for _, s := range m.servers() {
+		if string(s.ID) == id {
+			return m.peers.ask(ctx, string(s.Address), askService, question)
+		}
+	}
+	return nil, unknownMember(id)
+}
+
+func unknownMember(id string) error {
+	return stock.Refuse(stock.BadRequest, "no member has the id %s", id).With("what", "member")
+}
+
+// Remove takes a member out, for ever: what its box recorded is of no more use
+// to the others, and it never comes back under this id.
+func (m *Member) Remove(ctx context.Context, id string) error {
+	return m.askLeader(ctx, askRemove, wish{ID: id})
+}
+
+// TransferLeader lets another member lead: this one, or with "" any.
+func (m *Member) TransferLeader(ctx context.Context, id string) error {
+	return m.askLeader(ctx, askTransfer, wish{ID: id})
+}
+
+// wish asks the leader for a change of the members.
+type wish struct {
+	ID      string
+	Address string
+	Version uint32
+	Tables  int
+	Known   bool // joining: is a member already, and has moved
+}
+
+// askLeader lets the leader grant a wish, wherever it is.
+func (m *Member) askLeader(ctx context.Context, kind byte, w wish) error {
+	payload, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	until := time.Now().Add(patience)
+	for {
+		news := m.news.wait()
+		err := m.manage(ctx, kind, payload)
+		var no *notLeaderError
+		if errors.As(err, &no) && no.leader != "" {
+			_, err = m.peers.ask(ctx, no.leader, kind, payload)
+		}
+		_, refused := stock.AsRefusal(err)
+		if err == nil || refused || ctx.Err() != nil || m.Err() != nil || time.Now().After(until) {
+			return m.sayOnce(err)
+		}
+		select {
+		case <-news:
+		case <-time.After(retryAfter):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// manage grants a wish, if this member leads.
+func (m *Member) manage(ctx context.Context, kind byte, payload []byte) error {
+	var w wish
+	if err := json.Unmarshal(payload, &w); err != nil {
+		return err
+	}
+	if !m.Leads() {
+		return m.whoLeads()
+	}
+	switch kind {
+	case askJoin:
+		return m.takeIn(w)
+	case askRemove:
+		return m.takeOut(w.ID)
+	case askTransfer:
+		return m.transfer(w.ID)
+	}
+	return fmt.Errorf("wish of kind %d", kind)
+}
+
+// takeIn makes a new member one without a vote, or notes where a known one is
+// now.
+func (m *Member) takeIn(w wish) error {
+	j := m.Journal()
+	if w.Version < j.Applied().Version || w.Tables < j.Tables() {
+		return stock.Refuse(stock.TooOld, "the new member's program knows version %d and tables %d, "+
+			"the cluster uses %d and %d", w.Version, w.Tables, j.Applied().Version, j.Tables())
+	}
+	id, addr := raft.ServerID(w.ID), raft.ServerAddress(w.Address)
+	known := false
+	for _, s := range m.servers() {
+		switch {
+		case s.ID == id && s.Address == addr:
+			return nil
+		case s.ID == id:
+			known = true
+		case s.Address == addr:
+			return stock.Refuse(stock.BadRequest, "member %s has the address %s: remove it first",
+				s.ID, addr).With("what", "address")
+		}
+	}
+	if !known && w.Known {
+		return unknownMember(w.ID)
+	}
+	m.log.Info("member joins", "member", w.ID, "address", w.Address)
+	return m.change(func(r *raft.Raft) raft.Future {
+		return r.AddNonvoter(id, addr, 0, changeWithin) // a voter keeps its vote
+	})
+}
+
+func (m *Member) takeOut(id string) error {
+	at := slices.IndexFunc(m.servers(), func(s raft.Server) bool { return string(s.ID) == id })
+	if at < 0 {
+		return unknownMember(id)
+	}
+	if id == string(m.id) {
+		if len(m.voters()) == 1 {
+			return stock.Refuse(stock.WrongState, "this member is the only one with a vote").
+				With("state", "alone").With("step", "remove")
+		}
+		if err := m.hear(m.raft.Load().LeadershipTransfer()); err != nil {
+			return err
+		}
+		return errNotLeader // the next leader does it
+	}
+	m.log.Info("member is removed", "member", id)
+	return m.change(func(r *raft.Raft) raft.Future {
+		return r.RemoveServer(raft.ServerID(id), 0, changeWithin)
+	})
+}
+
+func (m *Member) transfer(id string) error {
+	r := m.raft.Load()
+	if id == "" {
+		return m.hear(r.LeadershipTransfer())
+	}
+	if id == string(m.id) {
+		return nil
+	}
+	for _, s := range m.voters() {
+		if string(s.ID) == id {
+			return m.hear(r.LeadershipTransferToServer(s.ID, s.Address))
+		}
+	}
+	return unknownMember(id)
+}
+
+// announce tells the others where this member is: a new one until it is taken
+// in, one that has moved until they know.
+func (m *Member) announce() {
+	const again = 500 * time.Millisecond
+	for {
+		self, listed := m.self()
+		if listed {
+			m.listed.Store(true)
+		}
+		fresh := m.o.Join != "" && len(m.servers()) == 0
+		moved := listed && self.Address != m.address() && !m.Leads()
+		if !fresh && (!moved || len(m.servers()) == 1) {
+			return
+		}
+		if err := m.announceTo(wish{ID: string(m.id), Address: string(m.address()), Known: moved,
+			Version: m.o.Machine.Version(), Tables: len(m.o.Machine.Migrations())}); err != nil {
+			m.log.Info("announce this member", "err", err)
+		}
+		select {
+		case <-time.After(again):
+		case <-m.ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *Member) self() (raft.Server, bool) {
+	for _, s := range m.servers() {
+		if s.ID == m.id {
+			return s, true
+		}
+	}
+	return raft.Server{}, false
+}
+
+// announceTo asks one member after the other, and the leader that they name.
+func (m *Member) announceTo(w wish) error {
+	payload, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	var addrs []string
+	if m.o.Join != "" {
+		addrs = append(addrs, m.o.Join)
+	}
+	for _, s := range m.servers() {
+		if s.ID != m.id {
+			addrs = append(addrs, string(s.Address))
+		}
+	}
+	var errs []error
+	for _, addr := range addrs {
+		ctx, cancel := context.WithTimeout(m.ctx, changeWithin)
+		_, err := m.peers.ask(ctx, addr, askJoin, payload)
+		var no *notLeaderError
+		if errors.As(err, &no) && no.leader != "" {
+			_, err = m.peers.ask(ctx, no.leader, askJoin, payload)
+		}
+		cancel()
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,109 @@
+package quorum
+
+import (
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// transport hands messages to raft one after the other.
+//
+// Heartbeats take no shorter way. Raft would handle them beside its main loop,
+// where a newer term in one can turn a leader into a follower while it appends
+// as a leader: then two leaders write in one term.
+//
+// A received snapshot ends the raft that took it, see Member.rebuild; until
+// the next one runs, messages wait.
+//
+// The transport has no Close method, so raft's end does not close it.
+type transport struct {
+	raft.Transport
+	raft.WithPreVote
+	out       chan raft.RPC
+	installed func() // is called after raft took a snapshot
+	done      chan struct{}
+	stop      func()
+	wait      sync.WaitGroup
+}
+
+// preVoting is a transport of raft's own.
+type preVoting interface {
+	raft.Transport
+	raft.WithPreVote
+	raft.WithClose
+}
+
+func newTransport(inner preVoting, installed func()) *transport {
+	t := &transport{Transport: inner, WithPreVote: inner, out: make(chan raft.RPC),
+		installed: installed, done: make(chan struct{})}
+	t.stop = sync.OnceFunc(func() {
+		close(t.done)
+		inner.Close()
+	})
+	t.wait.Go(t.pump)
+	return t
+}
+
+// Consumer returns where raft takes its messages from.
+func (t *transport) Consumer() <-chan raft.RPC { return t.out }
+
+// SetHeartbeatHandler does nothing, which sends heartbeats through Consumer.
+func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// close ends the transport.
+func (t *transport) close() {
+	t.stop()
+	t.wait.Wait()
+}
+
+func (t *transport) pump() {
+	for {
+		select {
+		case rpc := <-t.Transport.Consumer():
+			if _, snapshot := rpc.Command.(*raft.InstallSnapshotRequest); snapshot {
+				t.install(rpc)
+			} else {
+				t.deliver(rpc)
+			}
+		case <-t.done:
+			return
+		}
+	}
+}
+
+func (t *transport) deliver(rpc raft.RPC) bool {
+	select {
+	case t.out <- rpc:
+		return true
+	case <-t.done:
+		return false
+	}
+}
+
+// install delivers a snapshot, and nothing else before raft answered.
+func (t *transport) install(rpc raft.RPC) {
+	answer, asker := make(chan raft.RPCResponse, 1), rpc.RespChan
+	rpc.RespChan = answer
+	if !t.deliver(rpc) {
+		return
+	}
+	var resp raft.RPCResponse
+	select {
+	case resp = <-answer:
+	case <-t.done:
+		return
+	}
+	asker <- resp
+	if r, ok := resp.Response.(*raft.InstallSnapshotResponse); ok && r.Success {
+		t.installed()
+	}
+}
+
+// standNow makes this member a candidate without waiting for a leader that
+// cannot be there.
+func (t *transport) standNow(id raft.ServerID) {
+	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(id),
+		Addr: []byte(t.LocalAddr())}
+	t.deliver(raft.RPC{Command: &raft.TimeoutNowRequest{RPCHeader: header},
+		RespChan: make(chan raft.RPCResponse, 1)})
+}
