@@ -42,21 +42,19 @@ func setRaw(line *os.File, baud int) error {
 	})
 }
 
-// hostBaud is the speed that the host set, or 0 if it is none of ours.
-func (c *cable) hostBaud() (baud int) {
+// host tells the speed that the host has set, and whether it drops bytes whose
+// stop bit is missing; otherwise it reads them as zeros.
+func (c *cable) host() (baud int, drops bool) {
 	control(c.line, func(fd int) error {
-		settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		settings, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
 		if err != nil {
 			return err
 		}
-		for rate, code := range speeds {
-			if settings.Cflag&(unix.CBAUD|unix.CBAUDEX) == code {
-				baud = rate
-			}
-		}
+		baud = int(settings.Ospeed)
+		drops = settings.Iflag&unix.IGNPAR != 0 || settings.Iflag&unix.INPCK == 0
 		return nil
 	})
-	return baud
+	return baud, drops
 }
 
 func control(file *os.File, do func(fd int) error) error {
@@ -72,9 +70,9 @@ func control(file *os.File, do func(fd int) error) error {
 }
 
 // resample gives what a receiver at one speed makes of bytes that were sent at
-// another: it samples the middle of each of its own bit times. Bytes without a
-// stop bit are dropped, as lines are set to do; a break is a zero.
-func resample(data []byte, sent, received int) []byte {
+// another: it samples the middle of each of its own bit times. A byte without a
+// stop bit is dropped, or a zero; a break is a zero.
+func resample(data []byte, sent, received int, drops bool) []byte {
 	if received == 0 {
 		return nil
 	}
@@ -108,8 +106,11 @@ func resample(data []byte, sent, received int) []byte {
 			}
 		}
 		at += ownBit/2 + 9*ownBit
-		if high(at) || b == 0 {
+		switch {
+		case high(at) || b == 0:
 			got = append(got, b)
+		case !drops:
+			got = append(got, 0)
 		}
 		for !high(at) { // the next start bit needs an edge
 			at = (at/sentBit + 1) * sentBit

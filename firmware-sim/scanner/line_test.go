@@ -27,7 +27,7 @@ func TestResampleIsWhatAReceiverWouldSample(t *testing.T) {
 		{"a speed that is none", []byte("U"), 9600, 0, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := resample(c.data, c.sent, c.received); !bytes.Equal(got, c.want) {
+			if got := resample(c.data, c.sent, c.received, true); !bytes.Equal(got, c.want) {
 				t.Errorf("got % x, want % x", got, c.want)
 			}
 		})

@@ -1,6 +1,7 @@
-// Package scanner is the firmware of a serial barcode scanner, on a pseudo
-// terminal: for demos and tests without a device. It shares no code with the
-// driver, so that the two do not agree on a mistake.
+// Package scanner is the firmware of a barcode scanner, on a pseudo terminal,
+// a network port or as keys of a keyboard: for demos and tests without a
+// device. It shares no code with the driver, so that the two do not agree on a
+// mistake.
 package scanner
 
 import (
@@ -8,88 +9,172 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/creack/pty"
-	"golang.org/x/sys/unix"
 )
 
-// ErrUnplugged says that the cable is out, or was pulled during the call.
-var ErrUnplugged = errors.New("scanner unplugged")
+var (
+	// ErrUnplugged says that the cable is out, or was pulled during the call.
+	ErrUnplugged = errors.New("scanner unplugged")
+	// ErrNotRead says that the host has stopped taking bytes, or that none is
+	// connected.
+	ErrNotRead = errors.New("host does not read the scanner's line")
+	// ErrNotAcknowledged says that the host did not say that it has the symbol.
+	// A real scanner beeps low.
+	ErrNotAcknowledged = errors.New("host does not acknowledge the symbol")
+	// ErrDisabled says that the host has switched scanning off.
+	ErrDisabled = errors.New("scanning is switched off by the host")
+)
 
-// ErrNotRead says that the host has stopped taking bytes.
-var ErrNotRead = errors.New("host does not read the scanner's line")
+// Mode is how a scanner sends symbols.
+type Mode string
+
+// Modes.
+const (
+	Plain    Mode = "plain"    // as frames of bytes
+	SSI      Mode = "ssi"      // as packets of Zebra's Simple Serial Interface
+	Keyboard Mode = "keyboard" // as keys, in the events of Linux
+)
 
 // Factory settings.
 const (
 	DefaultBaud   = 9600
 	DefaultSuffix = "\r\n"
-)
-
-const (
-	bitsPerByte  = 10              // start, eight data, stop
-	hostPatience = 2 * time.Second // the host response time-out of most scanners
+	// ShortSuffix is what a keyboard ends a symbol with, Enter, and in SSI mode
+	// what ends one that is sent raw.
+	ShortSuffix = "\r"
+	// DefaultAnswerWait is the host response time-out of most scanners.
+	DefaultAnswerWait = 2 * time.Second
+	// DefaultKeyTime is how often a USB host asks a keyboard for its keys.
+	DefaultKeyTime = 4 * time.Millisecond
 )
 
 // Options says how the scanner is set up.
 type Options struct {
-	Link     string // stable name to point at the line, as udev would; may be empty
-	Baud     int    // zero: DefaultBaud
-	Suffix   string // sent after each symbol; empty: DefaultSuffix
-	NoSuffix bool   // send no suffix
-	SendAIM  bool   // send the AIM identifier before each symbol
+	Mode Mode // empty: Plain
+
+	// Where its line is. One of TCP and Events, or neither: a pseudo terminal.
+	Link   string         // stable name to point at the pseudo terminal, as udev would
+	TCP    string         // address to listen on for a host
+	Events io.WriteCloser // takes a keyboard's events; closed by Unplug, for good
+
+	Baud      int    // zero: DefaultBaud
+	Prefix    string // sent before each symbol
+	Suffix    string // sent after each symbol; empty: DefaultSuffix
+	NoSuffix  bool   // send no suffix
+	SendAIM   bool   // send the AIM identifier before each symbol
+	Handshake bool   // in plain mode: wait for ACK or NAK after each symbol
+
+	AnswerWait  time.Duration // zero: DefaultAnswerWait
+	Packets     bool          // in SSI mode: send packets before the host asks for them
+	PacketBytes int           // longest text in an SSI packet; zero: what fits
+
+	Layout  string        // of a keyboard: us, de, dk or nl; empty: us
+	KeyTime time.Duration // between two changes of a key; zero: DefaultKeyTime
 }
+
+// Symbol is one symbol that a scanner read, with its AIM identifier.
+type Symbol struct {
+	Code string `json:"code"`
+	AIM  string `json:"aim"`
+}
+
+// sentKept is how many symbols Sent remembers.
+const sentKept = 10000
 
 // Scanner is a scanner that is switched on. Its methods may be called together;
 // it sends one symbol at a time.
 type Scanner struct {
 	opts    Options
+	layout  keyboard
 	sending chan struct{} // holds a token while a symbol is being sent
+	writing chan struct{} // holds a token while bytes go out that belong together
+	// lineFree is when the line had carried what was written last. It belongs
+	// to who holds writing.
+	lineFree time.Time
+	answers  chan byte // what the host said of what was sent last
 
-	mu    sync.Mutex
-	cable *cable // nil while unplugged
-}
-
-// cable is one plugging-in of the scanner.
-type cable struct {
-	master *os.File
-	line   *os.File      // the host's end; held open so that a host may come and go
-	quiet  chan struct{} // closed when nothing reads the master any more
+	mu      sync.Mutex
+	line    line // nil while unplugged
+	decoder decoder
+	trouble trouble
+	held    []piece // symbols that wait for the next one to be sent with it
+	sent    []Symbol
+	beeps   int
 }
 
 // Start switches a scanner on and plugs it in.
 func Start(opts Options) (*Scanner, error) {
-	if opts.Baud == 0 {
-		opts.Baud = DefaultBaud
+	if err := opts.complete(); err != nil {
+		return nil, fmt.Errorf("start scanner: %w", err)
 	}
-	if opts.Suffix == "" {
-		opts.Suffix = DefaultSuffix
+	s := &Scanner{
+		opts:    opts,
+		sending: make(chan struct{}, 1), writing: make(chan struct{}, 1), answers: make(chan byte, 1),
+		decoder: decoder{enabled: true, packets: opts.Packets},
+		trouble: newTrouble(Faults{}),
 	}
-	if opts.NoSuffix {
-		opts.Suffix = ""
+	if opts.Mode == Keyboard {
+		var err error
+		if s.layout, err = keyboardOf(opts.Layout); err != nil {
+			return nil, fmt.Errorf("start scanner: %w", err)
+		}
 	}
-	if _, ok := speeds[opts.Baud]; !ok {
-		return nil, fmt.Errorf("start scanner: no line runs at %d baud", opts.Baud)
-	}
-	s := &Scanner{opts: opts, sending: make(chan struct{}, 1)}
 	if err := s.Plug(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Path is the name by which a host opens the line: the link if there is one.
-// It is empty for a scanner that is unplugged and has no link.
+// complete fills in the factory settings and says what cannot be.
+func (o *Options) complete() error {
+	if o.Mode == "" {
+		o.Mode = Plain
+	}
+	if o.Baud == 0 {
+		o.Baud = DefaultBaud
+	}
+	if o.Suffix == "" {
+		o.Suffix = DefaultSuffix
+		if o.Mode != Plain {
+			o.Suffix = ShortSuffix
+		}
+	}
+	if o.NoSuffix {
+		o.Suffix = ""
+	}
+	if o.AnswerWait == 0 {
+		o.AnswerWait = DefaultAnswerWait
+	}
+	if o.PacketBytes == 0 {
+		o.PacketBytes = maxPacketText
+	}
+	if o.KeyTime == 0 {
+		o.KeyTime = DefaultKeyTime
+	}
+	switch {
+	case o.Mode != Plain && o.Mode != SSI && o.Mode != Keyboard:
+		return fmt.Errorf("mode %q is none of plain, ssi, keyboard", o.Mode)
+	case (o.Mode == Keyboard) != (o.Events != nil):
+		return errors.New("a keyboard, and only a keyboard, needs a place for its events")
+	case o.TCP != "" && o.Link != "":
+		return errors.New("a network port has no link")
+	case speeds[o.Baud] == 0:
+		return fmt.Errorf("no line runs at %d baud", o.Baud)
+	case o.PacketBytes < 1 || o.PacketBytes > maxPacketText:
+		return fmt.Errorf("a packet holds 1 to %d bytes, not %d", maxPacketText, o.PacketBytes)
+	}
+	return nil
+}
+
+// Path is the name by which a host opens the line: the link if there is one,
+// or an address. It is empty for a scanner that is unplugged and has neither.
 func (s *Scanner) Path() string {
 	if s.opts.Link != "" {
 		return s.opts.Link
 	}
-	if c := s.plugged(); c != nil {
-		return c.line.Name()
+	if l := s.plugged(); l != nil {
+		return l.path()
 	}
 	return ""
 }
@@ -98,33 +183,30 @@ func (s *Scanner) Path() string {
 func (s *Scanner) Plug() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cable != nil {
+	if s.line != nil {
 		return nil
 	}
-	c, err := plugIn(s.opts.Baud)
+	l, err := s.opts.plugIn(s.hear)
 	if err != nil {
 		return fmt.Errorf("plug scanner in: %w", err)
 	}
-	if err := point(s.opts.Link, c.line.Name()); err != nil {
-		c.pull()
-		return fmt.Errorf("plug scanner in: %w", err)
+	if s.opts.TCP != "" {
+		s.opts.TCP = l.path() // the same port after the next plug
 	}
-	s.cable = c
+	s.line = l
+	s.decoder = decoder{enabled: true, packets: s.opts.Packets} // its power comes by the cable
 	return nil
 }
 
 // Unplug pulls the cable: the host's device hangs up and its link vanishes.
 func (s *Scanner) Unplug() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cable == nil {
-		return
+	l := s.line
+	s.line, s.held = nil, nil
+	s.mu.Unlock()
+	if l != nil {
+		l.pull()
 	}
-	if target, err := os.Readlink(s.opts.Link); err == nil && target == s.cable.line.Name() {
-		os.Remove(s.opts.Link)
-	}
-	s.cable.pull()
-	s.cable = nil
 }
 
 // Close switches the scanner off.
@@ -133,135 +215,73 @@ func (s *Scanner) Close() error {
 	return nil
 }
 
+// Sent lists the symbols that left the scanner whole, the oldest first: one
+// that was sent twice for want of an answer once, and one that the line
+// damaged not at all. It remembers the last 10000.
+func (s *Scanner) Sent() []Symbol {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Symbol(nil), s.sent...)
+}
+
+// Beeps counts the beeps that the host asked for.
+func (s *Scanner) Beeps() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.beeps
+}
+
 // Scan sends a symbol as the firmware does when the trigger is pulled, at the
 // pace of the line. The AIM identifier, such as "]E0", is sent if so set up.
 func (s *Scanner) Scan(ctx context.Context, code string, aim string) error {
-	frame := code + s.opts.Suffix
-	if s.opts.SendAIM {
-		frame = aim + frame
-	}
-	return s.Raw(ctx, []byte(frame))
+	return s.hold(ctx, func() error {
+		t := s.plan()
+		if t.wrongCheck {
+			code = wrongCheck(code)
+		}
+		times := 1
+		if t.double {
+			times = 2
+		}
+		for range times {
+			if err := s.scanOnce(ctx, Symbol{code, aim}, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Raw sends bytes as they are, at the pace of the line. A host that has set
 // another speed receives what its hardware would make of the signal.
 func (s *Scanner) Raw(ctx context.Context, data []byte) error {
+	return s.hold(ctx, func() error { return s.transmit(ctx, data, faultsOnce{}) })
+}
+
+// hold takes the trigger: nothing else is scanned meanwhile.
+func (s *Scanner) hold(ctx context.Context, do func() error) error {
 	select {
 	case s.sending <- struct{}{}:
 		defer func() { <-s.sending }()
 	case <-ctx.Done():
 		return fmt.Errorf("scan: %w", ctx.Err())
 	}
-	c := s.plugged()
-	if c == nil {
-		return fmt.Errorf("scan: %w", ErrUnplugged)
-	}
-	if host := c.hostBaud(); host != s.opts.Baud {
-		data = resample(data, s.opts.Baud, host)
-	}
-	if err := c.send(ctx, data, s.opts.Baud); err != nil {
+	if err := do(); err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
 	return nil
 }
 
-func (s *Scanner) plugged() *cable {
+func (s *Scanner) plugged() line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cable
+	return s.line
 }
 
-func plugIn(baud int) (*cable, error) {
-	blocking, line, err := pty.Open()
-	if err != nil {
-		return nil, err
-	}
-	master, err := unblock(blocking)
-	if err != nil {
-		line.Close()
-		return nil, err
-	}
-	if err := setRaw(line, baud); err != nil {
-		line.Close()
-		master.Close()
-		return nil, err
-	}
-	c := &cable{master, line, make(chan struct{})}
-	go func() {
-		defer close(c.quiet)
-		io.Copy(io.Discard, master) // what a host says to a scanner without commands
-	}()
-	return c, nil
-}
-
-func (c *cable) pull() {
-	c.master.Close() // hangs up the host
-	c.line.Close()
-	<-c.quiet
-}
-
-// send writes each byte when the line would have carried its stop bit.
-func (c *cable) send(ctx context.Context, data []byte, baud int) error {
-	began := time.Now()
-	tick := time.NewTimer(0)
-	defer tick.Stop()
-	for sent := 0; sent < len(data); {
-		tick.Reset(time.Until(began.Add(lineTime(sent+1, baud))))
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		due := min(bytesIn(time.Since(began), baud), len(data))
-		if err := c.write(data[sent:due]); err != nil {
-			return err
-		}
-		sent = max(sent, due)
-	}
-	return nil
-}
-
-func (c *cable) write(data []byte) error {
-	if len(data) == 0 {
-		return nil
-	}
-	if err := c.master.SetWriteDeadline(time.Now().Add(hostPatience)); err != nil {
-		return ErrUnplugged
-	}
-	_, err := c.master.Write(data)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return ErrNotRead
-	case errors.Is(err, fs.ErrClosed), errors.Is(err, unix.EIO):
-		return ErrUnplugged
-	}
-	return err
-}
-
-// lineTime is how long a line takes to carry n bytes.
-func lineTime(n, baud int) time.Duration {
-	return time.Duration(n) * bitsPerByte * time.Second / time.Duration(baud)
-}
-
-func bytesIn(d time.Duration, baud int) int {
-	return int(d * time.Duration(baud) / (bitsPerByte * time.Second))
-}
-
-// point makes link lead to target at once, with no moment without a link.
-func point(link, target string) error {
-	if link == "" {
-		return nil
-	}
-	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {
-		return fmt.Errorf("%s exists and is no link", link)
-	}
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-		return err
-	}
-	fresh := fmt.Sprintf("%s.%d", link, os.Getpid())
-	os.Remove(fresh)
-	if err := os.Symlink(target, fresh); err != nil {
-		return err
-	}
-	return os.Rename(fresh, link)
+// record notes that a symbol left whole.
+func (s *Scanner) record(symbols ...Symbol) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent = append(s.sent, symbols...)
+	s.sent = s.sent[max(0, len(s.sent)-sentKept):]
 }

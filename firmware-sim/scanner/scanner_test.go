@@ -16,7 +16,6 @@ import (
 	"holdfast.dev/firmware-sim/scanner"
 	"holdfast.dev/hardware"
 	"holdfast.dev/hardware/barcode"
-	"holdfast.dev/hardware/hardwaretest"
 	"holdfast.dev/hardware/serial"
 )
 
@@ -220,29 +219,3 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 		t.Error("the file is gone")
 	}
 }
-
-// The driver's contract holds on the simulator's line as it does elsewhere.
-func TestDriverKeepsTheContractOnTheSimulator(t *testing.T) {
-	hardwaretest.TestScanner(t, func(t *testing.T) (hardware.Scanner, hardwaretest.Wire) {
-		s := start(t, scanner.Options{Baud: 921600})
-		port, err := serial.Open(serial.Config{Path: s.Path(), Baud: 921600})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return barcode.New(port, barcode.Config{}), hardwaretest.Wire{WriteCloser: wire{t, s}, Suffix: "\r\n"}
-	})
-}
-
-type wire struct {
-	t *testing.T
-	s *scanner.Scanner
-}
-
-func (w wire) Write(p []byte) (int, error) {
-	if err := w.s.Raw(w.t.Context(), p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-func (w wire) Close() error { return w.s.Close() }

@@ -131,49 +131,49 @@ func New(port hardware.Port, cfg Config) *Scanner {
 // Suppressed counts the reads that MinRescan dropped.
 func (s *Scanner) Suppressed() uint64 { return s.suppressed.Load() }
 
-// chunk is what one read of the port gave.
-type chunk struct {
-	data   []byte
-	at     time.Time
-	waited time.Duration // how long the line was silent before, at least
+// Chunk is what one read of a port gave.
+type Chunk struct {
+	Data   []byte
+	At     time.Time
+	Waited time.Duration // how long the line was silent before, at least
 }
 
 // Run delivers reads until ctx ends (nil) or the port fails (a fault). A frame
 // that was not complete by then is dropped.
 func (s *Scanner) Run(ctx context.Context, deliver func(hardware.Read)) error {
 	ctx, cancel := context.WithCancel(ctx)
-	chunks, failed := make(chan chunk), make(chan error, 1)
-	pumped := make(chan struct{})
+	chunks, failed := make(chan Chunk), make(chan error, 1)
+	listened := make(chan struct{})
 	go func() {
-		defer close(pumped)
-		failed <- s.pump(ctx, chunks)
+		defer close(listened)
+		failed <- Listen(ctx, s.port, chunks)
 	}()
 	defer func() {
 		cancel()
-		s.port.Close() // wakes the pump
-		<-pumped
+		s.port.Close() // wakes Listen
+		<-listened
 	}()
 	return s.frame(ctx, chunks, failed, deliver)
 }
 
-// frame cuts chunks into reads. Silence is time that the pump waited for the
+// frame cuts chunks into reads. Silence is time that Listen waited for the
 // port: when deliver blocks, bytes wait in the kernel, and that is no silence.
 func (s *Scanner) frame(
-	ctx context.Context, chunks <-chan chunk, failed <-chan error, deliver func(hardware.Read),
+	ctx context.Context, chunks <-chan Chunk, failed <-chan error, deliver func(hardware.Read),
 ) error {
-	deliver = s.answered(Distinct(deliver, s.cfg.MinRescan, &s.suppressed))
+	deliver = s.answered(ctx, Distinct(deliver, s.cfg.MinRescan, &s.suppressed))
 	frames := framer{cfg: s.cfg, deliver: deliver}
 	var last time.Time
 	silence := time.NewTimer(s.cfg.IdleGap)
 	defer silence.Stop()
-	take := func(c chunk) {
-		if c.waited >= s.cfg.IdleGap {
+	take := func(c Chunk) {
+		if c.Waited >= s.cfg.IdleGap {
 			frames.gap(last)
 		}
-		for _, b := range c.data {
-			frames.push(b, c.at)
+		for _, b := range c.Data {
+			frames.push(b, c.At)
 		}
-		last = c.at
+		last = c.At
 		silence.Reset(s.cfg.IdleGap)
 	}
 	for s.unanswered == nil {
@@ -199,18 +199,18 @@ func (s *Scanner) frame(
 	return fmt.Errorf("answer scanner: %w", s.unanswered)
 }
 
-// pump hands on what the port reads, until the port fails or ctx ends.
-func (s *Scanner) pump(ctx context.Context, chunks chan<- chunk) error {
+// Listen hands on what a port reads, until the port fails or ctx ends.
+func Listen(ctx context.Context, port hardware.Port, chunks chan<- Chunk) error {
 	buffer := make([]byte, chunkBytes)
 	for {
 		began := time.Now()
-		n, err := s.port.Read(buffer)
+		n, err := port.Read(buffer)
 		if err != nil {
 			return fmt.Errorf("read scanner: %w", err)
 		}
 		now := time.Now()
 		select {
-		case chunks <- chunk{bytes.Clone(buffer[:n]), now, now.Sub(began)}:
+		case chunks <- Chunk{bytes.Clone(buffer[:n]), now, now.Sub(began)}:
 		case <-ctx.Done():
 			return nil
 		}
@@ -220,12 +220,17 @@ func (s *Scanner) pump(ctx context.Context, chunks chan<- chunk) error {
 // answered wraps deliver so that a scanner with a handshake hears of each read
 // after it was delivered. A scanner drops what was refused three times, so
 // noise is not refused for ever.
-func (s *Scanner) answered(deliver func(hardware.Read)) func(hardware.Read) {
+func (s *Scanner) answered(
+	ctx context.Context, deliver func(hardware.Read),
+) func(hardware.Read) {
 	if !s.cfg.Handshake {
 		return deliver
 	}
 	return func(read hardware.Read) {
 		deliver(read)
+		if ctx.Err() != nil {
+			return // nobody may have taken it: the scanner must complain
+		}
 		answer := byte(ack)
 		if read.Garbage {
 			answer = nak

@@ -35,7 +35,7 @@ func TestScannerKeepsTheContractInMemory(t *testing.T) {
 			hardwaretest.TestScanner(t, func(*testing.T) (hardware.Scanner, hardwaretest.Wire) {
 				port, device := hardwaretest.Pipe(time.Second)
 				scanner := barcode.New(port, barcode.Config{Suffix: end.suffix})
-				return scanner, hardwaretest.Wire{WriteCloser: device, Suffix: end.bytes}
+				return scanner, hardwaretest.Lined(device, end.bytes)
 			})
 		})
 	}
@@ -52,7 +52,7 @@ func TestScannerKeepsTheContractOnASerialLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return barcode.New(port, barcode.Config{}), hardwaretest.Wire{WriteCloser: master, Suffix: "\r\n"}
+		return barcode.New(port, barcode.Config{}), hardwaretest.Lined(master, "\r\n")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,107 +17,195 @@ import (
 	"holdfast.dev/hardware"
 )
 
-// Wire is the scanner's end of the line to a driver. Closing it unplugs the
-// scanner. Suffix is what both sides put after each symbol.
+// Wire is the scanner's end of the line to a driver, and how a scanner uses
+// it. Closing it unplugs the scanner; what the driver says is read and dropped.
 type Wire struct {
-	io.WriteCloser
-	Suffix string
+	io.ReadWriteCloser
+	// Frame gives the bytes by which the scanner sends one symbol.
+	Frame func(aim, data string) []byte
+	// Noise are bytes that are no symbol: each is garbage at least once, and
+	// the symbol after it is whole.
+	Noise []string
+	// Endless is more than a symbol can be.
+	Endless []byte
+	// Grain is how many bytes the line carries at once; zero: one.
+	Grain int
+	// ASCII says that the scanner can send nothing else.
+	ASCII bool
 }
+
+// Lined gives a wire of a scanner that sends each symbol with this suffix.
+func Lined(line io.ReadWriteCloser, suffix string) Wire {
+	return Wire{
+		ReadWriteCloser: line,
+		Frame:           func(aim, data string) []byte { return []byte(aim + data + suffix) },
+		Noise:           []string{"\x00\xff\x80\xf0" + suffix, "????" + suffix, "4006\x00381" + suffix},
+		Endless:         []byte(strings.Repeat("7", 20<<10) + suffix),
+	}
+}
+
+// symbols is what a driver must deliver of them.
+func symbols(all ...hardware.Read) []hardware.Read { return all }
 
 // TestScanner checks that a driver keeps the contract of hardware.Scanner.
 // Function open gives a fresh driver and the other end of its line.
 func TestScanner(t *testing.T, open func(t *testing.T) (hardware.Scanner, Wire)) {
-	for _, c := range scannerCases {
+	for _, c := range contents {
 		t.Run(c.claim, func(t *testing.T) {
 			r := listen(t, open)
-			for _, piece := range c.send {
-				r.send(t, strings.ReplaceAll(piece, "<end>", r.wire.Suffix))
+			want := slices.DeleteFunc(slices.Clone(c.want), func(read hardware.Read) bool {
+				return r.wire.ASCII && !isASCII(read.Data)
+			})
+			for _, read := range want {
+				r.send(t, r.frame(read))
 			}
-			for _, want := range c.want {
-				if diff := cmp.Diff(want, r.next(t), ignoreTime, cmpopts.EquateEmpty()); diff != "" {
-					t.Errorf("read (-want +got):\n%s", diff)
-				}
-			}
+			r.receive(t, want)
 			r.stop(t)
 			r.nothingMore(t)
 		})
 	}
-	t.Run("unplugging ends Run with a fault and delivers no half symbol", func(t *testing.T) {
-		r := listen(t, open)
-		r.send(t, "8710398500014"+r.wire.Suffix)
-		r.next(t)
-		r.send(t, "87103985")
-		r.wire.Close()
-		if err := wait(r.done); !errors.Is(err, hardware.ErrGone) {
-			t.Errorf("Run = %v, want ErrGone", err)
-		}
-		r.nothingMore(t)
-	})
-	t.Run("a thousand symbols arrive once each and in order", func(t *testing.T) {
-		r := listen(t, open)
-		go func() {
-			for i := range 1000 {
-				fmt.Fprintf(r.wire, "ITEM-%04d%s", i, r.wire.Suffix)
-			}
-		}()
-		for i := range 1000 {
-			if got, want := string(r.next(t).Data), fmt.Sprintf("ITEM-%04d", i); got != want {
-				t.Fatalf("read %q, want %q", got, want)
-			}
-		}
-		r.stop(t)
-		r.nothingMore(t)
-	})
+	for claim, check := range map[string]func(*testing.T, *run){
+		"a symbol that comes bit by bit is one symbol":                 piecemeal,
+		"symbols that come in one piece are many":                      merged,
+		"however the bytes are cut, the symbols are the same":          anyCut,
+		"noise is garbage and does not harm the next symbol":           noisy,
+		"a frame without end is garbage":                               endless,
+		"unplugging ends Run with a fault and delivers no half symbol": unplugged,
+		"a thousand symbols arrive once each and in order":             thousand,
+		"a stop in the middle of a symbol delivers none":               stoppedMidway,
+	} {
+		t.Run(claim, func(t *testing.T) { check(t, listen(t, open)) })
+	}
 }
 
 var ignoreTime = cmpopts.IgnoreFields(hardware.Read{}, "At")
 
-var scannerCases = []struct {
+var contents = []struct {
 	claim string
-	send  []string
 	want  []hardware.Read
 }{
-	{"a symbol is delivered without its suffix",
-		[]string{"8710398500014<end>"}, []hardware.Read{symbol("", "8710398500014")}},
-	{"a symbol that comes byte by byte is one symbol",
-		append(strings.Split("8710398500014", ""), "<end>"),
-		[]hardware.Read{symbol("", "8710398500014")}},
-	{"symbols that come in one piece are many",
-		[]string{"5701234567899<end>4006381333931<end>87", "10398500014<end>"},
-		[]hardware.Read{symbol("", "5701234567899"), symbol("", "4006381333931"), symbol("", "8710398500014")}},
+	{"a symbol is delivered as its content", symbols(symbol("", "8710398500014"))},
 	{"a burst of one code is as many reads",
-		[]string{strings.Repeat("4006381333931<end>", 3)},
 		slices.Repeat([]hardware.Read{symbol("", "4006381333931")}, 3)},
 	{"the AIM identifier is told apart from the data",
-		[]string{"]E04006381333931<end>]d20104006381333931<end>"},
-		[]hardware.Read{symbol("]E0", "4006381333931"), symbol("]d2", "0104006381333931")}},
-	{"a bracket that is no AIM identifier is data",
-		[]string{"]00 aisle<end>"}, []hardware.Read{symbol("", "]00 aisle")}},
+		symbols(symbol("]E0", "4006381333931"), symbol("]d2", "0104006381333931"))},
+	{"a bracket that is no AIM identifier is data", symbols(symbol("", "]00 aisle"))},
 	{"separators of GS1 and ISO 15434 are data",
-		[]string{"]C10104006381333931\x1d10AB<end>[)>\x1e06\x1d1P55\x1e\x04<end>"},
-		[]hardware.Read{symbol("]C1", "0104006381333931\x1d10AB"), symbol("", "[)>\x1e06\x1d1P55\x1e\x04")}},
-	{"text of other languages is data",
-		[]string{"Smørrebrød 北<end>caf\xe9 creme<end>"},
-		[]hardware.Read{symbol("", "Smørrebrød 北"), symbol("", "caf\xe9 creme")}},
-	{"empty frames are dropped",
-		[]string{"<end><end>4006381333931<end><end>"}, []hardware.Read{symbol("", "4006381333931")}},
-	{"noise is delivered as garbage and does not harm the next symbol",
-		[]string{"\x00\xff\x80\xf0<end>????<end>4006\x00381<end>4006381333931<end>"},
-		[]hardware.Read{
-			garbage("\x00\xff\x80\xf0"), garbage("????"), garbage("4006\x00381"),
-			symbol("", "4006381333931"),
-		}},
-	{"a frame without end is one piece of garbage",
-		[]string{strings.Repeat("7", 20<<10), "<end>4006381333931<end>"},
-		[]hardware.Read{garbage(strings.Repeat("7", 64)), symbol("", "4006381333931")}},
-	{"the largest QR code fits",
-		[]string{strings.Repeat("7", 7089), "<end>"},
-		[]hardware.Read{symbol("", strings.Repeat("7", 7089))}},
+		symbols(symbol("]C1", "0104006381333931\x1d10AB"), symbol("", "[)>\x1e06\x1d1P55\x1e\x04"))},
+	{"text of every script is data",
+		symbols(symbol("", "Smørrebrød 北"), symbol("", "caf\xe9 creme"),
+			symbol("", `https://id.gs1.org/01/09506000134352?"17"=271231&a=~!@#$%^*()_+{}|:<>[]\;',.`))},
+	{"the largest QR code fits", symbols(symbol("]Q1", strings.Repeat("7", 7089)))},
 }
 
 func symbol(aim, data string) hardware.Read { return hardware.Read{AIM: aim, Data: []byte(data)} }
 
-func garbage(data string) hardware.Read { return hardware.Read{Data: []byte(data), Garbage: true} }
+func isASCII(data []byte) bool {
+	return !slices.ContainsFunc(data, func(b byte) bool { return b >= 0x80 })
+}
+
+// three symbols of which two are equal.
+var three = symbols(
+	symbol("]E0", "5701234567899"), symbol("]E0", "4006381333931"), symbol("]E0", "4006381333931"))
+
+func piecemeal(t *testing.T, r *run) {
+	for _, piece := range cutBy(r.frame(three[0]), max(1, r.wire.Grain)) {
+		r.send(t, piece)
+	}
+	r.receive(t, three[:1])
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+func merged(t *testing.T, r *run) {
+	var all []byte
+	for _, s := range three {
+		all = append(all, r.frame(s)...)
+	}
+	r.send(t, all)
+	r.receive(t, three)
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+// cutSeeds is how many ways of cutting are tried at once.
+const cutSeeds = 20
+
+func anyCut(t *testing.T, r *run) {
+	grain := max(1, r.wire.Grain)
+	for seed := range uint64(cutSeeds) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		var all []byte
+		for _, s := range three {
+			all = append(all, r.frame(s)...)
+		}
+		for len(all) > 0 {
+			n := min((1+rng.IntN(len(all)/grain))*grain, len(all))
+			r.send(t, all[:n])
+			all = all[n:]
+		}
+		r.receive(t, three)
+	}
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+func noisy(t *testing.T, r *run) {
+	for i, noise := range r.wire.Noise {
+		r.send(t, []byte(noise))
+		r.afterGarbage(t, symbol("]E0", fmt.Sprintf("%013d", i)))
+	}
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+func endless(t *testing.T, r *run) {
+	r.send(t, r.wire.Endless)
+	r.afterGarbage(t, three[0])
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+func unplugged(t *testing.T, r *run) {
+	r.send(t, r.frame(three[0]))
+	r.next(t)
+	half := r.frame(three[1])
+	grain := max(1, r.wire.Grain)
+	r.send(t, half[:len(half)/2/grain*grain])
+	r.wire.Close()
+	if err := wait(r.done); !errors.Is(err, hardware.ErrGone) {
+		t.Errorf("Run = %v, want ErrGone", err)
+	}
+	r.nothingMore(t)
+}
+
+func thousand(t *testing.T, r *run) {
+	go func() {
+		for i := range 1000 {
+			r.wire.Write(r.frame(symbol("]C0", fmt.Sprintf("ITEM-%04d", i))))
+		}
+	}()
+	for i := range 1000 {
+		if got, want := string(r.next(t).Data), fmt.Sprintf("ITEM-%04d", i); got != want {
+			t.Fatalf("read %q, want %q", got, want)
+		}
+	}
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+func stoppedMidway(t *testing.T, r *run) {
+	r.send(t, r.frame(three[0]))
+	r.next(t)
+	half := r.frame(three[1])
+	grain := max(1, r.wire.Grain)
+	r.send(t, half[:len(half)/2/grain*grain])
+	r.stop(t)
+	r.nothingMore(t)
+}
+
+// cutBy cuts data into pieces of so many bytes.
+func cutBy(data []byte, grain int) [][]byte { return slices.Collect(slices.Chunk(data, grain)) }
 
 // run is a driver at work.
 type run struct {
@@ -129,19 +218,35 @@ type run struct {
 func listen(t *testing.T, open func(t *testing.T) (hardware.Scanner, Wire)) *run {
 	t.Helper()
 	scanner, wire := open(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	r := &run{wire: wire, reads: make(chan hardware.Read, 64), cancel: cancel}
-	r.done = start(func() error {
-		return scanner.Run(ctx, func(read hardware.Read) { r.reads <- read })
-	})
-	t.Cleanup(func() { cancel(); wire.Close() })
+	r := &run{wire: wire, reads: make(chan hardware.Read, 64)}
+	r.done, r.cancel = drive(t, scanner, r.reads)
+	go io.Copy(io.Discard, wire)
+	t.Cleanup(func() { r.cancel(); wire.Close() })
 	return r
 }
 
-func (r *run) send(t *testing.T, s string) {
+// drive runs a driver until the test is over or cancels it.
+func drive(
+	t *testing.T, scanner hardware.Scanner, reads chan<- hardware.Read,
+) (done <-chan error, cancel context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done = start(func() error {
+		return scanner.Run(ctx, func(read hardware.Read) {
+			select {
+			case reads <- read:
+			case <-ctx.Done():
+			}
+		})
+	})
+	return done, cancel
+}
+
+func (r *run) frame(s hardware.Read) []byte { return r.wire.Frame(s.AIM, string(s.Data)) }
+
+func (r *run) send(t *testing.T, b []byte) {
 	t.Helper()
-	if err := within(func() error { _, err := io.WriteString(r.wire, s); return err }); err != nil {
-		t.Fatalf("send %q: %v", s, err)
+	if err := within(func() error { _, err := r.wire.Write(b); return err }); err != nil {
+		t.Fatalf("send %+q: %v", b[:min(len(b), 64)], err)
 	}
 }
 
@@ -156,6 +261,38 @@ func (r *run) next(t *testing.T) hardware.Read {
 	case <-time.After(patience):
 		t.Fatal("no read in time")
 		return hardware.Read{}
+	}
+}
+
+func (r *run) receive(t *testing.T, want []hardware.Read) {
+	t.Helper()
+	for _, w := range want {
+		if diff := cmp.Diff(w, r.next(t), ignoreTime, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("read (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// afterGarbage sends a symbol, and wants garbage and then the symbol.
+func (r *run) afterGarbage(t *testing.T, want hardware.Read) {
+	t.Helper()
+	r.send(t, r.frame(want))
+	pieces := 0
+	for {
+		read := r.next(t)
+		if read.Garbage {
+			if pieces++; len(read.Data) == 0 || len(read.Data) > 64 {
+				t.Errorf("%d bytes of garbage are kept, want 1 to 64", len(read.Data))
+			}
+			continue
+		}
+		if diff := cmp.Diff(want, read, ignoreTime, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("after noise (-want +got):\n%s", diff)
+		}
+		break
+	}
+	if pieces == 0 {
+		t.Error("noise went unnoticed")
 	}
 }
 

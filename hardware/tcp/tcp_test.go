@@ -44,7 +44,7 @@ func TestPortKeepsTheContract(t *testing.T) {
 func TestScannerKeepsTheContractOnTheNetwork(t *testing.T) {
 	hardwaretest.TestScanner(t, func(t *testing.T) (hardware.Scanner, hardwaretest.Wire) {
 		port, device := connect(t)
-		return barcode.New(port, barcode.Config{}), hardwaretest.Wire{WriteCloser: device, Suffix: "\r"}
+		return barcode.New(port, barcode.Config{}), hardwaretest.Lined(device, "\r")
 	})
 }
 
