@@ -79,7 +79,7 @@ func (d Decoder) Decode(data []byte, aim string) (Symbol, error) {
 	if aim == "" && len(text) >= 3 && text[0] == ']' {
 		aim, text = text[:3], text[3:]
 	}
-	if aim != "" {
+	if aim != "" && holdsOf(aim) == holdsAnything {
 		if _, ok := SymbologyOf(aim); !ok {
 			return Symbol{}, refuse(unknownAIM, "AIM identifier %q", clip(aim))
 		}
