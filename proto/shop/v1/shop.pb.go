@@ -3501,6 +3501,891 @@ func (x *CheckInvariantsResponse) GetResults() []*InvariantResult {
 	return nil
 }
 
+// Item is one thing that a person should look at.
+type Item struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"` // its name
+	Store         uint32                 `protobuf:"varint,2,opt,name=store,proto3" json:"store,omitempty"`
+	HeadOffice    bool                   `protobuf:"varint,3,opt,name=head_office,json=headOffice,proto3" json:"head_office,omitempty"` // handled here; else in the store
+	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	Gtin          string                 `protobuf:"bytes,6,opt,name=gtin,proto3" json:"gtin,omitempty"`
+	Product       string                 `protobuf:"bytes,7,opt,name=product,proto3" json:"product,omitempty"`
+	Quantity      int64                  `protobuf:"varint,8,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reservation   string                 `protobuf:"bytes,9,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Code          string                 `protobuf:"bytes,10,opt,name=code,proto3" json:"code,omitempty"`         // the order's human code
+	Happened      string                 `protobuf:"bytes,11,opt,name=happened,proto3" json:"happened,omitempty"` // sentences in the requested language
+	Done          string                 `protobuf:"bytes,12,opt,name=done,proto3" json:"done,omitempty"`
+	Todo          string                 `protobuf:"bytes,13,opt,name=todo,proto3" json:"todo,omitempty"`
+	Detail        string                 `protobuf:"bytes,14,opt,name=detail,proto3" json:"detail,omitempty"`
+	Progress      string                 `protobuf:"bytes,15,opt,name=progress,proto3" json:"progress,omitempty"` // "open", "taken", "done"
+	Owner         string                 `protobuf:"bytes,16,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
+	Seq           uint64                 `protobuf:"varint,18,opt,name=seq,proto3" json:"seq,omitempty"` // record of the store's journal
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Item) Reset() {
+	*x = Item{}
+	mi := &file_shop_v1_shop_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Item) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Item) ProtoMessage() {}
+
+func (x *Item) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Item.ProtoReflect.Descriptor instead.
+func (*Item) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Item) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Item) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *Item) GetHeadOffice() bool {
+	if x != nil {
+		return x.HeadOffice
+	}
+	return false
+}
+
+func (x *Item) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Item) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Item) GetGtin() string {
+	if x != nil {
+		return x.Gtin
+	}
+	return ""
+}
+
+func (x *Item) GetProduct() string {
+	if x != nil {
+		return x.Product
+	}
+	return ""
+}
+
+func (x *Item) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *Item) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *Item) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Item) GetHappened() string {
+	if x != nil {
+		return x.Happened
+	}
+	return ""
+}
+
+func (x *Item) GetDone() string {
+	if x != nil {
+		return x.Done
+	}
+	return ""
+}
+
+func (x *Item) GetTodo() string {
+	if x != nil {
+		return x.Todo
+	}
+	return ""
+}
+
+func (x *Item) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Item) GetProgress() string {
+	if x != nil {
+		return x.Progress
+	}
+	return ""
+}
+
+func (x *Item) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Item) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *Item) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type ListItemsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"` // 0: all
+	Done          bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`   // also those that are done
+	PageSize      int32                  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	Language      string                 `protobuf:"bytes,5,opt,name=language,proto3" json:"language,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListItemsRequest) Reset() {
+	*x = ListItemsRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListItemsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListItemsRequest) ProtoMessage() {}
+
+func (x *ListItemsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListItemsRequest.ProtoReflect.Descriptor instead.
+func (*ListItemsRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ListItemsRequest) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *ListItemsRequest) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *ListItemsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListItemsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListItemsRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+type ListItemsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*Item                `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Open          int32                  `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"` // how many are open
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListItemsResponse) Reset() {
+	*x = ListItemsResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListItemsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListItemsResponse) ProtoMessage() {}
+
+func (x *ListItemsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListItemsResponse.ProtoReflect.Descriptor instead.
+func (*ListItemsResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ListItemsResponse) GetItems() []*Item {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *ListItemsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListItemsResponse) GetOpen() int32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+type HandleItemRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	Progress      string                 `protobuf:"bytes,2,opt,name=progress,proto3" json:"progress,omitempty"`
+	Owner         string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandleItemRequest) Reset() {
+	*x = HandleItemRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandleItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandleItemRequest) ProtoMessage() {}
+
+func (x *HandleItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandleItemRequest.ProtoReflect.Descriptor instead.
+func (*HandleItemRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *HandleItemRequest) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetProgress() string {
+	if x != nil {
+		return x.Progress
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+type BumpTimelineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Freeze        bool                   `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"` // nodes may have been replaced since the backup
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BumpTimelineRequest) Reset() {
+	*x = BumpTimelineRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BumpTimelineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BumpTimelineRequest) ProtoMessage() {}
+
+func (x *BumpTimelineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BumpTimelineRequest.ProtoReflect.Descriptor instead.
+func (*BumpTimelineRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *BumpTimelineRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *BumpTimelineRequest) GetFreeze() bool {
+	if x != nil {
+		return x.Freeze
+	}
+	return false
+}
+
+type BumpTimelineResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stores        int32                  `protobuf:"varint,1,opt,name=stores,proto3" json:"stores,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BumpTimelineResponse) Reset() {
+	*x = BumpTimelineResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BumpTimelineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BumpTimelineResponse) ProtoMessage() {}
+
+func (x *BumpTimelineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BumpTimelineResponse.ProtoReflect.Descriptor instead.
+func (*BumpTimelineResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *BumpTimelineResponse) GetStores() int32 {
+	if x != nil {
+		return x.Stores
+	}
+	return 0
+}
+
+type AdmitNodeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	NodeId        string                 `protobuf:"bytes,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"` // hexadecimal
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitNodeRequest) Reset() {
+	*x = AdmitNodeRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitNodeRequest) ProtoMessage() {}
+
+func (x *AdmitNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitNodeRequest.ProtoReflect.Descriptor instead.
+func (*AdmitNodeRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *AdmitNodeRequest) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *AdmitNodeRequest) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+type AdmitNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitNodeResponse) Reset() {
+	*x = AdmitNodeResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitNodeResponse) ProtoMessage() {}
+
+func (x *AdmitNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitNodeResponse.ProtoReflect.Descriptor instead.
+func (*AdmitNodeResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{56}
+}
+
+type FenceStoreRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceStoreRequest) Reset() {
+	*x = FenceStoreRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceStoreRequest) ProtoMessage() {}
+
+func (x *FenceStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceStoreRequest.ProtoReflect.Descriptor instead.
+func (*FenceStoreRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *FenceStoreRequest) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *FenceStoreRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type FenceStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceStoreResponse) Reset() {
+	*x = FenceStoreResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceStoreResponse) ProtoMessage() {}
+
+func (x *FenceStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceStoreResponse.ProtoReflect.Descriptor instead.
+func (*FenceStoreResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{58}
+}
+
+type AbandonStoreRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbandonStoreRequest) Reset() {
+	*x = AbandonStoreRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbandonStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbandonStoreRequest) ProtoMessage() {}
+
+func (x *AbandonStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbandonStoreRequest.ProtoReflect.Descriptor instead.
+func (*AbandonStoreRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *AbandonStoreRequest) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *AbandonStoreRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type AbandonStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbandonStoreResponse) Reset() {
+	*x = AbandonStoreResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbandonStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbandonStoreResponse) ProtoMessage() {}
+
+func (x *AbandonStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbandonStoreResponse.ProtoReflect.Descriptor instead.
+func (*AbandonStoreResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *AbandonStoreResponse) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+type VoidDirectiveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	Directive     uint64                 `protobuf:"varint,2,opt,name=directive,proto3" json:"directive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoidDirectiveRequest) Reset() {
+	*x = VoidDirectiveRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoidDirectiveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoidDirectiveRequest) ProtoMessage() {}
+
+func (x *VoidDirectiveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoidDirectiveRequest.ProtoReflect.Descriptor instead.
+func (*VoidDirectiveRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *VoidDirectiveRequest) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *VoidDirectiveRequest) GetDirective() uint64 {
+	if x != nil {
+		return x.Directive
+	}
+	return 0
+}
+
+type VoidDirectiveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoidDirectiveResponse) Reset() {
+	*x = VoidDirectiveResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoidDirectiveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoidDirectiveResponse) ProtoMessage() {}
+
+func (x *VoidDirectiveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoidDirectiveResponse.ProtoReflect.Descriptor instead.
+func (*VoidDirectiveResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{62}
+}
+
+type RestoreReservationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"` // the whole signed pickup code
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreReservationRequest) Reset() {
+	*x = RestoreReservationRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreReservationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreReservationRequest) ProtoMessage() {}
+
+func (x *RestoreReservationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreReservationRequest.ProtoReflect.Descriptor instead.
+func (*RestoreReservationRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *RestoreReservationRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
 var File_shop_v1_shop_proto protoreflect.FileDescriptor
 
 const file_shop_v1_shop_proto_rawDesc = "" +
@@ -3790,7 +4675,68 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"violations\x18\x04 \x03(\tR\n" +
 	"violations\"V\n" +
 	"\x17CheckInvariantsResponse\x12;\n" +
-	"\aresults\x18\x01 \x03(\v2!.holdfast.shop.v1.InvariantResultR\aresults*>\n" +
+	"\aresults\x18\x01 \x03(\v2!.holdfast.shop.v1.InvariantResultR\aresults\"\xc5\x03\n" +
+	"\x04Item\x12\x12\n" +
+	"\x04item\x18\x01 \x01(\tR\x04item\x12\x14\n" +
+	"\x05store\x18\x02 \x01(\rR\x05store\x12\x1f\n" +
+	"\vhead_office\x18\x03 \x01(\bR\n" +
+	"headOffice\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04gtin\x18\x06 \x01(\tR\x04gtin\x12\x18\n" +
+	"\aproduct\x18\a \x01(\tR\aproduct\x12\x1a\n" +
+	"\bquantity\x18\b \x01(\x03R\bquantity\x12 \n" +
+	"\vreservation\x18\t \x01(\tR\vreservation\x12\x12\n" +
+	"\x04code\x18\n" +
+	" \x01(\tR\x04code\x12\x1a\n" +
+	"\bhappened\x18\v \x01(\tR\bhappened\x12\x12\n" +
+	"\x04done\x18\f \x01(\tR\x04done\x12\x12\n" +
+	"\x04todo\x18\r \x01(\tR\x04todo\x12\x16\n" +
+	"\x06detail\x18\x0e \x01(\tR\x06detail\x12\x1a\n" +
+	"\bprogress\x18\x0f \x01(\tR\bprogress\x12\x14\n" +
+	"\x05owner\x18\x10 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\x11 \x01(\tR\x04note\x12\x10\n" +
+	"\x03seq\x18\x12 \x01(\x04R\x03seq\"\x94\x01\n" +
+	"\x10ListItemsRequest\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12\x1a\n" +
+	"\blanguage\x18\x05 \x01(\tR\blanguage\"}\n" +
+	"\x11ListItemsResponse\x12,\n" +
+	"\x05items\x18\x01 \x03(\v2\x16.holdfast.shop.v1.ItemR\x05items\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\x05R\x04open\"m\n" +
+	"\x11HandleItemRequest\x12\x12\n" +
+	"\x04item\x18\x01 \x01(\tR\x04item\x12\x1a\n" +
+	"\bprogress\x18\x02 \x01(\tR\bprogress\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"E\n" +
+	"\x13BumpTimelineRequest\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06freeze\x18\x02 \x01(\bR\x06freeze\".\n" +
+	"\x14BumpTimelineResponse\x12\x16\n" +
+	"\x06stores\x18\x01 \x01(\x05R\x06stores\"A\n" +
+	"\x10AdmitNodeRequest\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\tR\x06nodeId\"\x13\n" +
+	"\x11AdmitNodeResponse\"A\n" +
+	"\x11FenceStoreRequest\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x14\n" +
+	"\x12FenceStoreResponse\"C\n" +
+	"\x13AbandonStoreRequest\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"*\n" +
+	"\x14AbandonStoreResponse\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\x03R\x04rows\"J\n" +
+	"\x14VoidDirectiveRequest\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x1c\n" +
+	"\tdirective\x18\x02 \x01(\x04R\tdirective\"\x17\n" +
+	"\x15VoidDirectiveResponse\"1\n" +
+	"\x19RestoreReservationRequest\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token*>\n" +
 	"\x05Basis\x12\x15\n" +
 	"\x11BASIS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTORE_CONFIRMED\x10\x01\x12\t\n" +
@@ -3823,7 +4769,7 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"\x11CreateReservation\x12*.holdfast.shop.v1.CreateReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/stores/{store}/reservations\x12\x80\x01\n" +
 	"\x0eGetReservation\x12'.holdfast.shop.v1.GetReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/reservations/{reservation}\x12\x90\x01\n" +
 	"\x11CancelReservation\x12*.holdfast.shop.v1.CancelReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/v1/reservations/{reservation}:cancel\x12\x8c\x01\n" +
-	"\x10WatchReservation\x12).holdfast.shop.v1.WatchReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\",\x82\xd3\xe4\x93\x02&\x12$/v1/reservations/{reservation}:watch0\x012\x88\t\n" +
+	"\x10WatchReservation\x12).holdfast.shop.v1.WatchReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\",\x82\xd3\xe4\x93\x02&\x12$/v1/reservations/{reservation}:watch0\x012\x83\x11\n" +
 	"\n" +
 	"HeadOffice\x12\x83\x01\n" +
 	"\x0eImportProducts\x12'.holdfast.shop.v1.ImportProductsRequest\x1a(.holdfast.shop.v1.ImportProductsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/products:import\x12o\n" +
@@ -3833,7 +4779,17 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"\tListBooks\x12\".holdfast.shop.v1.ListBooksRequest\x1a#.holdfast.shop.v1.ListBooksResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/stores/{store}/books\x12\x92\x01\n" +
 	"\x10ListReservations\x12).holdfast.shop.v1.ListReservationsRequest\x1a*.holdfast.shop.v1.ListReservationsResponse\"'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/stores/{store}/reservations\x12w\n" +
 	"\rListAnomalies\x12&.holdfast.shop.v1.ListAnomaliesRequest\x1a'.holdfast.shop.v1.ListAnomaliesResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/anomalies\x12}\n" +
-	"\tSetPolicy\x12\".holdfast.shop.v1.SetPolicyRequest\x1a#.holdfast.shop.v1.SetPolicyResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/stores/{store}:setPolicy\x12~\n" +
+	"\tSetPolicy\x12\".holdfast.shop.v1.SetPolicyRequest\x1a#.holdfast.shop.v1.SetPolicyResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/stores/{store}:setPolicy\x12g\n" +
+	"\tListItems\x12\".holdfast.shop.v1.ListItemsRequest\x1a#.holdfast.shop.v1.ListItemsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/items\x12m\n" +
+	"\n" +
+	"HandleItem\x12#.holdfast.shop.v1.HandleItemRequest\x1a\x16.holdfast.shop.v1.Item\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/items/{item}:handle\x12{\n" +
+	"\fBumpTimeline\x12%.holdfast.shop.v1.BumpTimelineRequest\x1a&.holdfast.shop.v1.BumpTimelineResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/timeline:bump\x12y\n" +
+	"\tAdmitNode\x12\".holdfast.shop.v1.AdmitNodeRequest\x1a#.holdfast.shop.v1.AdmitNodeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/stores/{store}:admit\x12|\n" +
+	"\n" +
+	"FenceStore\x12#.holdfast.shop.v1.FenceStoreRequest\x1a$.holdfast.shop.v1.FenceStoreResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/stores/{store}:fence\x12\x84\x01\n" +
+	"\fAbandonStore\x12%.holdfast.shop.v1.AbandonStoreRequest\x1a&.holdfast.shop.v1.AbandonStoreResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/stores/{store}:abandon\x12\x9b\x01\n" +
+	"\rVoidDirective\x12&.holdfast.shop.v1.VoidDirectiveRequest\x1a'.holdfast.shop.v1.VoidDirectiveResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/stores/{store}/directives/{directive}:void\x12\x85\x01\n" +
+	"\x12RestoreReservation\x12+.holdfast.shop.v1.RestoreReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/reservations:restore\x12~\n" +
 	"\x0fCheckInvariants\x12(.holdfast.shop.v1.CheckInvariantsRequest\x1a).holdfast.shop.v1.CheckInvariantsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/invariantsB#Z!holdfast.dev/proto/shop/v1;shopv1b\x06proto3"
 
 var (
@@ -3849,145 +4805,178 @@ func file_shop_v1_shop_proto_rawDescGZIP() []byte {
 }
 
 var file_shop_v1_shop_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_shop_v1_shop_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_shop_v1_shop_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_shop_v1_shop_proto_goTypes = []any{
-	(Basis)(0),                       // 0: holdfast.shop.v1.Basis
-	(ReservationState)(0),            // 1: holdfast.shop.v1.ReservationState
-	(*Product)(nil),                  // 2: holdfast.shop.v1.Product
-	(*SearchProductsRequest)(nil),    // 3: holdfast.shop.v1.SearchProductsRequest
-	(*SearchProductsResponse)(nil),   // 4: holdfast.shop.v1.SearchProductsResponse
-	(*GetProductRequest)(nil),        // 5: holdfast.shop.v1.GetProductRequest
-	(*Store)(nil),                    // 6: holdfast.shop.v1.Store
-	(*ListStoresRequest)(nil),        // 7: holdfast.shop.v1.ListStoresRequest
-	(*ListStoresResponse)(nil),       // 8: holdfast.shop.v1.ListStoresResponse
-	(*GetStoreRequest)(nil),          // 9: holdfast.shop.v1.GetStoreRequest
-	(*Availability)(nil),             // 10: holdfast.shop.v1.Availability
-	(*ListAvailabilityRequest)(nil),  // 11: holdfast.shop.v1.ListAvailabilityRequest
-	(*ListAvailabilityResponse)(nil), // 12: holdfast.shop.v1.ListAvailabilityResponse
-	(*GetAvailabilityRequest)(nil),   // 13: holdfast.shop.v1.GetAvailabilityRequest
-	(*CartLine)(nil),                 // 14: holdfast.shop.v1.CartLine
-	(*CreateHoldRequest)(nil),        // 15: holdfast.shop.v1.CreateHoldRequest
-	(*Hold)(nil),                     // 16: holdfast.shop.v1.Hold
-	(*ConfirmHoldRequest)(nil),       // 17: holdfast.shop.v1.ConfirmHoldRequest
-	(*ReleaseHoldRequest)(nil),       // 18: holdfast.shop.v1.ReleaseHoldRequest
-	(*ReleaseHoldResponse)(nil),      // 19: holdfast.shop.v1.ReleaseHoldResponse
-	(*Contact)(nil),                  // 20: holdfast.shop.v1.Contact
-	(*CreateReservationRequest)(nil), // 21: holdfast.shop.v1.CreateReservationRequest
-	(*ReservationLine)(nil),          // 22: holdfast.shop.v1.ReservationLine
-	(*Reservation)(nil),              // 23: holdfast.shop.v1.Reservation
-	(*GetReservationRequest)(nil),    // 24: holdfast.shop.v1.GetReservationRequest
-	(*CancelReservationRequest)(nil), // 25: holdfast.shop.v1.CancelReservationRequest
-	(*WatchReservationRequest)(nil),  // 26: holdfast.shop.v1.WatchReservationRequest
-	(*ImportProductsRequest)(nil),    // 27: holdfast.shop.v1.ImportProductsRequest
-	(*RowProblem)(nil),               // 28: holdfast.shop.v1.RowProblem
-	(*RowChange)(nil),                // 29: holdfast.shop.v1.RowChange
-	(*ImportProductsResponse)(nil),   // 30: holdfast.shop.v1.ImportProductsResponse
-	(*PutStoreRequest)(nil),          // 31: holdfast.shop.v1.PutStoreRequest
-	(*IssueJoinRequest)(nil),         // 32: holdfast.shop.v1.IssueJoinRequest
-	(*IssueJoinResponse)(nil),        // 33: holdfast.shop.v1.IssueJoinResponse
-	(*StoreState)(nil),               // 34: holdfast.shop.v1.StoreState
-	(*ListStoreStatesRequest)(nil),   // 35: holdfast.shop.v1.ListStoreStatesRequest
-	(*ListStoreStatesResponse)(nil),  // 36: holdfast.shop.v1.ListStoreStatesResponse
-	(*BookRow)(nil),                  // 37: holdfast.shop.v1.BookRow
-	(*ListBooksRequest)(nil),         // 38: holdfast.shop.v1.ListBooksRequest
-	(*ListBooksResponse)(nil),        // 39: holdfast.shop.v1.ListBooksResponse
-	(*ListReservationsRequest)(nil),  // 40: holdfast.shop.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil), // 41: holdfast.shop.v1.ListReservationsResponse
-	(*Anomaly)(nil),                  // 42: holdfast.shop.v1.Anomaly
-	(*ListAnomaliesRequest)(nil),     // 43: holdfast.shop.v1.ListAnomaliesRequest
-	(*ListAnomaliesResponse)(nil),    // 44: holdfast.shop.v1.ListAnomaliesResponse
-	(*Policy)(nil),                   // 45: holdfast.shop.v1.Policy
-	(*SetPolicyRequest)(nil),         // 46: holdfast.shop.v1.SetPolicyRequest
-	(*SetPolicyResponse)(nil),        // 47: holdfast.shop.v1.SetPolicyResponse
-	(*CheckInvariantsRequest)(nil),   // 48: holdfast.shop.v1.CheckInvariantsRequest
-	(*InvariantResult)(nil),          // 49: holdfast.shop.v1.InvariantResult
-	(*CheckInvariantsResponse)(nil),  // 50: holdfast.shop.v1.CheckInvariantsResponse
-	nil,                              // 51: holdfast.shop.v1.BookRow.AccountsEntry
-	(*timestamppb.Timestamp)(nil),    // 52: google.protobuf.Timestamp
+	(Basis)(0),                        // 0: holdfast.shop.v1.Basis
+	(ReservationState)(0),             // 1: holdfast.shop.v1.ReservationState
+	(*Product)(nil),                   // 2: holdfast.shop.v1.Product
+	(*SearchProductsRequest)(nil),     // 3: holdfast.shop.v1.SearchProductsRequest
+	(*SearchProductsResponse)(nil),    // 4: holdfast.shop.v1.SearchProductsResponse
+	(*GetProductRequest)(nil),         // 5: holdfast.shop.v1.GetProductRequest
+	(*Store)(nil),                     // 6: holdfast.shop.v1.Store
+	(*ListStoresRequest)(nil),         // 7: holdfast.shop.v1.ListStoresRequest
+	(*ListStoresResponse)(nil),        // 8: holdfast.shop.v1.ListStoresResponse
+	(*GetStoreRequest)(nil),           // 9: holdfast.shop.v1.GetStoreRequest
+	(*Availability)(nil),              // 10: holdfast.shop.v1.Availability
+	(*ListAvailabilityRequest)(nil),   // 11: holdfast.shop.v1.ListAvailabilityRequest
+	(*ListAvailabilityResponse)(nil),  // 12: holdfast.shop.v1.ListAvailabilityResponse
+	(*GetAvailabilityRequest)(nil),    // 13: holdfast.shop.v1.GetAvailabilityRequest
+	(*CartLine)(nil),                  // 14: holdfast.shop.v1.CartLine
+	(*CreateHoldRequest)(nil),         // 15: holdfast.shop.v1.CreateHoldRequest
+	(*Hold)(nil),                      // 16: holdfast.shop.v1.Hold
+	(*ConfirmHoldRequest)(nil),        // 17: holdfast.shop.v1.ConfirmHoldRequest
+	(*ReleaseHoldRequest)(nil),        // 18: holdfast.shop.v1.ReleaseHoldRequest
+	(*ReleaseHoldResponse)(nil),       // 19: holdfast.shop.v1.ReleaseHoldResponse
+	(*Contact)(nil),                   // 20: holdfast.shop.v1.Contact
+	(*CreateReservationRequest)(nil),  // 21: holdfast.shop.v1.CreateReservationRequest
+	(*ReservationLine)(nil),           // 22: holdfast.shop.v1.ReservationLine
+	(*Reservation)(nil),               // 23: holdfast.shop.v1.Reservation
+	(*GetReservationRequest)(nil),     // 24: holdfast.shop.v1.GetReservationRequest
+	(*CancelReservationRequest)(nil),  // 25: holdfast.shop.v1.CancelReservationRequest
+	(*WatchReservationRequest)(nil),   // 26: holdfast.shop.v1.WatchReservationRequest
+	(*ImportProductsRequest)(nil),     // 27: holdfast.shop.v1.ImportProductsRequest
+	(*RowProblem)(nil),                // 28: holdfast.shop.v1.RowProblem
+	(*RowChange)(nil),                 // 29: holdfast.shop.v1.RowChange
+	(*ImportProductsResponse)(nil),    // 30: holdfast.shop.v1.ImportProductsResponse
+	(*PutStoreRequest)(nil),           // 31: holdfast.shop.v1.PutStoreRequest
+	(*IssueJoinRequest)(nil),          // 32: holdfast.shop.v1.IssueJoinRequest
+	(*IssueJoinResponse)(nil),         // 33: holdfast.shop.v1.IssueJoinResponse
+	(*StoreState)(nil),                // 34: holdfast.shop.v1.StoreState
+	(*ListStoreStatesRequest)(nil),    // 35: holdfast.shop.v1.ListStoreStatesRequest
+	(*ListStoreStatesResponse)(nil),   // 36: holdfast.shop.v1.ListStoreStatesResponse
+	(*BookRow)(nil),                   // 37: holdfast.shop.v1.BookRow
+	(*ListBooksRequest)(nil),          // 38: holdfast.shop.v1.ListBooksRequest
+	(*ListBooksResponse)(nil),         // 39: holdfast.shop.v1.ListBooksResponse
+	(*ListReservationsRequest)(nil),   // 40: holdfast.shop.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),  // 41: holdfast.shop.v1.ListReservationsResponse
+	(*Anomaly)(nil),                   // 42: holdfast.shop.v1.Anomaly
+	(*ListAnomaliesRequest)(nil),      // 43: holdfast.shop.v1.ListAnomaliesRequest
+	(*ListAnomaliesResponse)(nil),     // 44: holdfast.shop.v1.ListAnomaliesResponse
+	(*Policy)(nil),                    // 45: holdfast.shop.v1.Policy
+	(*SetPolicyRequest)(nil),          // 46: holdfast.shop.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),         // 47: holdfast.shop.v1.SetPolicyResponse
+	(*CheckInvariantsRequest)(nil),    // 48: holdfast.shop.v1.CheckInvariantsRequest
+	(*InvariantResult)(nil),           // 49: holdfast.shop.v1.InvariantResult
+	(*CheckInvariantsResponse)(nil),   // 50: holdfast.shop.v1.CheckInvariantsResponse
+	(*Item)(nil),                      // 51: holdfast.shop.v1.Item
+	(*ListItemsRequest)(nil),          // 52: holdfast.shop.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),         // 53: holdfast.shop.v1.ListItemsResponse
+	(*HandleItemRequest)(nil),         // 54: holdfast.shop.v1.HandleItemRequest
+	(*BumpTimelineRequest)(nil),       // 55: holdfast.shop.v1.BumpTimelineRequest
+	(*BumpTimelineResponse)(nil),      // 56: holdfast.shop.v1.BumpTimelineResponse
+	(*AdmitNodeRequest)(nil),          // 57: holdfast.shop.v1.AdmitNodeRequest
+	(*AdmitNodeResponse)(nil),         // 58: holdfast.shop.v1.AdmitNodeResponse
+	(*FenceStoreRequest)(nil),         // 59: holdfast.shop.v1.FenceStoreRequest
+	(*FenceStoreResponse)(nil),        // 60: holdfast.shop.v1.FenceStoreResponse
+	(*AbandonStoreRequest)(nil),       // 61: holdfast.shop.v1.AbandonStoreRequest
+	(*AbandonStoreResponse)(nil),      // 62: holdfast.shop.v1.AbandonStoreResponse
+	(*VoidDirectiveRequest)(nil),      // 63: holdfast.shop.v1.VoidDirectiveRequest
+	(*VoidDirectiveResponse)(nil),     // 64: holdfast.shop.v1.VoidDirectiveResponse
+	(*RestoreReservationRequest)(nil), // 65: holdfast.shop.v1.RestoreReservationRequest
+	nil,                               // 66: holdfast.shop.v1.BookRow.AccountsEntry
+	(*timestamppb.Timestamp)(nil),     // 67: google.protobuf.Timestamp
 }
 var file_shop_v1_shop_proto_depIdxs = []int32{
 	2,  // 0: holdfast.shop.v1.SearchProductsResponse.products:type_name -> holdfast.shop.v1.Product
-	52, // 1: holdfast.shop.v1.Store.offline_since:type_name -> google.protobuf.Timestamp
+	67, // 1: holdfast.shop.v1.Store.offline_since:type_name -> google.protobuf.Timestamp
 	6,  // 2: holdfast.shop.v1.ListStoresResponse.stores:type_name -> holdfast.shop.v1.Store
-	52, // 3: holdfast.shop.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
+	67, // 3: holdfast.shop.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 4: holdfast.shop.v1.Availability.basis:type_name -> holdfast.shop.v1.Basis
 	10, // 5: holdfast.shop.v1.ListAvailabilityResponse.availability:type_name -> holdfast.shop.v1.Availability
 	14, // 6: holdfast.shop.v1.CreateHoldRequest.lines:type_name -> holdfast.shop.v1.CartLine
-	52, // 7: holdfast.shop.v1.Hold.expire_time:type_name -> google.protobuf.Timestamp
+	67, // 7: holdfast.shop.v1.Hold.expire_time:type_name -> google.protobuf.Timestamp
 	14, // 8: holdfast.shop.v1.Hold.lines:type_name -> holdfast.shop.v1.CartLine
 	20, // 9: holdfast.shop.v1.ConfirmHoldRequest.contact:type_name -> holdfast.shop.v1.Contact
 	14, // 10: holdfast.shop.v1.CreateReservationRequest.lines:type_name -> holdfast.shop.v1.CartLine
 	20, // 11: holdfast.shop.v1.CreateReservationRequest.contact:type_name -> holdfast.shop.v1.Contact
 	1,  // 12: holdfast.shop.v1.Reservation.state:type_name -> holdfast.shop.v1.ReservationState
 	22, // 13: holdfast.shop.v1.Reservation.lines:type_name -> holdfast.shop.v1.ReservationLine
-	52, // 14: holdfast.shop.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	52, // 15: holdfast.shop.v1.Reservation.pickup_until:type_name -> google.protobuf.Timestamp
-	52, // 16: holdfast.shop.v1.Reservation.as_of:type_name -> google.protobuf.Timestamp
+	67, // 14: holdfast.shop.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	67, // 15: holdfast.shop.v1.Reservation.pickup_until:type_name -> google.protobuf.Timestamp
+	67, // 16: holdfast.shop.v1.Reservation.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 17: holdfast.shop.v1.Reservation.basis:type_name -> holdfast.shop.v1.Basis
-	52, // 18: holdfast.shop.v1.Reservation.finish_time:type_name -> google.protobuf.Timestamp
+	67, // 18: holdfast.shop.v1.Reservation.finish_time:type_name -> google.protobuf.Timestamp
 	28, // 19: holdfast.shop.v1.ImportProductsResponse.problems:type_name -> holdfast.shop.v1.RowProblem
 	29, // 20: holdfast.shop.v1.ImportProductsResponse.changes:type_name -> holdfast.shop.v1.RowChange
 	6,  // 21: holdfast.shop.v1.PutStoreRequest.store:type_name -> holdfast.shop.v1.Store
-	52, // 22: holdfast.shop.v1.IssueJoinResponse.expire_time:type_name -> google.protobuf.Timestamp
+	67, // 22: holdfast.shop.v1.IssueJoinResponse.expire_time:type_name -> google.protobuf.Timestamp
 	6,  // 23: holdfast.shop.v1.StoreState.store:type_name -> holdfast.shop.v1.Store
-	52, // 24: holdfast.shop.v1.StoreState.last_seen:type_name -> google.protobuf.Timestamp
+	67, // 24: holdfast.shop.v1.StoreState.last_seen:type_name -> google.protobuf.Timestamp
 	34, // 25: holdfast.shop.v1.ListStoreStatesResponse.states:type_name -> holdfast.shop.v1.StoreState
-	51, // 26: holdfast.shop.v1.BookRow.accounts:type_name -> holdfast.shop.v1.BookRow.AccountsEntry
+	66, // 26: holdfast.shop.v1.BookRow.accounts:type_name -> holdfast.shop.v1.BookRow.AccountsEntry
 	37, // 27: holdfast.shop.v1.ListBooksResponse.rows:type_name -> holdfast.shop.v1.BookRow
 	23, // 28: holdfast.shop.v1.ListReservationsResponse.reservations:type_name -> holdfast.shop.v1.Reservation
-	52, // 29: holdfast.shop.v1.Anomaly.at:type_name -> google.protobuf.Timestamp
+	67, // 29: holdfast.shop.v1.Anomaly.at:type_name -> google.protobuf.Timestamp
 	42, // 30: holdfast.shop.v1.ListAnomaliesResponse.anomalies:type_name -> holdfast.shop.v1.Anomaly
 	45, // 31: holdfast.shop.v1.SetPolicyRequest.policy:type_name -> holdfast.shop.v1.Policy
 	49, // 32: holdfast.shop.v1.CheckInvariantsResponse.results:type_name -> holdfast.shop.v1.InvariantResult
-	3,  // 33: holdfast.shop.v1.Shop.SearchProducts:input_type -> holdfast.shop.v1.SearchProductsRequest
-	5,  // 34: holdfast.shop.v1.Shop.GetProduct:input_type -> holdfast.shop.v1.GetProductRequest
-	7,  // 35: holdfast.shop.v1.Shop.ListStores:input_type -> holdfast.shop.v1.ListStoresRequest
-	9,  // 36: holdfast.shop.v1.Shop.GetStore:input_type -> holdfast.shop.v1.GetStoreRequest
-	11, // 37: holdfast.shop.v1.Shop.ListAvailability:input_type -> holdfast.shop.v1.ListAvailabilityRequest
-	13, // 38: holdfast.shop.v1.Shop.GetAvailability:input_type -> holdfast.shop.v1.GetAvailabilityRequest
-	15, // 39: holdfast.shop.v1.Shop.CreateHold:input_type -> holdfast.shop.v1.CreateHoldRequest
-	17, // 40: holdfast.shop.v1.Shop.ConfirmHold:input_type -> holdfast.shop.v1.ConfirmHoldRequest
-	18, // 41: holdfast.shop.v1.Shop.ReleaseHold:input_type -> holdfast.shop.v1.ReleaseHoldRequest
-	21, // 42: holdfast.shop.v1.Shop.CreateReservation:input_type -> holdfast.shop.v1.CreateReservationRequest
-	24, // 43: holdfast.shop.v1.Shop.GetReservation:input_type -> holdfast.shop.v1.GetReservationRequest
-	25, // 44: holdfast.shop.v1.Shop.CancelReservation:input_type -> holdfast.shop.v1.CancelReservationRequest
-	26, // 45: holdfast.shop.v1.Shop.WatchReservation:input_type -> holdfast.shop.v1.WatchReservationRequest
-	27, // 46: holdfast.shop.v1.HeadOffice.ImportProducts:input_type -> holdfast.shop.v1.ImportProductsRequest
-	31, // 47: holdfast.shop.v1.HeadOffice.PutStore:input_type -> holdfast.shop.v1.PutStoreRequest
-	32, // 48: holdfast.shop.v1.HeadOffice.IssueJoin:input_type -> holdfast.shop.v1.IssueJoinRequest
-	35, // 49: holdfast.shop.v1.HeadOffice.ListStoreStates:input_type -> holdfast.shop.v1.ListStoreStatesRequest
-	38, // 50: holdfast.shop.v1.HeadOffice.ListBooks:input_type -> holdfast.shop.v1.ListBooksRequest
-	40, // 51: holdfast.shop.v1.HeadOffice.ListReservations:input_type -> holdfast.shop.v1.ListReservationsRequest
-	43, // 52: holdfast.shop.v1.HeadOffice.ListAnomalies:input_type -> holdfast.shop.v1.ListAnomaliesRequest
-	46, // 53: holdfast.shop.v1.HeadOffice.SetPolicy:input_type -> holdfast.shop.v1.SetPolicyRequest
-	48, // 54: holdfast.shop.v1.HeadOffice.CheckInvariants:input_type -> holdfast.shop.v1.CheckInvariantsRequest
-	4,  // 55: holdfast.shop.v1.Shop.SearchProducts:output_type -> holdfast.shop.v1.SearchProductsResponse
-	2,  // 56: holdfast.shop.v1.Shop.GetProduct:output_type -> holdfast.shop.v1.Product
-	8,  // 57: holdfast.shop.v1.Shop.ListStores:output_type -> holdfast.shop.v1.ListStoresResponse
-	6,  // 58: holdfast.shop.v1.Shop.GetStore:output_type -> holdfast.shop.v1.Store
-	12, // 59: holdfast.shop.v1.Shop.ListAvailability:output_type -> holdfast.shop.v1.ListAvailabilityResponse
-	10, // 60: holdfast.shop.v1.Shop.GetAvailability:output_type -> holdfast.shop.v1.Availability
-	16, // 61: holdfast.shop.v1.Shop.CreateHold:output_type -> holdfast.shop.v1.Hold
-	23, // 62: holdfast.shop.v1.Shop.ConfirmHold:output_type -> holdfast.shop.v1.Reservation
-	19, // 63: holdfast.shop.v1.Shop.ReleaseHold:output_type -> holdfast.shop.v1.ReleaseHoldResponse
-	23, // 64: holdfast.shop.v1.Shop.CreateReservation:output_type -> holdfast.shop.v1.Reservation
-	23, // 65: holdfast.shop.v1.Shop.GetReservation:output_type -> holdfast.shop.v1.Reservation
-	23, // 66: holdfast.shop.v1.Shop.CancelReservation:output_type -> holdfast.shop.v1.Reservation
-	23, // 67: holdfast.shop.v1.Shop.WatchReservation:output_type -> holdfast.shop.v1.Reservation
-	30, // 68: holdfast.shop.v1.HeadOffice.ImportProducts:output_type -> holdfast.shop.v1.ImportProductsResponse
-	6,  // 69: holdfast.shop.v1.HeadOffice.PutStore:output_type -> holdfast.shop.v1.Store
-	33, // 70: holdfast.shop.v1.HeadOffice.IssueJoin:output_type -> holdfast.shop.v1.IssueJoinResponse
-	36, // 71: holdfast.shop.v1.HeadOffice.ListStoreStates:output_type -> holdfast.shop.v1.ListStoreStatesResponse
-	39, // 72: holdfast.shop.v1.HeadOffice.ListBooks:output_type -> holdfast.shop.v1.ListBooksResponse
-	41, // 73: holdfast.shop.v1.HeadOffice.ListReservations:output_type -> holdfast.shop.v1.ListReservationsResponse
-	44, // 74: holdfast.shop.v1.HeadOffice.ListAnomalies:output_type -> holdfast.shop.v1.ListAnomaliesResponse
-	47, // 75: holdfast.shop.v1.HeadOffice.SetPolicy:output_type -> holdfast.shop.v1.SetPolicyResponse
-	50, // 76: holdfast.shop.v1.HeadOffice.CheckInvariants:output_type -> holdfast.shop.v1.CheckInvariantsResponse
-	55, // [55:77] is the sub-list for method output_type
-	33, // [33:55] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	67, // 33: holdfast.shop.v1.Item.at:type_name -> google.protobuf.Timestamp
+	51, // 34: holdfast.shop.v1.ListItemsResponse.items:type_name -> holdfast.shop.v1.Item
+	3,  // 35: holdfast.shop.v1.Shop.SearchProducts:input_type -> holdfast.shop.v1.SearchProductsRequest
+	5,  // 36: holdfast.shop.v1.Shop.GetProduct:input_type -> holdfast.shop.v1.GetProductRequest
+	7,  // 37: holdfast.shop.v1.Shop.ListStores:input_type -> holdfast.shop.v1.ListStoresRequest
+	9,  // 38: holdfast.shop.v1.Shop.GetStore:input_type -> holdfast.shop.v1.GetStoreRequest
+	11, // 39: holdfast.shop.v1.Shop.ListAvailability:input_type -> holdfast.shop.v1.ListAvailabilityRequest
+	13, // 40: holdfast.shop.v1.Shop.GetAvailability:input_type -> holdfast.shop.v1.GetAvailabilityRequest
+	15, // 41: holdfast.shop.v1.Shop.CreateHold:input_type -> holdfast.shop.v1.CreateHoldRequest
+	17, // 42: holdfast.shop.v1.Shop.ConfirmHold:input_type -> holdfast.shop.v1.ConfirmHoldRequest
+	18, // 43: holdfast.shop.v1.Shop.ReleaseHold:input_type -> holdfast.shop.v1.ReleaseHoldRequest
+	21, // 44: holdfast.shop.v1.Shop.CreateReservation:input_type -> holdfast.shop.v1.CreateReservationRequest
+	24, // 45: holdfast.shop.v1.Shop.GetReservation:input_type -> holdfast.shop.v1.GetReservationRequest
+	25, // 46: holdfast.shop.v1.Shop.CancelReservation:input_type -> holdfast.shop.v1.CancelReservationRequest
+	26, // 47: holdfast.shop.v1.Shop.WatchReservation:input_type -> holdfast.shop.v1.WatchReservationRequest
+	27, // 48: holdfast.shop.v1.HeadOffice.ImportProducts:input_type -> holdfast.shop.v1.ImportProductsRequest
+	31, // 49: holdfast.shop.v1.HeadOffice.PutStore:input_type -> holdfast.shop.v1.PutStoreRequest
+	32, // 50: holdfast.shop.v1.HeadOffice.IssueJoin:input_type -> holdfast.shop.v1.IssueJoinRequest
+	35, // 51: holdfast.shop.v1.HeadOffice.ListStoreStates:input_type -> holdfast.shop.v1.ListStoreStatesRequest
+	38, // 52: holdfast.shop.v1.HeadOffice.ListBooks:input_type -> holdfast.shop.v1.ListBooksRequest
+	40, // 53: holdfast.shop.v1.HeadOffice.ListReservations:input_type -> holdfast.shop.v1.ListReservationsRequest
+	43, // 54: holdfast.shop.v1.HeadOffice.ListAnomalies:input_type -> holdfast.shop.v1.ListAnomaliesRequest
+	46, // 55: holdfast.shop.v1.HeadOffice.SetPolicy:input_type -> holdfast.shop.v1.SetPolicyRequest
+	52, // 56: holdfast.shop.v1.HeadOffice.ListItems:input_type -> holdfast.shop.v1.ListItemsRequest
+	54, // 57: holdfast.shop.v1.HeadOffice.HandleItem:input_type -> holdfast.shop.v1.HandleItemRequest
+	55, // 58: holdfast.shop.v1.HeadOffice.BumpTimeline:input_type -> holdfast.shop.v1.BumpTimelineRequest
+	57, // 59: holdfast.shop.v1.HeadOffice.AdmitNode:input_type -> holdfast.shop.v1.AdmitNodeRequest
+	59, // 60: holdfast.shop.v1.HeadOffice.FenceStore:input_type -> holdfast.shop.v1.FenceStoreRequest
+	61, // 61: holdfast.shop.v1.HeadOffice.AbandonStore:input_type -> holdfast.shop.v1.AbandonStoreRequest
+	63, // 62: holdfast.shop.v1.HeadOffice.VoidDirective:input_type -> holdfast.shop.v1.VoidDirectiveRequest
+	65, // 63: holdfast.shop.v1.HeadOffice.RestoreReservation:input_type -> holdfast.shop.v1.RestoreReservationRequest
+	48, // 64: holdfast.shop.v1.HeadOffice.CheckInvariants:input_type -> holdfast.shop.v1.CheckInvariantsRequest
+	4,  // 65: holdfast.shop.v1.Shop.SearchProducts:output_type -> holdfast.shop.v1.SearchProductsResponse
+	2,  // 66: holdfast.shop.v1.Shop.GetProduct:output_type -> holdfast.shop.v1.Product
+	8,  // 67: holdfast.shop.v1.Shop.ListStores:output_type -> holdfast.shop.v1.ListStoresResponse
+	6,  // 68: holdfast.shop.v1.Shop.GetStore:output_type -> holdfast.shop.v1.Store
+	12, // 69: holdfast.shop.v1.Shop.ListAvailability:output_type -> holdfast.shop.v1.ListAvailabilityResponse
+	10, // 70: holdfast.shop.v1.Shop.GetAvailability:output_type -> holdfast.shop.v1.Availability
+	16, // 71: holdfast.shop.v1.Shop.CreateHold:output_type -> holdfast.shop.v1.Hold
+	23, // 72: holdfast.shop.v1.Shop.ConfirmHold:output_type -> holdfast.shop.v1.Reservation
+	19, // 73: holdfast.shop.v1.Shop.ReleaseHold:output_type -> holdfast.shop.v1.ReleaseHoldResponse
+	23, // 74: holdfast.shop.v1.Shop.CreateReservation:output_type -> holdfast.shop.v1.Reservation
+	23, // 75: holdfast.shop.v1.Shop.GetReservation:output_type -> holdfast.shop.v1.Reservation
+	23, // 76: holdfast.shop.v1.Shop.CancelReservation:output_type -> holdfast.shop.v1.Reservation
+	23, // 77: holdfast.shop.v1.Shop.WatchReservation:output_type -> holdfast.shop.v1.Reservation
+	30, // 78: holdfast.shop.v1.HeadOffice.ImportProducts:output_type -> holdfast.shop.v1.ImportProductsResponse
+	6,  // 79: holdfast.shop.v1.HeadOffice.PutStore:output_type -> holdfast.shop.v1.Store
+	33, // 80: holdfast.shop.v1.HeadOffice.IssueJoin:output_type -> holdfast.shop.v1.IssueJoinResponse
+	36, // 81: holdfast.shop.v1.HeadOffice.ListStoreStates:output_type -> holdfast.shop.v1.ListStoreStatesResponse
+	39, // 82: holdfast.shop.v1.HeadOffice.ListBooks:output_type -> holdfast.shop.v1.ListBooksResponse
+	41, // 83: holdfast.shop.v1.HeadOffice.ListReservations:output_type -> holdfast.shop.v1.ListReservationsResponse
+	44, // 84: holdfast.shop.v1.HeadOffice.ListAnomalies:output_type -> holdfast.shop.v1.ListAnomaliesResponse
+	47, // 85: holdfast.shop.v1.HeadOffice.SetPolicy:output_type -> holdfast.shop.v1.SetPolicyResponse
+	53, // 86: holdfast.shop.v1.HeadOffice.ListItems:output_type -> holdfast.shop.v1.ListItemsResponse
+	51, // 87: holdfast.shop.v1.HeadOffice.HandleItem:output_type -> holdfast.shop.v1.Item
+	56, // 88: holdfast.shop.v1.HeadOffice.BumpTimeline:output_type -> holdfast.shop.v1.BumpTimelineResponse
+	58, // 89: holdfast.shop.v1.HeadOffice.AdmitNode:output_type -> holdfast.shop.v1.AdmitNodeResponse
+	60, // 90: holdfast.shop.v1.HeadOffice.FenceStore:output_type -> holdfast.shop.v1.FenceStoreResponse
+	62, // 91: holdfast.shop.v1.HeadOffice.AbandonStore:output_type -> holdfast.shop.v1.AbandonStoreResponse
+	64, // 92: holdfast.shop.v1.HeadOffice.VoidDirective:output_type -> holdfast.shop.v1.VoidDirectiveResponse
+	23, // 93: holdfast.shop.v1.HeadOffice.RestoreReservation:output_type -> holdfast.shop.v1.Reservation
+	50, // 94: holdfast.shop.v1.HeadOffice.CheckInvariants:output_type -> holdfast.shop.v1.CheckInvariantsResponse
+	65, // [65:95] is the sub-list for method output_type
+	35, // [35:65] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_shop_v1_shop_proto_init() }
@@ -4001,7 +4990,7 @@ func file_shop_v1_shop_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_shop_v1_shop_proto_rawDesc), len(file_shop_v1_shop_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   50,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

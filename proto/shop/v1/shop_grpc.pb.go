@@ -612,15 +612,23 @@ var Shop_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	HeadOffice_ImportProducts_FullMethodName   = "/holdfast.shop.v1.HeadOffice/ImportProducts"
-	HeadOffice_PutStore_FullMethodName         = "/holdfast.shop.v1.HeadOffice/PutStore"
-	HeadOffice_IssueJoin_FullMethodName        = "/holdfast.shop.v1.HeadOffice/IssueJoin"
-	HeadOffice_ListStoreStates_FullMethodName  = "/holdfast.shop.v1.HeadOffice/ListStoreStates"
-	HeadOffice_ListBooks_FullMethodName        = "/holdfast.shop.v1.HeadOffice/ListBooks"
-	HeadOffice_ListReservations_FullMethodName = "/holdfast.shop.v1.HeadOffice/ListReservations"
-	HeadOffice_ListAnomalies_FullMethodName    = "/holdfast.shop.v1.HeadOffice/ListAnomalies"
-	HeadOffice_SetPolicy_FullMethodName        = "/holdfast.shop.v1.HeadOffice/SetPolicy"
-	HeadOffice_CheckInvariants_FullMethodName  = "/holdfast.shop.v1.HeadOffice/CheckInvariants"
+	HeadOffice_ImportProducts_FullMethodName     = "/holdfast.shop.v1.HeadOffice/ImportProducts"
+	HeadOffice_PutStore_FullMethodName           = "/holdfast.shop.v1.HeadOffice/PutStore"
+	HeadOffice_IssueJoin_FullMethodName          = "/holdfast.shop.v1.HeadOffice/IssueJoin"
+	HeadOffice_ListStoreStates_FullMethodName    = "/holdfast.shop.v1.HeadOffice/ListStoreStates"
+	HeadOffice_ListBooks_FullMethodName          = "/holdfast.shop.v1.HeadOffice/ListBooks"
+	HeadOffice_ListReservations_FullMethodName   = "/holdfast.shop.v1.HeadOffice/ListReservations"
+	HeadOffice_ListAnomalies_FullMethodName      = "/holdfast.shop.v1.HeadOffice/ListAnomalies"
+	HeadOffice_SetPolicy_FullMethodName          = "/holdfast.shop.v1.HeadOffice/SetPolicy"
+	HeadOffice_ListItems_FullMethodName          = "/holdfast.shop.v1.HeadOffice/ListItems"
+	HeadOffice_HandleItem_FullMethodName         = "/holdfast.shop.v1.HeadOffice/HandleItem"
+	HeadOffice_BumpTimeline_FullMethodName       = "/holdfast.shop.v1.HeadOffice/BumpTimeline"
+	HeadOffice_AdmitNode_FullMethodName          = "/holdfast.shop.v1.HeadOffice/AdmitNode"
+	HeadOffice_FenceStore_FullMethodName         = "/holdfast.shop.v1.HeadOffice/FenceStore"
+	HeadOffice_AbandonStore_FullMethodName       = "/holdfast.shop.v1.HeadOffice/AbandonStore"
+	HeadOffice_VoidDirective_FullMethodName      = "/holdfast.shop.v1.HeadOffice/VoidDirective"
+	HeadOffice_RestoreReservation_FullMethodName = "/holdfast.shop.v1.HeadOffice/RestoreReservation"
+	HeadOffice_CheckInvariants_FullMethodName    = "/holdfast.shop.v1.HeadOffice/CheckInvariants"
 )
 
 // HeadOfficeClient is the client API for HeadOffice service.
@@ -642,6 +650,25 @@ type HeadOfficeClient interface {
 	// Things that a person should look at.
 	ListAnomalies(ctx context.Context, in *ListAnomaliesRequest, opts ...grpc.CallOption) (*ListAnomaliesResponse, error)
 	SetPolicy(ctx context.Context, in *SetPolicyRequest, opts ...grpc.CallOption) (*SetPolicyResponse, error)
+	// What a person should look at, newest first: what stores noted in their own
+	// journals, and what the cloud noted about stores.
+	ListItems(ctx context.Context, in *ListItemsRequest, opts ...grpc.CallOption) (*ListItemsResponse, error)
+	// Says who deals with an item of head office, and how far that is. Items of a
+	// store are handled in that store.
+	HandleItem(ctx context.Context, in *HandleItemRequest, opts ...grpc.CallOption) (*Item, error)
+	// Begins a new timeline after the cloud was restored from a backup.
+	BumpTimeline(ctx context.Context, in *BumpTimelineRequest, opts ...grpc.CallOption) (*BumpTimelineResponse, error)
+	// Ends a store's freeze for one node.
+	AdmitNode(ctx context.Context, in *AdmitNodeRequest, opts ...grpc.CallOption) (*AdmitNodeResponse, error)
+	// Shuts a store's node out for ever: a stolen box.
+	FenceStore(ctx context.Context, in *FenceStoreRequest, opts ...grpc.CallOption) (*FenceStoreResponse, error)
+	// Gives a silent store up: nothing more is promised there, and every open
+	// order is asked to end.
+	AbandonStore(ctx context.Context, in *AbandonStoreRequest, opts ...grpc.CallOption) (*AbandonStoreResponse, error)
+	// Takes back a directive that a store's node does not know.
+	VoidDirective(ctx context.Context, in *VoidDirectiveRequest, opts ...grpc.CallOption) (*VoidDirectiveResponse, error)
+	// Brings back an order that a restored cloud has forgotten, by its code.
+	RestoreReservation(ctx context.Context, in *RestoreReservationRequest, opts ...grpc.CallOption) (*Reservation, error)
 	// Checks the invariants that the cloud can see, over all stores.
 	CheckInvariants(ctx context.Context, in *CheckInvariantsRequest, opts ...grpc.CallOption) (*CheckInvariantsResponse, error)
 }
@@ -734,6 +761,86 @@ func (c *headOfficeClient) SetPolicy(ctx context.Context, in *SetPolicyRequest, 
 	return out, nil
 }
 
+func (c *headOfficeClient) ListItems(ctx context.Context, in *ListItemsRequest, opts ...grpc.CallOption) (*ListItemsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListItemsResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_ListItems_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) HandleItem(ctx context.Context, in *HandleItemRequest, opts ...grpc.CallOption) (*Item, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Item)
+	err := c.cc.Invoke(ctx, HeadOffice_HandleItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) BumpTimeline(ctx context.Context, in *BumpTimelineRequest, opts ...grpc.CallOption) (*BumpTimelineResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BumpTimelineResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_BumpTimeline_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) AdmitNode(ctx context.Context, in *AdmitNodeRequest, opts ...grpc.CallOption) (*AdmitNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdmitNodeResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_AdmitNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) FenceStore(ctx context.Context, in *FenceStoreRequest, opts ...grpc.CallOption) (*FenceStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FenceStoreResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_FenceStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) AbandonStore(ctx context.Context, in *AbandonStoreRequest, opts ...grpc.CallOption) (*AbandonStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AbandonStoreResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_AbandonStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) VoidDirective(ctx context.Context, in *VoidDirectiveRequest, opts ...grpc.CallOption) (*VoidDirectiveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VoidDirectiveResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_VoidDirective_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *headOfficeClient) RestoreReservation(ctx context.Context, in *RestoreReservationRequest, opts ...grpc.CallOption) (*Reservation, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Reservation)
+	err := c.cc.Invoke(ctx, HeadOffice_RestoreReservation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *headOfficeClient) CheckInvariants(ctx context.Context, in *CheckInvariantsRequest, opts ...grpc.CallOption) (*CheckInvariantsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CheckInvariantsResponse)
@@ -763,6 +870,25 @@ type HeadOfficeServer interface {
 	// Things that a person should look at.
 	ListAnomalies(context.Context, *ListAnomaliesRequest) (*ListAnomaliesResponse, error)
 	SetPolicy(context.Context, *SetPolicyRequest) (*SetPolicyResponse, error)
+	// What a person should look at, newest first: what stores noted in their own
+	// journals, and what the cloud noted about stores.
+	ListItems(context.Context, *ListItemsRequest) (*ListItemsResponse, error)
+	// Says who deals with an item of head office, and how far that is. Items of a
+	// store are handled in that store.
+	HandleItem(context.Context, *HandleItemRequest) (*Item, error)
+	// Begins a new timeline after the cloud was restored from a backup.
+	BumpTimeline(context.Context, *BumpTimelineRequest) (*BumpTimelineResponse, error)
+	// Ends a store's freeze for one node.
+	AdmitNode(context.Context, *AdmitNodeRequest) (*AdmitNodeResponse, error)
+	// Shuts a store's node out for ever: a stolen box.
+	FenceStore(context.Context, *FenceStoreRequest) (*FenceStoreResponse, error)
+	// Gives a silent store up: nothing more is promised there, and every open
+	// order is asked to end.
+	AbandonStore(context.Context, *AbandonStoreRequest) (*AbandonStoreResponse, error)
+	// Takes back a directive that a store's node does not know.
+	VoidDirective(context.Context, *VoidDirectiveRequest) (*VoidDirectiveResponse, error)
+	// Brings back an order that a restored cloud has forgotten, by its code.
+	RestoreReservation(context.Context, *RestoreReservationRequest) (*Reservation, error)
 	// Checks the invariants that the cloud can see, over all stores.
 	CheckInvariants(context.Context, *CheckInvariantsRequest) (*CheckInvariantsResponse, error)
 	mustEmbedUnimplementedHeadOfficeServer()
@@ -798,6 +924,30 @@ func (UnimplementedHeadOfficeServer) ListAnomalies(context.Context, *ListAnomali
 }
 func (UnimplementedHeadOfficeServer) SetPolicy(context.Context, *SetPolicyRequest) (*SetPolicyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetPolicy not implemented")
+}
+func (UnimplementedHeadOfficeServer) ListItems(context.Context, *ListItemsRequest) (*ListItemsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListItems not implemented")
+}
+func (UnimplementedHeadOfficeServer) HandleItem(context.Context, *HandleItemRequest) (*Item, error) {
+	return nil, status.Error(codes.Unimplemented, "method HandleItem not implemented")
+}
+func (UnimplementedHeadOfficeServer) BumpTimeline(context.Context, *BumpTimelineRequest) (*BumpTimelineResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BumpTimeline not implemented")
+}
+func (UnimplementedHeadOfficeServer) AdmitNode(context.Context, *AdmitNodeRequest) (*AdmitNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AdmitNode not implemented")
+}
+func (UnimplementedHeadOfficeServer) FenceStore(context.Context, *FenceStoreRequest) (*FenceStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FenceStore not implemented")
+}
+func (UnimplementedHeadOfficeServer) AbandonStore(context.Context, *AbandonStoreRequest) (*AbandonStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AbandonStore not implemented")
+}
+func (UnimplementedHeadOfficeServer) VoidDirective(context.Context, *VoidDirectiveRequest) (*VoidDirectiveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VoidDirective not implemented")
+}
+func (UnimplementedHeadOfficeServer) RestoreReservation(context.Context, *RestoreReservationRequest) (*Reservation, error) {
+	return nil, status.Error(codes.Unimplemented, "method RestoreReservation not implemented")
 }
 func (UnimplementedHeadOfficeServer) CheckInvariants(context.Context, *CheckInvariantsRequest) (*CheckInvariantsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckInvariants not implemented")
@@ -967,6 +1117,150 @@ func _HeadOffice_SetPolicy_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HeadOffice_ListItems_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListItemsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).ListItems(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_ListItems_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).ListItems(ctx, req.(*ListItemsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_HandleItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HandleItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).HandleItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_HandleItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).HandleItem(ctx, req.(*HandleItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_BumpTimeline_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BumpTimelineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).BumpTimeline(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_BumpTimeline_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).BumpTimeline(ctx, req.(*BumpTimelineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_AdmitNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdmitNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).AdmitNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_AdmitNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).AdmitNode(ctx, req.(*AdmitNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_FenceStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FenceStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).FenceStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_FenceStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).FenceStore(ctx, req.(*FenceStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_AbandonStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AbandonStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).AbandonStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_AbandonStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).AbandonStore(ctx, req.(*AbandonStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_VoidDirective_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VoidDirectiveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).VoidDirective(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_VoidDirective_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).VoidDirective(ctx, req.(*VoidDirectiveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HeadOffice_RestoreReservation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreReservationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).RestoreReservation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_RestoreReservation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).RestoreReservation(ctx, req.(*RestoreReservationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _HeadOffice_CheckInvariants_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CheckInvariantsRequest)
 	if err := dec(in); err != nil {
@@ -1023,6 +1317,38 @@ var HeadOffice_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetPolicy",
 			Handler:    _HeadOffice_SetPolicy_Handler,
+		},
+		{
+			MethodName: "ListItems",
+			Handler:    _HeadOffice_ListItems_Handler,
+		},
+		{
+			MethodName: "HandleItem",
+			Handler:    _HeadOffice_HandleItem_Handler,
+		},
+		{
+			MethodName: "BumpTimeline",
+			Handler:    _HeadOffice_BumpTimeline_Handler,
+		},
+		{
+			MethodName: "AdmitNode",
+			Handler:    _HeadOffice_AdmitNode_Handler,
+		},
+		{
+			MethodName: "FenceStore",
+			Handler:    _HeadOffice_FenceStore_Handler,
+		},
+		{
+			MethodName: "AbandonStore",
+			Handler:    _HeadOffice_AbandonStore_Handler,
+		},
+		{
+			MethodName: "VoidDirective",
+			Handler:    _HeadOffice_VoidDirective_Handler,
+		},
+		{
+			MethodName: "RestoreReservation",
+			Handler:    _HeadOffice_RestoreReservation_Handler,
 		},
 		{
 			MethodName: "CheckInvariants",

@@ -898,12 +898,16 @@ func (x *SellLine) GetQuantity() int32 {
 }
 
 type SellRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Till          string                 `protobuf:"bytes,2,opt,name=till,proto3" json:"till,omitempty"`
-	Lines         []*SellLine            `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
-	DecidedBy     string                 `protobuf:"bytes,4,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // a signed-in person who overrides the last-unit policy
-	Pin           string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Till      string                 `protobuf:"bytes,2,opt,name=till,proto3" json:"till,omitempty"`
+	Lines     []*SellLine            `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	DecidedBy string                 `protobuf:"bytes,4,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // a signed-in person who overrides the last-unit policy
+	Pin       string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`
+	// Set by a till that sends a sale again because this store had forgotten it:
+	// the epoch of the answer that it first got, such as "1.3". The goods have
+	// left, so it is booked whatever the books say.
+	ResentEpoch   string `protobuf:"bytes,6,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -969,6 +973,13 @@ func (x *SellRequest) GetDecidedBy() string {
 func (x *SellRequest) GetPin() string {
 	if x != nil {
 		return x.Pin
+	}
+	return ""
+}
+
+func (x *SellRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
 	}
 	return ""
 }
@@ -3927,6 +3938,551 @@ func (x *ListRecordsResponse) GetRecords() []*StoredRecord {
 	return nil
 }
 
+// Item is one thing that a person in this store should look at.
+type Item struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"` // its name: record and number
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Gtin          string                 `protobuf:"bytes,4,opt,name=gtin,proto3" json:"gtin,omitempty"`
+	Product       string                 `protobuf:"bytes,5,opt,name=product,proto3" json:"product,omitempty"`
+	Quantity      int64                  `protobuf:"varint,6,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reservation   string                 `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Code          string                 `protobuf:"bytes,8,opt,name=code,proto3" json:"code,omitempty"`         // the order's human code
+	Happened      string                 `protobuf:"bytes,9,opt,name=happened,proto3" json:"happened,omitempty"` // sentences in the requested language
+	Done          string                 `protobuf:"bytes,10,opt,name=done,proto3" json:"done,omitempty"`
+	Todo          string                 `protobuf:"bytes,11,opt,name=todo,proto3" json:"todo,omitempty"`
+	Detail        string                 `protobuf:"bytes,12,opt,name=detail,proto3" json:"detail,omitempty"`
+	Progress      string                 `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"` // "open", "taken", "done"
+	Owner         string                 `protobuf:"bytes,14,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,15,opt,name=note,proto3" json:"note,omitempty"`
+	Seq           uint64                 `protobuf:"varint,16,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Item) Reset() {
+	*x = Item{}
+	mi := &file_store_v1_store_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Item) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Item) ProtoMessage() {}
+
+func (x *Item) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Item.ProtoReflect.Descriptor instead.
+func (*Item) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Item) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Item) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Item) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Item) GetGtin() string {
+	if x != nil {
+		return x.Gtin
+	}
+	return ""
+}
+
+func (x *Item) GetProduct() string {
+	if x != nil {
+		return x.Product
+	}
+	return ""
+}
+
+func (x *Item) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *Item) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *Item) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Item) GetHappened() string {
+	if x != nil {
+		return x.Happened
+	}
+	return ""
+}
+
+func (x *Item) GetDone() string {
+	if x != nil {
+		return x.Done
+	}
+	return ""
+}
+
+func (x *Item) GetTodo() string {
+	if x != nil {
+		return x.Todo
+	}
+	return ""
+}
+
+func (x *Item) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Item) GetProgress() string {
+	if x != nil {
+		return x.Progress
+	}
+	return ""
+}
+
+func (x *Item) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Item) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *Item) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type ListItemsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          bool                   `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"` // also those that are done
+	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	Language      string                 `protobuf:"bytes,4,opt,name=language,proto3" json:"language,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListItemsRequest) Reset() {
+	*x = ListItemsRequest{}
+	mi := &file_store_v1_store_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListItemsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListItemsRequest) ProtoMessage() {}
+
+func (x *ListItemsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListItemsRequest.ProtoReflect.Descriptor instead.
+func (*ListItemsRequest) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *ListItemsRequest) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *ListItemsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListItemsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListItemsRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+type ListItemsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*Item                `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListItemsResponse) Reset() {
+	*x = ListItemsResponse{}
+	mi := &file_store_v1_store_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListItemsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListItemsResponse) ProtoMessage() {}
+
+func (x *ListItemsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListItemsResponse.ProtoReflect.Descriptor instead.
+func (*ListItemsResponse) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ListItemsResponse) GetItems() []*Item {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *ListItemsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type HandleItemRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Item          string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	Progress      string                 `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	Owner         string                 `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	Note          string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandleItemRequest) Reset() {
+	*x = HandleItemRequest{}
+	mi := &file_store_v1_store_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandleItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandleItemRequest) ProtoMessage() {}
+
+func (x *HandleItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandleItemRequest.ProtoReflect.Descriptor instead.
+func (*HandleItemRequest) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *HandleItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetProgress() string {
+	if x != nil {
+		return x.Progress
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *HandleItemRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+type SettleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Pin           string                 `protobuf:"bytes,2,opt,name=pin,proto3" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleRequest) Reset() {
+	*x = SettleRequest{}
+	mi := &file_store_v1_store_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleRequest) ProtoMessage() {}
+
+func (x *SettleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
+func (*SettleRequest) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *SettleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SettleRequest) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+type SettleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleResponse) Reset() {
+	*x = SettleResponse{}
+	mi := &file_store_v1_store_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleResponse) ProtoMessage() {}
+
+func (x *SettleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
+func (*SettleResponse) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{58}
+}
+
+type ReconcileRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Pin           string                 `protobuf:"bytes,2,opt,name=pin,proto3" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconcileRequest) Reset() {
+	*x = ReconcileRequest{}
+	mi := &file_store_v1_store_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconcileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconcileRequest) ProtoMessage() {}
+
+func (x *ReconcileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconcileRequest.ProtoReflect.Descriptor instead.
+func (*ReconcileRequest) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ReconcileRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReconcileRequest) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+type ReconcileResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Products      int32                  `protobuf:"varint,1,opt,name=products,proto3" json:"products,omitempty"` // whose units came back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconcileResponse) Reset() {
+	*x = ReconcileResponse{}
+	mi := &file_store_v1_store_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconcileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconcileResponse) ProtoMessage() {}
+
+func (x *ReconcileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconcileResponse.ProtoReflect.Descriptor instead.
+func (*ReconcileResponse) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *ReconcileResponse) GetProducts() int32 {
+	if x != nil {
+		return x.Products
+	}
+	return 0
+}
+
 var File_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_store_v1_store_proto_rawDesc = "" +
@@ -4005,7 +4561,7 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\x03pin\x18\x03 \x01(\tR\x03pin\":\n" +
 	"\bSellLine\x12\x12\n" +
 	"\x04gtin\x18\x01 \x01(\tR\x04gtin\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x05R\bquantity\"\xa9\x01\n" +
+	"\bquantity\x18\x02 \x01(\x05R\bquantity\"\xcc\x01\n" +
 	"\vSellRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x12\n" +
@@ -4013,7 +4569,8 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\x05lines\x18\x03 \x03(\v2\x1b.holdfast.store.v1.SellLineR\x05lines\x12\x1d\n" +
 	"\n" +
 	"decided_by\x18\x04 \x01(\tR\tdecidedBy\x12\x10\n" +
-	"\x03pin\x18\x05 \x01(\tR\x03pin\"q\n" +
+	"\x03pin\x18\x05 \x01(\tR\x03pin\x12!\n" +
+	"\fresent_epoch\x18\x06 \x01(\tR\vresentEpoch\"q\n" +
 	"\fSellResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x1f\n" +
@@ -4267,7 +4824,50 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x12\n" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\"P\n" +
 	"\x13ListRecordsResponse\x129\n" +
-	"\arecords\x18\x01 \x03(\v2\x1f.holdfast.store.v1.StoredRecordR\arecords*\xa1\x01\n" +
+	"\arecords\x18\x01 \x03(\v2\x1f.holdfast.store.v1.StoredRecordR\arecords\"\x8e\x03\n" +
+	"\x04Item\x12\x12\n" +
+	"\x04item\x18\x01 \x01(\tR\x04item\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04gtin\x18\x04 \x01(\tR\x04gtin\x12\x18\n" +
+	"\aproduct\x18\x05 \x01(\tR\aproduct\x12\x1a\n" +
+	"\bquantity\x18\x06 \x01(\x03R\bquantity\x12 \n" +
+	"\vreservation\x18\a \x01(\tR\vreservation\x12\x12\n" +
+	"\x04code\x18\b \x01(\tR\x04code\x12\x1a\n" +
+	"\bhappened\x18\t \x01(\tR\bhappened\x12\x12\n" +
+	"\x04done\x18\n" +
+	" \x01(\tR\x04done\x12\x12\n" +
+	"\x04todo\x18\v \x01(\tR\x04todo\x12\x16\n" +
+	"\x06detail\x18\f \x01(\tR\x06detail\x12\x1a\n" +
+	"\bprogress\x18\r \x01(\tR\bprogress\x12\x14\n" +
+	"\x05owner\x18\x0e \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\x0f \x01(\tR\x04note\x12\x10\n" +
+	"\x03seq\x18\x10 \x01(\x04R\x03seq\"~\n" +
+	"\x10ListItemsRequest\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1a\n" +
+	"\blanguage\x18\x04 \x01(\tR\blanguage\"j\n" +
+	"\x11ListItemsResponse\x12-\n" +
+	"\x05items\x18\x01 \x03(\v2\x17.holdfast.store.v1.ItemR\x05items\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x91\x01\n" +
+	"\x11HandleItemRequest\x12\"\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x12\n" +
+	"\x04item\x18\x02 \x01(\tR\x04item\x12\x1a\n" +
+	"\bprogress\x18\x03 \x01(\tR\bprogress\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\"5\n" +
+	"\rSettleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03pin\x18\x02 \x01(\tR\x03pin\"\x10\n" +
+	"\x0eSettleResponse\"8\n" +
+	"\x10ReconcileRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03pin\x18\x02 \x01(\tR\x03pin\"/\n" +
+	"\x11ReconcileResponse\x12\x1a\n" +
+	"\bproducts\x18\x01 \x01(\x05R\bproducts*\xa1\x01\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tMODE_SELL\x10\x01\x12\x10\n" +
@@ -4280,7 +4880,7 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"MODE_STOCK\x10\x06\x12\x0e\n" +
 	"\n" +
 	"MODE_COUNT\x10\a\x12\x11\n" +
-	"\rMODE_RESHELVE\x10\b2\x88\x17\n" +
+	"\rMODE_RESHELVE\x10\b2\xc6\x1a\n" +
 	"\n" +
 	"StoreFloor\x12o\n" +
 	"\x04Scan\x12\x1e.holdfast.store.v1.ScanRequest\x1a\x1f.holdfast.store.v1.ScanResponse\"&\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/stations/{station}:scan\x12s\n" +
@@ -4309,7 +4909,12 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\aGetNode\x12!.holdfast.store.v1.GetNodeRequest\x1a\x17.holdfast.store.v1.Node\"\x10\x82\xd3\xe4\x93\x02\n" +
 	"\x12\b/v1/node\x12d\n" +
 	"\vWatchEvents\x12%.holdfast.store.v1.WatchEventsRequest\x1a\x18.holdfast.store.v1.Event\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
-	"/v1/events0\x01\x12y\n" +
+	"/v1/events0\x01\x12i\n" +
+	"\tListItems\x12#.holdfast.store.v1.ListItemsRequest\x1a$.holdfast.store.v1.ListItemsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/items\x12o\n" +
+	"\n" +
+	"HandleItem\x12$.holdfast.store.v1.HandleItemRequest\x1a\x17.holdfast.store.v1.Item\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/items/{item}:handle\x12i\n" +
+	"\x06Settle\x12 .holdfast.store.v1.SettleRequest\x1a!.holdfast.store.v1.SettleResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/node:settle\x12u\n" +
+	"\tReconcile\x12#.holdfast.store.v1.ReconcileRequest\x1a$.holdfast.store.v1.ReconcileResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/node:reconcile\x12y\n" +
 	"\rListPrintJobs\x12'.holdfast.store.v1.ListPrintJobsRequest\x1a(.holdfast.store.v1.ListPrintJobsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/printJobs\x12q\n" +
 	"\aReprint\x12!.holdfast.store.v1.ReprintRequest\x1a\x1b.holdfast.store.v1.PrintJob\"&\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/printJobs/{job}:reprint\x12q\n" +
 	"\vListRecords\x12%.holdfast.store.v1.ListRecordsRequest\x1a&.holdfast.store.v1.ListRecordsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/recordsB%Z#holdfast.dev/proto/store/v1;storev1b\x06proto3"
@@ -4327,7 +4932,7 @@ func file_store_v1_store_proto_rawDescGZIP() []byte {
 }
 
 var file_store_v1_store_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_store_v1_store_proto_goTypes = []any{
 	(Mode)(0),                     // 0: holdfast.store.v1.Mode
 	(*Station)(nil),               // 1: holdfast.store.v1.Station
@@ -4383,17 +4988,25 @@ var file_store_v1_store_proto_goTypes = []any{
 	(*ListRecordsRequest)(nil),    // 51: holdfast.store.v1.ListRecordsRequest
 	(*StoredRecord)(nil),          // 52: holdfast.store.v1.StoredRecord
 	(*ListRecordsResponse)(nil),   // 53: holdfast.store.v1.ListRecordsResponse
-	nil,                           // 54: holdfast.store.v1.Answer.ArgsEntry
-	nil,                           // 55: holdfast.store.v1.Stock.AccountsEntry
-	(*timestamppb.Timestamp)(nil), // 56: google.protobuf.Timestamp
+	(*Item)(nil),                  // 54: holdfast.store.v1.Item
+	(*ListItemsRequest)(nil),      // 55: holdfast.store.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),     // 56: holdfast.store.v1.ListItemsResponse
+	(*HandleItemRequest)(nil),     // 57: holdfast.store.v1.HandleItemRequest
+	(*SettleRequest)(nil),         // 58: holdfast.store.v1.SettleRequest
+	(*SettleResponse)(nil),        // 59: holdfast.store.v1.SettleResponse
+	(*ReconcileRequest)(nil),      // 60: holdfast.store.v1.ReconcileRequest
+	(*ReconcileResponse)(nil),     // 61: holdfast.store.v1.ReconcileResponse
+	nil,                           // 62: holdfast.store.v1.Answer.ArgsEntry
+	nil,                           // 63: holdfast.store.v1.Stock.AccountsEntry
+	(*timestamppb.Timestamp)(nil), // 64: google.protobuf.Timestamp
 }
 var file_store_v1_store_proto_depIdxs = []int32{
 	0,  // 0: holdfast.store.v1.Station.mode:type_name -> holdfast.store.v1.Mode
 	2,  // 1: holdfast.store.v1.Station.basket:type_name -> holdfast.store.v1.BasketLine
 	3,  // 2: holdfast.store.v1.Station.last:type_name -> holdfast.store.v1.Answer
 	4,  // 3: holdfast.store.v1.Station.decision:type_name -> holdfast.store.v1.Decision
-	56, // 4: holdfast.store.v1.Answer.at:type_name -> google.protobuf.Timestamp
-	54, // 5: holdfast.store.v1.Answer.args:type_name -> holdfast.store.v1.Answer.ArgsEntry
+	64, // 4: holdfast.store.v1.Answer.at:type_name -> google.protobuf.Timestamp
+	62, // 5: holdfast.store.v1.Answer.args:type_name -> holdfast.store.v1.Answer.ArgsEntry
 	3,  // 6: holdfast.store.v1.ScanResponse.answer:type_name -> holdfast.store.v1.Answer
 	1,  // 7: holdfast.store.v1.ScanResponse.station:type_name -> holdfast.store.v1.Station
 	0,  // 8: holdfast.store.v1.SetModeRequest.mode:type_name -> holdfast.store.v1.Mode
@@ -4402,81 +5015,91 @@ var file_store_v1_store_proto_depIdxs = []int32{
 	10, // 11: holdfast.store.v1.ReceiveRequest.lines:type_name -> holdfast.store.v1.SellLine
 	25, // 12: holdfast.store.v1.CountResponse.stock:type_name -> holdfast.store.v1.Stock
 	10, // 13: holdfast.store.v1.RefundRequest.lines:type_name -> holdfast.store.v1.SellLine
-	55, // 14: holdfast.store.v1.Stock.accounts:type_name -> holdfast.store.v1.Stock.AccountsEntry
+	63, // 14: holdfast.store.v1.Stock.accounts:type_name -> holdfast.store.v1.Stock.AccountsEntry
 	25, // 15: holdfast.store.v1.ListStockResponse.stock:type_name -> holdfast.store.v1.Stock
 	29, // 16: holdfast.store.v1.Pickup.lines:type_name -> holdfast.store.v1.PickupLine
-	56, // 17: holdfast.store.v1.Pickup.pickup_until:type_name -> google.protobuf.Timestamp
-	56, // 18: holdfast.store.v1.Pickup.finish_time:type_name -> google.protobuf.Timestamp
-	56, // 19: holdfast.store.v1.Pickup.create_time:type_name -> google.protobuf.Timestamp
+	64, // 17: holdfast.store.v1.Pickup.pickup_until:type_name -> google.protobuf.Timestamp
+	64, // 18: holdfast.store.v1.Pickup.finish_time:type_name -> google.protobuf.Timestamp
+	64, // 19: holdfast.store.v1.Pickup.create_time:type_name -> google.protobuf.Timestamp
 	30, // 20: holdfast.store.v1.ListPickupsResponse.pickups:type_name -> holdfast.store.v1.Pickup
 	30, // 21: holdfast.store.v1.CollectResponse.pickup:type_name -> holdfast.store.v1.Pickup
-	56, // 22: holdfast.store.v1.ExtendPickupRequest.pickup_until:type_name -> google.protobuf.Timestamp
-	56, // 23: holdfast.store.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
-	56, // 24: holdfast.store.v1.Link.since:type_name -> google.protobuf.Timestamp
+	64, // 22: holdfast.store.v1.ExtendPickupRequest.pickup_until:type_name -> google.protobuf.Timestamp
+	64, // 23: holdfast.store.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
+	64, // 24: holdfast.store.v1.Link.since:type_name -> google.protobuf.Timestamp
 	43, // 25: holdfast.store.v1.Node.link:type_name -> holdfast.store.v1.Link
 	42, // 26: holdfast.store.v1.Node.devices:type_name -> holdfast.store.v1.Device
 	3,  // 27: holdfast.store.v1.Event.answer:type_name -> holdfast.store.v1.Answer
-	56, // 28: holdfast.store.v1.Event.at:type_name -> google.protobuf.Timestamp
-	56, // 29: holdfast.store.v1.PrintJob.at:type_name -> google.protobuf.Timestamp
+	64, // 28: holdfast.store.v1.Event.at:type_name -> google.protobuf.Timestamp
+	64, // 29: holdfast.store.v1.PrintJob.at:type_name -> google.protobuf.Timestamp
 	47, // 30: holdfast.store.v1.ListPrintJobsResponse.jobs:type_name -> holdfast.store.v1.PrintJob
 	52, // 31: holdfast.store.v1.ListRecordsResponse.records:type_name -> holdfast.store.v1.StoredRecord
-	5,  // 32: holdfast.store.v1.StoreFloor.Scan:input_type -> holdfast.store.v1.ScanRequest
-	7,  // 33: holdfast.store.v1.StoreFloor.SetMode:input_type -> holdfast.store.v1.SetModeRequest
-	8,  // 34: holdfast.store.v1.StoreFloor.GetStation:input_type -> holdfast.store.v1.GetStationRequest
-	9,  // 35: holdfast.store.v1.StoreFloor.SignIn:input_type -> holdfast.store.v1.SignInRequest
-	11, // 36: holdfast.store.v1.StoreFloor.Sell:input_type -> holdfast.store.v1.SellRequest
-	13, // 37: holdfast.store.v1.StoreFloor.FinishBasket:input_type -> holdfast.store.v1.FinishBasketRequest
-	15, // 38: holdfast.store.v1.StoreFloor.Receive:input_type -> holdfast.store.v1.ReceiveRequest
-	17, // 39: holdfast.store.v1.StoreFloor.Count:input_type -> holdfast.store.v1.CountRequest
-	19, // 40: holdfast.store.v1.StoreFloor.Refund:input_type -> holdfast.store.v1.RefundRequest
-	21, // 41: holdfast.store.v1.StoreFloor.Reshelve:input_type -> holdfast.store.v1.ReshelveRequest
-	23, // 42: holdfast.store.v1.StoreFloor.Damage:input_type -> holdfast.store.v1.DamageRequest
-	26, // 43: holdfast.store.v1.StoreFloor.GetStock:input_type -> holdfast.store.v1.GetStockRequest
-	27, // 44: holdfast.store.v1.StoreFloor.ListStock:input_type -> holdfast.store.v1.ListStockRequest
-	31, // 45: holdfast.store.v1.StoreFloor.ListPickups:input_type -> holdfast.store.v1.ListPickupsRequest
-	33, // 46: holdfast.store.v1.StoreFloor.GetPickup:input_type -> holdfast.store.v1.GetPickupRequest
-	34, // 47: holdfast.store.v1.StoreFloor.PickItem:input_type -> holdfast.store.v1.PickItemRequest
-	35, // 48: holdfast.store.v1.StoreFloor.StagePickup:input_type -> holdfast.store.v1.StagePickupRequest
-	36, // 49: holdfast.store.v1.StoreFloor.Collect:input_type -> holdfast.store.v1.CollectRequest
-	38, // 50: holdfast.store.v1.StoreFloor.ReleasePickup:input_type -> holdfast.store.v1.ReleasePickupRequest
-	39, // 51: holdfast.store.v1.StoreFloor.ShortPickup:input_type -> holdfast.store.v1.ShortPickupRequest
-	40, // 52: holdfast.store.v1.StoreFloor.ExtendPickup:input_type -> holdfast.store.v1.ExtendPickupRequest
-	41, // 53: holdfast.store.v1.StoreFloor.GetNode:input_type -> holdfast.store.v1.GetNodeRequest
-	45, // 54: holdfast.store.v1.StoreFloor.WatchEvents:input_type -> holdfast.store.v1.WatchEventsRequest
-	48, // 55: holdfast.store.v1.StoreFloor.ListPrintJobs:input_type -> holdfast.store.v1.ListPrintJobsRequest
-	50, // 56: holdfast.store.v1.StoreFloor.Reprint:input_type -> holdfast.store.v1.ReprintRequest
-	51, // 57: holdfast.store.v1.StoreFloor.ListRecords:input_type -> holdfast.store.v1.ListRecordsRequest
-	6,  // 58: holdfast.store.v1.StoreFloor.Scan:output_type -> holdfast.store.v1.ScanResponse
-	1,  // 59: holdfast.store.v1.StoreFloor.SetMode:output_type -> holdfast.store.v1.Station
-	1,  // 60: holdfast.store.v1.StoreFloor.GetStation:output_type -> holdfast.store.v1.Station
-	1,  // 61: holdfast.store.v1.StoreFloor.SignIn:output_type -> holdfast.store.v1.Station
-	12, // 62: holdfast.store.v1.StoreFloor.Sell:output_type -> holdfast.store.v1.SellResponse
-	14, // 63: holdfast.store.v1.StoreFloor.FinishBasket:output_type -> holdfast.store.v1.FinishBasketResponse
-	16, // 64: holdfast.store.v1.StoreFloor.Receive:output_type -> holdfast.store.v1.ReceiveResponse
-	18, // 65: holdfast.store.v1.StoreFloor.Count:output_type -> holdfast.store.v1.CountResponse
-	20, // 66: holdfast.store.v1.StoreFloor.Refund:output_type -> holdfast.store.v1.RefundResponse
-	22, // 67: holdfast.store.v1.StoreFloor.Reshelve:output_type -> holdfast.store.v1.ReshelveResponse
-	24, // 68: holdfast.store.v1.StoreFloor.Damage:output_type -> holdfast.store.v1.DamageResponse
-	25, // 69: holdfast.store.v1.StoreFloor.GetStock:output_type -> holdfast.store.v1.Stock
-	28, // 70: holdfast.store.v1.StoreFloor.ListStock:output_type -> holdfast.store.v1.ListStockResponse
-	32, // 71: holdfast.store.v1.StoreFloor.ListPickups:output_type -> holdfast.store.v1.ListPickupsResponse
-	30, // 72: holdfast.store.v1.StoreFloor.GetPickup:output_type -> holdfast.store.v1.Pickup
-	30, // 73: holdfast.store.v1.StoreFloor.PickItem:output_type -> holdfast.store.v1.Pickup
-	30, // 74: holdfast.store.v1.StoreFloor.StagePickup:output_type -> holdfast.store.v1.Pickup
-	37, // 75: holdfast.store.v1.StoreFloor.Collect:output_type -> holdfast.store.v1.CollectResponse
-	30, // 76: holdfast.store.v1.StoreFloor.ReleasePickup:output_type -> holdfast.store.v1.Pickup
-	30, // 77: holdfast.store.v1.StoreFloor.ShortPickup:output_type -> holdfast.store.v1.Pickup
-	30, // 78: holdfast.store.v1.StoreFloor.ExtendPickup:output_type -> holdfast.store.v1.Pickup
-	44, // 79: holdfast.store.v1.StoreFloor.GetNode:output_type -> holdfast.store.v1.Node
-	46, // 80: holdfast.store.v1.StoreFloor.WatchEvents:output_type -> holdfast.store.v1.Event
-	49, // 81: holdfast.store.v1.StoreFloor.ListPrintJobs:output_type -> holdfast.store.v1.ListPrintJobsResponse
-	47, // 82: holdfast.store.v1.StoreFloor.Reprint:output_type -> holdfast.store.v1.PrintJob
-	53, // 83: holdfast.store.v1.StoreFloor.ListRecords:output_type -> holdfast.store.v1.ListRecordsResponse
-	58, // [58:84] is the sub-list for method output_type
-	32, // [32:58] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	64, // 32: holdfast.store.v1.Item.at:type_name -> google.protobuf.Timestamp
+	54, // 33: holdfast.store.v1.ListItemsResponse.items:type_name -> holdfast.store.v1.Item
+	5,  // 34: holdfast.store.v1.StoreFloor.Scan:input_type -> holdfast.store.v1.ScanRequest
+	7,  // 35: holdfast.store.v1.StoreFloor.SetMode:input_type -> holdfast.store.v1.SetModeRequest
+	8,  // 36: holdfast.store.v1.StoreFloor.GetStation:input_type -> holdfast.store.v1.GetStationRequest
+	9,  // 37: holdfast.store.v1.StoreFloor.SignIn:input_type -> holdfast.store.v1.SignInRequest
+	11, // 38: holdfast.store.v1.StoreFloor.Sell:input_type -> holdfast.store.v1.SellRequest
+	13, // 39: holdfast.store.v1.StoreFloor.FinishBasket:input_type -> holdfast.store.v1.FinishBasketRequest
+	15, // 40: holdfast.store.v1.StoreFloor.Receive:input_type -> holdfast.store.v1.ReceiveRequest
+	17, // 41: holdfast.store.v1.StoreFloor.Count:input_type -> holdfast.store.v1.CountRequest
+	19, // 42: holdfast.store.v1.StoreFloor.Refund:input_type -> holdfast.store.v1.RefundRequest
+	21, // 43: holdfast.store.v1.StoreFloor.Reshelve:input_type -> holdfast.store.v1.ReshelveRequest
+	23, // 44: holdfast.store.v1.StoreFloor.Damage:input_type -> holdfast.store.v1.DamageRequest
+	26, // 45: holdfast.store.v1.StoreFloor.GetStock:input_type -> holdfast.store.v1.GetStockRequest
+	27, // 46: holdfast.store.v1.StoreFloor.ListStock:input_type -> holdfast.store.v1.ListStockRequest
+	31, // 47: holdfast.store.v1.StoreFloor.ListPickups:input_type -> holdfast.store.v1.ListPickupsRequest
+	33, // 48: holdfast.store.v1.StoreFloor.GetPickup:input_type -> holdfast.store.v1.GetPickupRequest
+	34, // 49: holdfast.store.v1.StoreFloor.PickItem:input_type -> holdfast.store.v1.PickItemRequest
+	35, // 50: holdfast.store.v1.StoreFloor.StagePickup:input_type -> holdfast.store.v1.StagePickupRequest
+	36, // 51: holdfast.store.v1.StoreFloor.Collect:input_type -> holdfast.store.v1.CollectRequest
+	38, // 52: holdfast.store.v1.StoreFloor.ReleasePickup:input_type -> holdfast.store.v1.ReleasePickupRequest
+	39, // 53: holdfast.store.v1.StoreFloor.ShortPickup:input_type -> holdfast.store.v1.ShortPickupRequest
+	40, // 54: holdfast.store.v1.StoreFloor.ExtendPickup:input_type -> holdfast.store.v1.ExtendPickupRequest
+	41, // 55: holdfast.store.v1.StoreFloor.GetNode:input_type -> holdfast.store.v1.GetNodeRequest
+	45, // 56: holdfast.store.v1.StoreFloor.WatchEvents:input_type -> holdfast.store.v1.WatchEventsRequest
+	55, // 57: holdfast.store.v1.StoreFloor.ListItems:input_type -> holdfast.store.v1.ListItemsRequest
+	57, // 58: holdfast.store.v1.StoreFloor.HandleItem:input_type -> holdfast.store.v1.HandleItemRequest
+	58, // 59: holdfast.store.v1.StoreFloor.Settle:input_type -> holdfast.store.v1.SettleRequest
+	60, // 60: holdfast.store.v1.StoreFloor.Reconcile:input_type -> holdfast.store.v1.ReconcileRequest
+	48, // 61: holdfast.store.v1.StoreFloor.ListPrintJobs:input_type -> holdfast.store.v1.ListPrintJobsRequest
+	50, // 62: holdfast.store.v1.StoreFloor.Reprint:input_type -> holdfast.store.v1.ReprintRequest
+	51, // 63: holdfast.store.v1.StoreFloor.ListRecords:input_type -> holdfast.store.v1.ListRecordsRequest
+	6,  // 64: holdfast.store.v1.StoreFloor.Scan:output_type -> holdfast.store.v1.ScanResponse
+	1,  // 65: holdfast.store.v1.StoreFloor.SetMode:output_type -> holdfast.store.v1.Station
+	1,  // 66: holdfast.store.v1.StoreFloor.GetStation:output_type -> holdfast.store.v1.Station
+	1,  // 67: holdfast.store.v1.StoreFloor.SignIn:output_type -> holdfast.store.v1.Station
+	12, // 68: holdfast.store.v1.StoreFloor.Sell:output_type -> holdfast.store.v1.SellResponse
+	14, // 69: holdfast.store.v1.StoreFloor.FinishBasket:output_type -> holdfast.store.v1.FinishBasketResponse
+	16, // 70: holdfast.store.v1.StoreFloor.Receive:output_type -> holdfast.store.v1.ReceiveResponse
+	18, // 71: holdfast.store.v1.StoreFloor.Count:output_type -> holdfast.store.v1.CountResponse
+	20, // 72: holdfast.store.v1.StoreFloor.Refund:output_type -> holdfast.store.v1.RefundResponse
+	22, // 73: holdfast.store.v1.StoreFloor.Reshelve:output_type -> holdfast.store.v1.ReshelveResponse
+	24, // 74: holdfast.store.v1.StoreFloor.Damage:output_type -> holdfast.store.v1.DamageResponse
+	25, // 75: holdfast.store.v1.StoreFloor.GetStock:output_type -> holdfast.store.v1.Stock
+	28, // 76: holdfast.store.v1.StoreFloor.ListStock:output_type -> holdfast.store.v1.ListStockResponse
+	32, // 77: holdfast.store.v1.StoreFloor.ListPickups:output_type -> holdfast.store.v1.ListPickupsResponse
+	30, // 78: holdfast.store.v1.StoreFloor.GetPickup:output_type -> holdfast.store.v1.Pickup
+	30, // 79: holdfast.store.v1.StoreFloor.PickItem:output_type -> holdfast.store.v1.Pickup
+	30, // 80: holdfast.store.v1.StoreFloor.StagePickup:output_type -> holdfast.store.v1.Pickup
+	37, // 81: holdfast.store.v1.StoreFloor.Collect:output_type -> holdfast.store.v1.CollectResponse
+	30, // 82: holdfast.store.v1.StoreFloor.ReleasePickup:output_type -> holdfast.store.v1.Pickup
+	30, // 83: holdfast.store.v1.StoreFloor.ShortPickup:output_type -> holdfast.store.v1.Pickup
+	30, // 84: holdfast.store.v1.StoreFloor.ExtendPickup:output_type -> holdfast.store.v1.Pickup
+	44, // 85: holdfast.store.v1.StoreFloor.GetNode:output_type -> holdfast.store.v1.Node
+	46, // 86: holdfast.store.v1.StoreFloor.WatchEvents:output_type -> holdfast.store.v1.Event
+	56, // 87: holdfast.store.v1.StoreFloor.ListItems:output_type -> holdfast.store.v1.ListItemsResponse
+	54, // 88: holdfast.store.v1.StoreFloor.HandleItem:output_type -> holdfast.store.v1.Item
+	59, // 89: holdfast.store.v1.StoreFloor.Settle:output_type -> holdfast.store.v1.SettleResponse
+	61, // 90: holdfast.store.v1.StoreFloor.Reconcile:output_type -> holdfast.store.v1.ReconcileResponse
+	49, // 91: holdfast.store.v1.StoreFloor.ListPrintJobs:output_type -> holdfast.store.v1.ListPrintJobsResponse
+	47, // 92: holdfast.store.v1.StoreFloor.Reprint:output_type -> holdfast.store.v1.PrintJob
+	53, // 93: holdfast.store.v1.StoreFloor.ListRecords:output_type -> holdfast.store.v1.ListRecordsResponse
+	64, // [64:94] is the sub-list for method output_type
+	34, // [34:64] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_store_v1_store_proto_init() }
@@ -4490,7 +5113,7 @@ func file_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_store_v1_store_proto_rawDesc), len(file_store_v1_store_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   55,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,6 +45,10 @@ const (
 	StoreFloor_ExtendPickup_FullMethodName  = "/holdfast.store.v1.StoreFloor/ExtendPickup"
 	StoreFloor_GetNode_FullMethodName       = "/holdfast.store.v1.StoreFloor/GetNode"
 	StoreFloor_WatchEvents_FullMethodName   = "/holdfast.store.v1.StoreFloor/WatchEvents"
+	StoreFloor_ListItems_FullMethodName     = "/holdfast.store.v1.StoreFloor/ListItems"
+	StoreFloor_HandleItem_FullMethodName    = "/holdfast.store.v1.StoreFloor/HandleItem"
+	StoreFloor_Settle_FullMethodName        = "/holdfast.store.v1.StoreFloor/Settle"
+	StoreFloor_Reconcile_FullMethodName     = "/holdfast.store.v1.StoreFloor/Reconcile"
 	StoreFloor_ListPrintJobs_FullMethodName = "/holdfast.store.v1.StoreFloor/ListPrintJobs"
 	StoreFloor_Reprint_FullMethodName       = "/holdfast.store.v1.StoreFloor/Reprint"
 	StoreFloor_ListRecords_FullMethodName   = "/holdfast.store.v1.StoreFloor/ListRecords"
@@ -94,6 +98,16 @@ type StoreFloorClient interface {
 	GetNode(ctx context.Context, in *GetNodeRequest, opts ...grpc.CallOption) (*Node, error)
 	// Sends an event for everything that changes, and one at least every 15 s.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error)
+	// What a person in this store should look at, newest first.
+	ListItems(ctx context.Context, in *ListItemsRequest, opts ...grpc.CallOption) (*ListItemsResponse, error)
+	// Says who deals with an item, and how far that is.
+	HandleItem(ctx context.Context, in *HandleItemRequest, opts ...grpc.CallOption) (*Item, error)
+	// Ends the time in which a store that has come back from a loss waits for its
+	// tills; a manager says so.
+	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error)
+	// Takes back what was set aside for orders of before the cloud was restored;
+	// a manager says that they are reconciled.
+	Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error)
 	// Print jobs, newest first.
 	ListPrintJobs(ctx context.Context, in *ListPrintJobsRequest, opts ...grpc.CallOption) (*ListPrintJobsResponse, error)
 	// Prints a job again, marked as a copy.
@@ -349,6 +363,46 @@ func (c *storeFloorClient) WatchEvents(ctx context.Context, in *WatchEventsReque
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type StoreFloor_WatchEventsClient = grpc.ServerStreamingClient[Event]
 
+func (c *storeFloorClient) ListItems(ctx context.Context, in *ListItemsRequest, opts ...grpc.CallOption) (*ListItemsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListItemsResponse)
+	err := c.cc.Invoke(ctx, StoreFloor_ListItems_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storeFloorClient) HandleItem(ctx context.Context, in *HandleItemRequest, opts ...grpc.CallOption) (*Item, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Item)
+	err := c.cc.Invoke(ctx, StoreFloor_HandleItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storeFloorClient) Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SettleResponse)
+	err := c.cc.Invoke(ctx, StoreFloor_Settle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storeFloorClient) Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReconcileResponse)
+	err := c.cc.Invoke(ctx, StoreFloor_Reconcile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *storeFloorClient) ListPrintJobs(ctx context.Context, in *ListPrintJobsRequest, opts ...grpc.CallOption) (*ListPrintJobsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListPrintJobsResponse)
@@ -423,6 +477,16 @@ type StoreFloorServer interface {
 	GetNode(context.Context, *GetNodeRequest) (*Node, error)
 	// Sends an event for everything that changes, and one at least every 15 s.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[Event]) error
+	// What a person in this store should look at, newest first.
+	ListItems(context.Context, *ListItemsRequest) (*ListItemsResponse, error)
+	// Says who deals with an item, and how far that is.
+	HandleItem(context.Context, *HandleItemRequest) (*Item, error)
+	// Ends the time in which a store that has come back from a loss waits for its
+	// tills; a manager says so.
+	Settle(context.Context, *SettleRequest) (*SettleResponse, error)
+	// Takes back what was set aside for orders of before the cloud was restored;
+	// a manager says that they are reconciled.
+	Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error)
 	// Print jobs, newest first.
 	ListPrintJobs(context.Context, *ListPrintJobsRequest) (*ListPrintJobsResponse, error)
 	// Prints a job again, marked as a copy.
@@ -507,6 +571,18 @@ func (UnimplementedStoreFloorServer) GetNode(context.Context, *GetNodeRequest) (
 }
 func (UnimplementedStoreFloorServer) WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[Event]) error {
 	return status.Error(codes.Unimplemented, "method WatchEvents not implemented")
+}
+func (UnimplementedStoreFloorServer) ListItems(context.Context, *ListItemsRequest) (*ListItemsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListItems not implemented")
+}
+func (UnimplementedStoreFloorServer) HandleItem(context.Context, *HandleItemRequest) (*Item, error) {
+	return nil, status.Error(codes.Unimplemented, "method HandleItem not implemented")
+}
+func (UnimplementedStoreFloorServer) Settle(context.Context, *SettleRequest) (*SettleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Settle not implemented")
+}
+func (UnimplementedStoreFloorServer) Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Reconcile not implemented")
 }
 func (UnimplementedStoreFloorServer) ListPrintJobs(context.Context, *ListPrintJobsRequest) (*ListPrintJobsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListPrintJobs not implemented")
@@ -945,6 +1021,78 @@ func _StoreFloor_WatchEvents_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type StoreFloor_WatchEventsServer = grpc.ServerStreamingServer[Event]
 
+func _StoreFloor_ListItems_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListItemsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreFloorServer).ListItems(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreFloor_ListItems_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreFloorServer).ListItems(ctx, req.(*ListItemsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _StoreFloor_HandleItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HandleItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreFloorServer).HandleItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreFloor_HandleItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreFloorServer).HandleItem(ctx, req.(*HandleItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _StoreFloor_Settle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SettleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreFloorServer).Settle(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreFloor_Settle_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreFloorServer).Settle(ctx, req.(*SettleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _StoreFloor_Reconcile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReconcileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreFloorServer).Reconcile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreFloor_Reconcile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreFloorServer).Reconcile(ctx, req.(*ReconcileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _StoreFloor_ListPrintJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListPrintJobsRequest)
 	if err := dec(in); err != nil {
@@ -1093,6 +1241,22 @@ var StoreFloor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetNode",
 			Handler:    _StoreFloor_GetNode_Handler,
+		},
+		{
+			MethodName: "ListItems",
+			Handler:    _StoreFloor_ListItems_Handler,
+		},
+		{
+			MethodName: "HandleItem",
+			Handler:    _StoreFloor_HandleItem_Handler,
+		},
+		{
+			MethodName: "Settle",
+			Handler:    _StoreFloor_Settle_Handler,
+		},
+		{
+			MethodName: "Reconcile",
+			Handler:    _StoreFloor_Reconcile_Handler,
 		},
 		{
 			MethodName: "ListPrintJobs",
