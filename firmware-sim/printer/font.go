@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"golang.org/x/text/encoding/charmap"
 )
 
 // Slip is a bitmap font of 12x24 and 8x16 dots; slip.font.OFL.txt is its licence.
@@ -67,40 +65,13 @@ func loadFace(table []byte) (face, []byte, error) {
 	return f, table, nil
 }
 
-// pages are the character code tables of ESC t that are known.
-var pages = map[byte]*charmap.Charmap{
-	0: charmap.CodePage437, 2: charmap.CodePage850, 3: charmap.CodePage860, 4: charmap.CodePage863,
-	5: charmap.CodePage865, 15: charmap.ISO8859_7, 16: charmap.Windows1252, 17: charmap.CodePage866,
-	18: charmap.CodePage852, 19: charmap.CodePage858, 34: charmap.CodePage855,
-	36: charmap.CodePage862, 39: charmap.ISO8859_2, 40: charmap.ISO8859_15,
-	45: charmap.Windows1250, 46: charmap.Windows1251, 47: charmap.Windows1253,
-	48: charmap.Windows1254, 49: charmap.Windows1255, 50: charmap.Windows1256,
-	51: charmap.Windows1257, 52: charmap.Windows1258,
-}
-
-// varying are the positions that ESC R replaces; countries what stands there.
-const varying = "#$@[\\]^`{|}~"
-
-var countries = [...]string{
-	"#$@[\\]^`{|}~", "#$à°ç§^`éùè¨", "#$§ÄÖÜ^`äöüß", "£$@[\\]^`{|}~", "#$@ÆØÅ^`æøå~",
-	"#¤ÉÄÖÅÜéäöåü", "#$@°\\é^ùàòèì", "₧$@¡Ñ¿^´¨ñ}~", "#$@[¥]^`{|}~", "#¤ÉÆØÅÜéæøåü",
-	"#$ÉÆØÅÜéæøåü", "#$á¡Ñ¿é`íñóú", "#$á¡Ñ¿éüíñóú", "#$@[₩]^`{|}~",
-}
-
-// decode gives the character that byte b prints on a page in a country.
-func decode(b, page, country byte) rune {
-	if b < 0x80 {
-		if int(country) < len(countries) {
-			for i := range len(varying) {
-				if varying[i] == b {
-					return []rune(countries[country])[i]
-				}
+// draw burns a glyph into a picture, its cell at x.
+func (f face) draw(into *bitmap, rows []uint16, x int) {
+	for y, row := range rows {
+		for dx := range f.width {
+			if row&(0x8000>>dx) != 0 {
+				into.set(x+dx, y)
 			}
 		}
-		return rune(b)
 	}
-	if p, ok := pages[page]; ok {
-		return p.DecodeByte(b)
-	}
-	return '\uFFFD'
 }

@@ -25,13 +25,13 @@ func FuzzMachine(f *testing.F) {
 		m := newMachine(faces, 384, 0)
 		for len(in) > 0 {
 			n := min(len(in), m.free())
-			m.receive(in[:n])
+			m.receive(in[:n], time.Time{})
 			in = in[n:]
 			m.step(time.Time{})
 		}
-		m.receive([]byte(clearCommand))
+		m.receive([]byte(clearCommand), time.Time{})
 		m.cuts, m.out = nil, nil
-		m.receive([]byte("\x1b=\x01\x1b@\nafter\n\x1dV\x42\x00\x1d(H\x06\x0000fuzz"))
+		m.receive([]byte("\x1b=\x01\x1b@\nafter\n\x1dV\x42\x00\x1d(H\x06\x0000fuzz"), time.Time{})
 		m.step(time.Time{})
 		if len(m.cuts) != 1 || !strings.HasSuffix(m.cuts[0].text, "after\n") {
 			t.Errorf("cut %d receipts, want one that ends in after", len(m.cuts))

@@ -1,5 +1,6 @@
-// Package printer is the firmware of an ESC/POS receipt printer with its
-// paper: it speaks on a pseudo terminal or a TCP port and draws what it prints.
+// Package printer is the firmware of a receipt printer with its paper and its
+// cash drawer: it speaks ESC/POS or Star's languages on a pseudo terminal or a
+// TCP port and draws what it prints.
 package printer
 
 import (
@@ -12,25 +13,72 @@ import (
 
 // Options say what printer it is and where it is plugged in.
 type Options struct {
-	Link   string // symbolic link to make to the pseudo terminal; may be empty
-	TCP    string // listen address instead of a pseudo terminal
-	Dots   int    // per line: 576 (80 mm paper) or 384 (58 mm); 0 means 576
-	OutDir string // where receipts go; made if absent
-	Baud   int    // speed of the line; 0 is unlimited
-	Speed  int    // of the paper, in mm/s; 0 is at once
+	Link     string // symbolic link to make to the pseudo terminal; may be empty
+	TCP      string // listen address instead of a pseudo terminal
+	Dots     int    // per line: 576 (80 mm paper) or 384 (58 mm); 0 means 576
+	OutDir   string // where receipts go; made if absent
+	Baud     int    // speed of the line; 0 is unlimited
+	Speed    int    // of the paper, in mm/s; 0 is at once
+	Language string // ESCPOS if empty, StarPRNT or StarLine
+	Buffer   int    // bytes of the receive buffer; 0 means 65536
+	Model    Model
+}
+
+// Flow is how a printer keeps a host from sending more than it has room for.
+type Flow string
+
+// Kinds of flow control.
+const (
+	FlowHold Flow = ""     // by wire, or as networks do: the line stands still
+	FlowXON  Flow = "xon"  // XON and XOFF on the line
+	FlowNone Flow = "none" // not at all: what finds no room is lost
+)
+
+// DrawerSwitch is what the switch of the cash drawer says.
+type DrawerSwitch string
+
+// Kinds of switches.
+const (
+	DrawerHigh     DrawerSwitch = "high" // open is high; also if empty
+	DrawerLow      DrawerSwitch = "low"  // open is low
+	DrawerSwitchNo DrawerSwitch = "mute" // a drawer without a switch
+	NoDrawer       DrawerSwitch = "none" // no drawer at all
+)
+
+// Model says in what a printer differs from a good one.
+type Model struct {
+	Name        string // answer to GS I 67
+	NoProcessID bool   // GS ( H, DLE DC4 8 and ESC GS ETX have no answer
+	NoSensor    bool   // GS r has no answer
+	NoNearEnd   bool   // paper has no near-end sensor
+	NoCutter    bool   // only says so; it cuts by hand
+	Mute        bool   // says nothing at all
+	AutoLF      bool   // a switch makes CR print the line
+	KeepPage    bool   // ESC @ leaves the code page as it is
+	WrongPage   bool   // prints page 437 whatever is selected
+	Flow        Flow
+	Drawer      DrawerSwitch
 }
 
 // State is what a bystander sees of the printer.
 type State struct {
-	Address   string // device or address to open
-	On        bool   // has power
-	Plugged   bool   // the cable is in
-	PaperOut  bool
-	PaperLow  bool
-	CoverOpen bool
-	Unknown   int   // commands received that no manual names
-	Pulses    int   // times the drawer's coil was driven
-	Fault     error // last receipt that could not be saved, if any
+	Address    string `json:"address"` // device or address to open
+	On         bool   `json:"on"`      // has power
+	Plugged    bool   `json:"plugged"` // the cable is in
+	PaperOut   bool   `json:"paperOut"`
+	PaperLow   bool   `json:"paperLow"`
+	CoverOpen  bool   `json:"coverOpen"`
+	CutterJam  bool   `json:"cutterJam"` // something blocks the knife
+	Hot        bool   `json:"hot"`       // the head cools
+	Broken     bool   `json:"broken"`    // until power off
+	Feeding    bool   `json:"feeding"`   // the button is held
+	DrawerOpen bool   `json:"drawerOpen"`
+	Stuck      bool   `json:"drawerStuck"` // the drawer is locked
+	Unknown    int    `json:"unknown"`     // commands received that no manual names
+	Lost       int    `json:"lost"`        // bytes that found no room
+	Waiting    int    `json:"waiting"`     // bytes in the receive buffer
+	Pulses     int    `json:"pulses"`      // times a drawer's coil was driven
+	Fault      error  `json:"-"`           // last receipt that could not be saved, if any
 }
 
 // Printer is a running printer. Its methods may be called from anywhere.
@@ -46,11 +94,11 @@ type Printer struct {
 	once    sync.Once
 
 	// Owned by run.
-	machine     *machine
-	line        line
-	up          bool
-	next        int // number of the next receipt
-	unplugAfter int // bytes; 0 is never
+	machine *machine
+	line    line
+	up      bool
+	next    int      // number of the next receipt
+	planned []onByte // faults to come, the nearest first
 
 	mu       sync.Mutex
 	state    State         // guarded by mu
@@ -60,14 +108,9 @@ type Printer struct {
 
 // Start switches a printer on, with paper in it and its cable plugged in.
 func Start(o Options) (*Printer, error) {
-	if o.Dots == 0 {
-		o.Dots = 576
-	}
-	if o.Dots != 576 && o.Dots != 384 {
-		return nil, fmt.Errorf("print head of %d dots: want 576 or 384", o.Dots)
-	}
-	if o.Link != "" && o.TCP != "" {
-		return nil, errors.New("printer on a link and on TCP: want one of them")
+	lang, err := o.check()
+	if err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
 		return nil, fmt.Errorf("make receipt folder: %w", err)
@@ -84,6 +127,8 @@ func Start(o Options) (*Printer, error) {
 		changed: make(chan struct{}),
 		state:   State{On: true, Plugged: true},
 	}
+	p.machine.lang, p.machine.model, p.machine.size = lang, o.Model, o.Buffer
+	p.machine.powerUp()
 	var highest int
 	if p.receipts, highest, err = earlier(o.OutDir); err != nil {
 		return nil, err
@@ -99,6 +144,28 @@ func Start(o Options) (*Printer, error) {
 	return p, nil
 }
 
+// leastDots and mostDots are the heads that a receipt printer can have.
+const leastDots, mostDots = 200, 832
+
+// check fills in what is usual.
+func (o *Options) check() (*language, error) {
+	if o.Dots == 0 {
+		o.Dots = 576
+	}
+	if o.Buffer == 0 {
+		o.Buffer = bufferSize
+	}
+	switch {
+	case o.Dots < leastDots || o.Dots > mostDots:
+		return nil, fmt.Errorf("print head of %d dots: want %d to %d", o.Dots, leastDots, mostDots)
+	case o.Link != "" && o.TCP != "":
+		return nil, errors.New("printer on a link and on TCP: want one of them")
+	case o.Buffer < 16 || o.Buffer > maxFrame:
+		return nil, fmt.Errorf("receive buffer of %d bytes: want 16 to %d", o.Buffer, maxFrame)
+	}
+	return languageOf(o.Language)
+}
+
 // run owns the machine and the line.
 func (p *Printer) run() {
 	defer close(p.stopped)
@@ -107,7 +174,7 @@ func (p *Printer) run() {
 	defer alarm.Stop()
 	for {
 		input := p.input
-		if p.machine.free() < burst {
+		if p.options.Model.Flow == FlowHold && p.machine.free() < min(burst, p.options.Buffer/2) {
 			input = nil // the line stops, as with hardware flow control
 		}
 		if at, waits := p.machine.wake(); waits {
@@ -126,17 +193,24 @@ func (p *Printer) run() {
 	}
 }
 
-// take receives bytes, up to the place where the cable is to be pulled.
+// take receives bytes; a fault that is planned comes right after its byte.
 func (p *Printer) take(in []byte) {
-	if p.unplugAfter == 0 || len(in) < p.unplugAfter {
-		p.machine.receive(in)
-		p.unplugAfter = max(0, p.unplugAfter-len(in))
-		return
+	for len(p.planned) > 0 && len(in) >= p.planned[0].bytes {
+		next := p.planned[0]
+		p.planned = p.planned[1:]
+		p.machine.receive(in[:next.bytes], time.Now())
+		p.machine.step(time.Now())
+		in = in[next.bytes:]
+		next.do()
+		if !p.up { // what is still on the wire stays there
+			p.planned = nil
+			return
+		}
 	}
-	p.machine.receive(in[:p.unplugAfter])
-	p.unplugAfter = 0
-	p.setState(func(s *State) { s.Plugged = false })
-	p.connect()
+	if len(p.planned) > 0 {
+		p.planned[0].bytes -= len(in)
+	}
+	p.machine.receive(in, time.Now())
 }
 
 // work lets the machine go on, and hands out what it produced.
@@ -150,7 +224,10 @@ func (p *Printer) work() {
 	m.cuts = nil
 	p.setState(func(s *State) {
 		s.PaperOut, s.PaperLow, s.CoverOpen = m.paperOut, m.paperLow, m.cover
-		s.Unknown, s.Pulses = m.unknown, m.pulses
+		s.CutterJam, s.Hot, s.Broken, s.Feeding = m.jam, m.hot, m.broken, m.feeding
+		s.DrawerOpen, s.Stuck = m.drawer.open, m.drawer.stuck
+		s.Unknown, s.Lost, s.Pulses = m.unknown, m.lost, m.drawer.pulses[0]+m.drawer.pulses[1]
+		s.Waiting = len(m.queue)
 	})
 	if out := m.out; len(out) > 0 {
 		m.out = nil

@@ -156,7 +156,7 @@ func TestNoCommandLosesTheBytesBehindIt(t *testing.T) {
 	ten := strings.Repeat("x", 10)
 	for _, cmd := range []string{
 		"\x1b!\x00", "\x1b \x00", "\x1b-1", "\x1bG\x00", "\x1bV\x00", "\x1b{\x00", "\x1bM0",
-		"\x1b3\x1e", "\x1b2", "\x1bc5\x00", "\x1bc3\x0c", "\x1bu\x00", "\x1br\x00", "\x1bT\x00", "\x1bU\x00",
+		"\x1b3\x1e", "\x1b2", "\x1bc5\x00", "\x1bc3\x0c", "\x1br\x00", "\x1bT\x00", "\x1bU\x00",
 		"\x1bS", "\x1bL", "\x0c", "\x18", "\x1bW" + ten[:8], "\x1b%\x00", "\x1b?A",
 		"\x1b&\x03AB\x02abcdef\x01abc", "\x1b*\x00\x03\x00abc", "\x1b*\x21\x02\x00abcdef",
 		"\x1b(Y\x02\x00xx", "\x1b(A\x04\x0001\x01d", "\x1c!\x00", "\x1c&\x1c.", "\x1c-0", "\x1cC\x00",
@@ -243,7 +243,7 @@ func TestLinearBarcodesOnThePictureReadBack(t *testing.T) {
 
 func TestWhatCannotBeDrawnIsWarnedOf(t *testing.T) {
 	for _, cmd := range []string{
-		"\x1dk\x024006\x00", "\x1dkI\x03ABC", "\x1dkI\x03{B\x80", "\x1d(k\x03\x000Q0",
+		"\x1dk\x024006\x00", "\x1dkI\x03ABC", "\x1dkI\x03{B\x80", "\x1d(k\x03\x002Q0",
 		"\x1dkK\x0d0401234567890", "\x1dw\x06\x1dkI\x20{Babcdefghijklmnopqrstuvwxyz0123", "\x81",
 	} {
 		p := start(t, printer.Options{})

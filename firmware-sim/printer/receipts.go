@@ -24,6 +24,7 @@ type Receipt struct {
 	At       time.Time // when it was cut
 	Symbols  []string  // contents of the codes; empty for those of an earlier run
 	Warnings []string  // what a technician should look at; as Symbols
+	Commands []Parsed  // what was sent for it; as Symbols
 }
 
 const maxReceipts = 1000 // remembered; the files of older ones stay
@@ -77,7 +78,7 @@ func save(dir string, number int, piece sheet) (Receipt, error) {
 		return Receipt{}, err
 	}
 	return Receipt{Number: number, PNG: base + ".png", Text: piece.text, At: piece.at,
-		Symbols: piece.symbols, Warnings: piece.warnings}, nil
+		Symbols: piece.symbols, Warnings: piece.warnings, Commands: piece.done}, nil
 }
 
 func replace(path string, data []byte) error {

@@ -2,6 +2,7 @@ package printer
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -17,6 +18,8 @@ type strip struct {
 	rows  [][]byte // never written to once they are here
 	blank []byte
 	marks []mark
+	done  []Parsed // commands since the last cut
+	more  int      // commands that are not in done
 }
 
 // mark is what a row says, for the transcript.
@@ -33,8 +36,23 @@ type sheet struct {
 	text     string
 	symbols  []string
 	warnings []string
+	done     []Parsed
 	at       time.Time
 }
+
+// Parsed is a command that a printer carried out, or a text that it set.
+type Parsed struct {
+	Name    string `json:"name"`
+	Bytes   string `json:"bytes,omitempty"` // hexadecimal, the first of them
+	Text    string `json:"text,omitempty"`
+	Ignored bool   `json:"ignored,omitempty"`
+}
+
+const (
+	maxParsed = 5000 // commands of a receipt that are listed
+	maxMarks  = 5000 // lines and warnings of a receipt that are written down
+	textName  = "text"
+)
 
 func newStrip(width int) *strip {
 	s := &strip{width: width, blank: make([]byte, (width+7)/8)}
@@ -55,22 +73,69 @@ func (s *strip) burn(picture *bitmap) {
 	}
 }
 
-func (s *strip) say(text string) {
-	s.marks = append(s.marks, mark{row: len(s.rows), text: text})
+func (s *strip) say(text string) { s.mark(mark{row: len(s.rows), text: text}) }
+
+func (s *strip) warn(text string) { s.mark(mark{row: len(s.rows), text: text, warning: true}) }
+
+func (s *strip) mark(m mark) {
+	if len(s.marks) < maxMarks {
+		s.marks = append(s.marks, m)
+	}
 }
 
-func (s *strip) warn(text string) {
-	s.marks = append(s.marks, mark{row: len(s.rows), text: text, warning: true})
+// tag says that the last line is a code.
+func (s *strip) tag(symbol string) {
+	if last := len(s.marks) - 1; last >= 0 {
+		s.marks[last].symbol = symbol
+	}
+}
+
+// log writes down a command.
+func (s *strip) log(p Parsed) {
+	if len(s.done) == maxParsed {
+		s.more++
+		return
+	}
+	s.done = append(s.done, p)
+}
+
+// logText writes down a character, together with those before it.
+func (s *strip) logText(char rune) {
+	if last := len(s.done) - 1; last >= 0 && s.done[last].Name == textName {
+		s.done[last].Text += string(char)
+		return
+	}
+	s.log(Parsed{Name: textName, Text: string(char)})
+}
+
+// text is the transcript of what stands above a row.
+func (s *strip) text(at int) string {
+	var text strings.Builder
+	for _, m := range s.marks {
+		if m.row < at && !m.warning {
+			text.WriteString(m.text + "\n")
+		}
+	}
+	return text.String()
+}
+
+// picture is the paper above a row.
+func (s *strip) picture(at int) *bitmap {
+	b := newBitmap(s.width, at)
+	for y, row := range s.rows[:at] {
+		copy(b.dots[y*b.stride:], row)
+	}
+	return b
 }
 
 // cut takes off what passed the knife; false if that is blank.
 func (s *strip) cut() (sheet, bool) {
 	at := max(0, len(s.rows)-headToKnife)
-	piece := sheet{picture: newBitmap(s.width, at)}
-	for y, row := range s.rows[:at] {
-		copy(piece.picture.dots[y*piece.picture.stride:], row)
+	piece := sheet{picture: s.picture(at), text: s.text(at), done: s.done}
+	if s.more > 0 {
+		piece.done = append(piece.done, Parsed{Name: fmt.Sprintf("and %d more", s.more)})
 	}
-	var text strings.Builder
+	s.done, s.more = nil, 0
 	kept := s.marks[:0]
 	for _, m := range s.marks {
 		switch {
@@ -79,14 +144,10 @@ func (s *strip) cut() (sheet, bool) {
 			kept = append(kept, m)
 		case m.warning:
 			piece.warnings = append(piece.warnings, m.text)
-		default:
-			text.WriteString(m.text + "\n")
-			if m.symbol != "" {
-				piece.symbols = append(piece.symbols, m.symbol)
-			}
+		case m.symbol != "":
+			piece.symbols = append(piece.symbols, m.symbol)
 		}
 	}
-	piece.text = text.String()
 	s.marks = kept
 	s.rows = append([][]byte{}, s.rows[at:]...)
 	return piece, len(bytes.Trim(piece.picture.dots, "\x00")) > 0

@@ -3,53 +3,165 @@ package printer
 import (
 	"errors"
 	"image"
+	"image/color"
+	"strconv"
 	"strings"
 
-	"github.com/boombuler/barcode/codabar"
-	"github.com/boombuler/barcode/code128"
-	"github.com/boombuler/barcode/code39"
-	"github.com/boombuler/barcode/code93"
-	"github.com/boombuler/barcode/ean"
+	"github.com/boombuler/barcode/aztec"
+	"github.com/boombuler/barcode/datamatrix"
+	"github.com/boombuler/barcode/pdf417"
 	"github.com/boombuler/barcode/qr"
-	"github.com/boombuler/barcode/twooffive"
 )
 
-type qrSettings struct {
+// symbolSettings are what one kind of two-dimensional symbol was told.
+type symbolSettings struct {
 	module int
-	level  byte // '0' to '3'
+	tall   int  // modules per row of PDF417
+	level  byte // '0' to '3' of QR codes
 	data   []byte
+}
+
+// Kinds of symbols: cn of GS ( k.
+const (
+	cnPDF417     = '0'
+	cnQR         = '1'
+	cnAztec      = '5'
+	cnDataMatrix = '6'
+)
+
+func (m *machine) symbol(cn byte) *symbolSettings {
+	s, ok := m.symbols[cn]
+	if !ok {
+		s = &symbolSettings{module: 3, tall: 3, level: '0'}
+		m.symbols[cn] = s
+	}
+	return s
 }
 
 // symbol2D is GS ( k with cn, fn and parameters in body.
 func (m *machine) symbol2D(body []byte) {
-	if len(body) < 2 || body[0] != '1' {
-		m.strip.warn("two-dimensional symbol is not a QR code")
+	if len(body) < 2 {
 		return
 	}
-	switch fn := body[1]; {
-	case fn == 'C' && len(body) == 3 && body[2] >= 1 && body[2] <= 16:
-		m.qr.module = int(body[2])
-	case fn == 'E' && len(body) == 3 && body[2] >= '0' && body[2] <= '3':
-		m.qr.level = body[2]
-	case fn == 'P' && len(body) >= 3:
-		m.qr.data = append([]byte{}, body[3:]...)
-	case fn == 'Q':
-		m.printQR()
+	switch body[0] {
+	case cnPDF417:
+		m.pdf417(body[1], body[2:])
+	case cnQR, cnAztec, cnDataMatrix:
+		m.matrix(body[0], body[1], body[2:])
+	default:
+		m.strip.warn("SYMBOL_NOT_DRAWN: kind " + hexBytes(body[:1]))
 	}
 }
 
-func (m *machine) printQR() {
-	if len(m.qr.data) == 0 {
-		return
+// matrix is the functions of QR codes, which Aztec and DataMatrix share.
+func (m *machine) matrix(cn, fn byte, body []byte) {
+	s := m.symbol(cn)
+	switch {
+	case fn == 'C' && len(body) == 1 && body[0] >= 1 && body[0] <= 16:
+		s.module = int(body[0])
+	case fn == 'E' && len(body) == 1 && body[0] >= '0' && body[0] <= '3':
+		s.level = body[0]
+	case fn == 'P' && len(body) >= 1:
+		s.data = append([]byte{}, body[1:]...)
+	case fn == 'Q':
+		m.print2D(cn)
+	case fn == 'R':
+		m.tellSize(cn)
 	}
-	levels := map[byte]qr.ErrorCorrectionLevel{'0': qr.L, '1': qr.M, '2': qr.Q, '3': qr.H}
-	code, err := qr.Encode(string(m.qr.data), levels[m.qr.level], qr.Auto)
+}
+
+func (m *machine) pdf417(fn byte, body []byte) {
+	s := m.symbol(cnPDF417)
+	switch {
+	case fn == 'C' && len(body) == 1 && body[0] >= 1 && body[0] <= 8:
+		s.module = int(body[0])
+	case fn == 'D' && len(body) == 1 && body[0] >= 2 && body[0] <= 8:
+		s.tall = int(body[0])
+	case fn == 'E' && len(body) == 2 && body[0] == '0' && body[1] >= '0' && body[1] <= '8':
+		s.level = body[1]
+	case fn == 'P' && len(body) >= 1:
+		s.data = append([]byte{}, body[1:]...)
+	case fn == 'Q':
+		m.print2D(cnPDF417)
+	case fn == 'R':
+		m.tellSize(cnPDF417)
+	}
+}
+
+var errNotDrawn = errors.New("is not drawn")
+
+// draw2D gives the symbol of the stored data; nil if there is none.
+func (m *machine) draw2D(cn byte) (name string, picture *bitmap, err error) {
+	s := m.symbol(cn)
+	if len(s.data) == 0 {
+		return "", nil, nil
+	}
+	var code image.Image
+	wide, tall := s.module, s.module
+	switch cn {
+	case cnQR:
+		name = "QR code"
+		levels := map[byte]qr.ErrorCorrectionLevel{'0': qr.L, '1': qr.M, '2': qr.Q, '3': qr.H}
+		code, err = qr.Encode(string(s.data), levels[s.level], qr.Auto)
+	case cnPDF417:
+		name = "PDF417"
+		code, err = pdf417.Encode(string(s.data), s.level-'0')
+		tall = s.module * s.tall
+		if code != nil {
+			code = everySecondRow{code}
+		}
+	case cnAztec:
+		name = "Aztec"
+		code, err = aztec.Encode(s.data, 23, 0)
+	case cnDataMatrix:
+		name = "DataMatrix"
+		code, err = datamatrix.Encode(string(s.data))
+	}
 	if err != nil {
-		m.strip.warn("QR code: " + err.Error())
-		return
+		return name, nil, err
 	}
-	picture := traced(code).scaled(m.qr.module, m.qr.module)
-	m.printSymbol(picture, "QR code", string(m.qr.data))
+	return name, traced(code).scaled(wide, tall), nil
+}
+
+// everySecondRow undoes that the library draws each row of PDF417 twice.
+type everySecondRow struct{ image.Image }
+
+// At is a module of the symbol.
+func (e everySecondRow) At(x, y int) color.Color { return e.Image.At(x, 2*y) }
+
+// Bounds is the size in modules and rows.
+func (e everySecondRow) Bounds() image.Rectangle {
+	b := e.Image.Bounds()
+	b.Max.Y = b.Min.Y + b.Dy()/2
+	return b
+}
+
+func (m *machine) print2D(cn byte) {
+	name, picture, err := m.draw2D(cn)
+	switch {
+	case err != nil:
+		m.strip.warn("SYMBOL_INVALID " + name + ": " + err.Error())
+	case picture != nil:
+		m.printSymbol(picture, name, string(m.symbol(cn).data))
+	}
+}
+
+// tellSize answers with the size of the symbol that would be printed now.
+func (m *machine) tellSize(cn byte) {
+	width, height, fits := 0, 0, "2"
+	if _, picture, err := m.draw2D(cn); err == nil && picture != nil {
+		width, height = picture.width, picture.height
+		if width <= m.set.area {
+			fits = "1"
+		}
+	}
+	const fixed = "1"
+	id := "6" // QR
+	if cn == cnPDF417 {
+		id = "5"
+	}
+	m.say([]byte("7" + id + strings.Join([]string{strconv.Itoa(width), strconv.Itoa(height), fixed, fits}, "\x1f") +
+		"\x00")...)
 }
 
 // traced copies the modules of a symbol to dots.
@@ -72,154 +184,9 @@ func (m *machine) printSymbol(picture *bitmap, kind, content string) {
 		m.printLine(m.set.spacing)
 	}
 	if picture.width > m.set.area {
-		m.strip.warn(kind + " is wider than the print area")
+		m.strip.warn("SYMBOL_TOO_WIDE: " + kind + " is wider than the print area")
 		return
 	}
 	m.place(picture, "["+kind+" "+content+"]")
-	m.strip.marks[len(m.strip.marks)-1].symbol = content
-}
-
-// barcode is GS k in both forms.
-func (m *machine) barcode(cmd []byte) {
-	kind := cmd[2]
-	var data string
-	if kind <= 6 {
-		data = strings.TrimSuffix(string(cmd[3:]), "\x00")
-		kind += 65
-	} else {
-		data = string(cmd[4:])
-	}
-	name, bars, text, err := linear(kind, data)
-	if err != nil {
-		m.strip.warn(name + ": " + err.Error())
-		return
-	}
-	picture := newBitmap(bars.width*m.set.barDots, m.set.barHeight)
-	for x := range bars.width {
-		if bars.at(x, 0) {
-			picture.fill(x*m.set.barDots, 0, m.set.barDots, m.set.barHeight)
-		}
-	}
-	m.printSymbol(m.captioned(picture, text), name, text)
-}
-
-var errNotDrawn = errors.New("is not drawn")
-
-// linear gives the bars of a linear symbol, one row high.
-func linear(kind byte, data string) (name string, bars *bitmap, text string, err error) {
-	var code image.Image
-	text = data
-	switch kind {
-	case 65:
-		name = "UPC-A"
-		code, err = ean.Encode("0" + data)
-	case 67:
-		name = "EAN-13"
-		code, err = ean.Encode(data)
-	case 68:
-		name = "EAN-8"
-		code, err = ean.Encode(data)
-	case 69:
-		name = "Code 39"
-		code, err = code39.Encode(strings.Trim(data, "*"), false, false)
-	case 70:
-		name = "ITF"
-		code, err = twooffive.Encode(data, true)
-	case 71:
-		name = "Codabar"
-		code, err = codabar.Encode(data)
-	case 72:
-		name = "Code 93"
-		code, err = code93.Encode(data, true, false)
-	case 73:
-		name = "Code 128"
-		var content string
-		if content, text, err = code128Content(data); err == nil {
-			code, err = code128.Encode(content)
-		}
-	default:
-		return "barcode " + hexBytes([]byte{kind}), nil, text, errNotDrawn
-	}
-	if err != nil {
-		return name, nil, text, err
-	}
-	return name, traced(code), text, nil
-}
-
-// code128Content reads code sets and functions: {A {B {C select, {1 is FNC1,
-// {{ a brace; in set C each byte is a pair of digits. The text leaves FNC1 out.
-func code128Content(data string) (content, text string, err error) {
-	var c, t strings.Builder
-	set := byte(0)
-	for i := 0; i < len(data); i++ {
-		b := data[i]
-		if b == '{' && i+1 < len(data) {
-			i++
-			switch next := data[i]; next {
-			case 'A', 'B', 'C':
-				set = next
-			case '1':
-				c.WriteRune(code128.FNC1)
-			case '{':
-				c.WriteByte('{')
-				t.WriteByte('{')
-			default:
-				return "", "", errors.New("function is not drawn")
-			}
-			continue
-		}
-		switch {
-		case set == 0:
-			return "", "", errors.New("no code set")
-		case set == 'C' && b > 99, b > 0x7f:
-			return "", "", errors.New("byte outside the code set")
-		case set == 'C':
-			pair := string([]byte{'0' + b/10, '0' + b%10})
-			c.WriteString(pair)
-			t.WriteString(pair)
-		default:
-			c.WriteByte(b)
-			t.WriteByte(b)
-		}
-	}
-	return c.String(), t.String(), nil
-}
-
-// captioned adds the plain text (HRI) above or below the bars.
-func (m *machine) captioned(bars *bitmap, text string) *bitmap {
-	if m.set.hri == 0 {
-		return bars
-	}
-	f := m.faces[m.set.hriFont]
-	caption := newBitmap(f.width*len(text), f.height)
-	for i, char := range []rune(text) {
-		if rows, ok := f.rows[char]; ok {
-			for y, row := range rows {
-				for x := range f.width {
-					if row&(0x8000>>x) != 0 {
-						caption.set(i*f.width+x, y)
-					}
-				}
-			}
-		}
-	}
-	above, below := m.set.hri&1 != 0, m.set.hri&2 != 0
-	width, height := max(bars.width, caption.width), bars.height
-	top := 0
-	if above {
-		top = f.height
-		height += f.height
-	}
-	if below {
-		height += f.height
-	}
-	whole := newBitmap(width, height)
-	whole.put(bars, (width-bars.width)/2, top)
-	if above {
-		whole.put(caption, (width-caption.width)/2, 0)
-	}
-	if below {
-		whole.put(caption, (width-caption.width)/2, top+bars.height)
-	}
-	return whole
+	m.strip.tag(content)
 }

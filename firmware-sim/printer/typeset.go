@@ -14,6 +14,7 @@ type settings struct {
 	align              byte
 	spacing            int // dot rows per line
 	margin, area       int // dots
+	unitY              int // vertical motion units per inch; 0: dots
 	tabs               []int
 	barHeight, barDots int
 	hri, hriFont       int
@@ -47,12 +48,13 @@ func (m *machine) end() int {
 
 // character adds a character to the line, which wraps at the print area.
 func (m *machine) character(b byte) {
-	char := decode(b, m.set.page, m.set.country)
+	char := m.decode(b)
+	m.strip.logText(char)
 	f := m.faces[m.set.font]
 	rows, ok := f.rows[char]
 	if !ok || char == '\uFFFD' {
 		rows = f.rows['?']
-		m.strip.warn("no glyph for byte " + hexBytes([]byte{b}))
+		m.strip.warn("NO_GLYPH for byte " + hexBytes([]byte{b}))
 	}
 	picture := m.drawn(f, rows)
 	if len(m.line) > 0 && m.end()+picture.width > m.set.area {
