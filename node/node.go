@@ -179,8 +179,14 @@ func floorOptions(peer identity.Peer, id shopfloor.ID, products shopfloor.Catalo
 	log *slog.Logger) shopfloor.Options {
 	return shopfloor.Options{Store: peer.Store, NodeID: id, Epoch: peer.Epoch, Tenant: tenant,
 		Catalogue: products, Logger: log,
-		Now:   func() int64 { return time.Now().UnixMilli() },
+		Now: func() int64 { return time.Now().UnixMilli() }, Steady: steady(),
 		NewID: func() shopfloor.ID { return shopfloor.ID(uuid.Must(uuid.NewV7())) }}
+}
+
+// steady counts from now on and does not follow the wall clock's jumps.
+func steady() func() time.Duration {
+	begun := time.Now()
+	return func() time.Duration { return time.Since(begun) }
 }
 
 // localTables are the tables beside the books.
@@ -193,7 +199,7 @@ func (n *node) kioskInfo() kiosk.Info {
 	}
 	return kiosk.Info{Store: n.id.Peer().Store, Name: n.info.Name, Town: n.info.Town,
 		Street: n.info.Street, Currency: n.info.Currency, Timezone: n.info.Timezone, Language: lang,
-		NodeID: string(n.id.ID()), Epoch: n.id.Peer().Epoch, Build: process.Version()}
+		NodeID: string(n.id.ID()), Build: process.Version()}
 }
 
 // watchJournal ends the process when the journal can no longer be trusted: a

@@ -144,7 +144,7 @@ func rebuildAt(ctx context.Context, data string, o shopfloor.Options, remote *up
 	if err = errors.Join(err, j.Close()); err != nil {
 		return fmt.Errorf("rebuild the store: %w", err)
 	}
-	return os.Rename(path, filepath.Join(data, rebuiltFile))
+	return errors.Join(os.Rename(path, filepath.Join(data, rebuiltFile)), removeJournal(path))
 }
 
 func fill(ctx context.Context, j *journal.Journal, floor *shopfloor.Floor, remote *uplink.Remote,

@@ -51,7 +51,6 @@ type Info struct {
 	Timezone string
 	Language words.Lang
 	NodeID   string
-	Epoch    stock.Epoch
 	Build    string
 }
 

@@ -254,7 +254,7 @@ func (s *server) GetNode(ctx context.Context, _ *storev1.GetNodeRequest) (*store
 	k := s.k
 	head, info, link := k.o.Floor.Head(), k.o.Info, k.o.Link.State()
 	n := &storev1.Node{Store: uint32(info.Store), StoreName: info.Name, Town: info.Town, NodeId: info.NodeID,
-		Epoch: info.Epoch.String(), JournalLast: head.Seq, JournalHash: head.Hash.String(),
+		Epoch: k.o.Floor.Epoch().String(), JournalLast: head.Seq, JournalHash: head.Hash.String(),
 		Mode: enumWord(k.o.Floor.Mode().String(), "NODE_MODE_"), Clock: enumWord(k.o.Floor.Clock().String(), "CLOCK_STATE_"),
 		Build: info.Build, Currency: info.Currency, Language: string(info.Language),
 		Link: &storev1.Link{State: enumWord(link.Phase.String(), ""), Since: stampTime(link.Since),

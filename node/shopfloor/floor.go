@@ -59,7 +59,7 @@ type Options struct {
 	Tenant    uint32
 	Catalogue Catalogue
 	Now       func() int64         // Unix ms
-	Steady    func() time.Duration // never jumps; from any moment on; default: the system's
+	Steady    func() time.Duration // never jumps; from any moment on; default: by Now
 	NewID     func() ID
 	Notify    func(Event)
 	Logger    *slog.Logger
@@ -109,8 +109,7 @@ func New(o Options, local ...string) *Floor {
 	f := &Floor{o: o, machine: &Machine{Store: o.Store, Local: local},
 		touched: make(map[stock.SKU]bool), desks: make(map[string]*desk), wake: make(chan struct{}, 1)}
 	if o.Steady == nil {
-		begun := time.Now()
-		f.o.Steady = func() time.Duration { return time.Since(begun) }
+		f.o.Steady = func() time.Duration { return time.Duration(o.Now()) * time.Millisecond }
 	}
 	f.epoch.Store(&o.Epoch)
 	f.started = f.o.Steady()

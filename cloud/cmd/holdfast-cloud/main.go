@@ -14,9 +14,15 @@ type commands struct {
 	Run    cloud.Options       `cmd:"" help:"Run the cloud."`
 	Import cloud.ImportOptions `cmd:"" help:"Add and change products from a CSV file."`
 	Store  struct {
-		Put cloud.StoreOptions `cmd:"" help:"Create or change a store."`
+		Put     cloud.StoreOptions `cmd:"" help:"Create or change a store."`
+		Admit   cloud.AdmitOptions `cmd:"" help:"Serve a frozen store again, by one node."`
+		Fence   cloud.FenceOptions `cmd:"" help:"Shut a store's node out for ever: a stolen box."`
+		Abandon cloud.FenceOptions `cmd:"" help:"Give a silent store up."`
+		Void    cloud.VoidOptions  `cmd:"" help:"Take back a directive that a node does not know."`
 	} `cmd:"" help:"Stores."`
-	Join cloud.JoinOptions `cmd:"" help:"Make a one-time join string for a store's node."`
+	Bump         cloud.BumpOptions         `cmd:"" help:"Begin a new timeline after a restore from a backup."`
+	RestoreOrder cloud.RestoreOrderOptions `cmd:"" help:"Bring back an order that a restored cloud has forgotten."`
+	Join         cloud.JoinOptions         `cmd:"" help:"Make a one-time join string for a store's node."`
 }
 
 func main() {
@@ -42,9 +48,33 @@ func run() error {
 	case "join":
 		return say(cloud.Join(ctx, c.Join))
 	}
+	if asked, sentence, err := operate(ctx, loaded.Command, &c); asked {
+		return say(sentence, err)
+	}
 	log := c.Run.Log.Logger(os.Stderr)
 	log.Info("configuration", loaded.LogAttrs()...)
 	return cloud.Run(ctx, c.Run, log)
+}
+
+// operate does what operators do about stores and losses.
+func operate(ctx context.Context, command string, c *commands) (asked bool, sentence string, err error) {
+	switch command {
+	case "store admit":
+		sentence, err = cloud.Admit(ctx, c.Store.Admit)
+	case "store fence":
+		sentence, err = cloud.Fence(ctx, c.Store.Fence)
+	case "store abandon":
+		sentence, err = cloud.Abandon(ctx, c.Store.Abandon)
+	case "store void":
+		sentence, err = cloud.Void(ctx, c.Store.Void)
+	case "bump":
+		sentence, err = cloud.Bump(ctx, c.Bump)
+	case "restore-order":
+		sentence, err = cloud.RestoreOrder(ctx, c.RestoreOrder)
+	default:
+		return false, "", nil
+	}
+	return true, sentence, err
 }
 
 func say(sentence string, err error) error {
