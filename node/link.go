@@ -46,7 +46,7 @@ func (f uplinkFloor) GrantUpTo(ctx context.Context, wants []*uplinkv1.Want) ([]*
 // restored from a backup says so before anything else.
 func (f uplinkFloor) Welcome(ctx context.Context, w *uplinkv1.Welcome) error {
 	f.SampleClock(w.GetServerMs())
-	return f.BeginTimeline(ctx, stock.Timeline(w.GetTimeline()))
+	return f.BeginTimeline(ctx, stock.Timeline(w.GetTimeline()), w.GetResumeFrom()-1)
 }
 
 // floorLink is the uplink in the words of the shop floor.

@@ -221,8 +221,22 @@ func entriesOf(prev journal.Position, raws [][]byte) ([]journal.Entry, error) {
 
 // BeginTimeline notes that the cloud was restored from a backup, before
 // anything of its new timeline is taken. What was granted backs old promises.
-func (f *Floor) BeginTimeline(ctx context.Context, t stock.Timeline) error {
-	_, err := f.write(ctx, Cause{Actor: "cloud"}, func(tx *journal.Tx, rec *recordv1.Record) error {
+// applied is the last record that the cloud still has: whatever it had
+// confirmed beyond that is sent again.
+func (f *Floor) BeginTimeline(ctx context.Context, t stock.Timeline, applied uint64) error {
+	var now stock.Timeline
+	err := f.j.View(ctx, func(tx *journal.Tx) (err error) {
+		now, err = books.Open(tx, f.o.Store).Timeline()
+		return err
+	})
+	if err != nil || t <= now {
+		return err
+	}
+	f.acked.Store(applied)
+	if err := f.SaveAcked(ctx); err != nil { // before the cloud may be told of the new timeline
+		return err
+	}
+	_, err = f.write(ctx, Cause{Actor: "cloud"}, func(tx *journal.Tx, rec *recordv1.Record) error {
 		now, err := books.Open(tx, f.o.Store).Timeline()
 		if err != nil || t <= now {
 			return err

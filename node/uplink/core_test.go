@@ -133,6 +133,8 @@ func (s *script) do(words []string) {
 		s.step(Lost{Attempt: attempt, Err: a.err()})
 	case "greeted":
 		s.step(Greeted{Attempt: attempt, Err: a.err()})
+	case "recovered":
+		s.step(Recovered{Attempt: attempt, Err: a.err()})
 	case "read":
 		s.step(s.readBack(a, attempt))
 	case "applied":
@@ -160,6 +162,7 @@ func (s *script) frame(name string, a args) *uplinkv1.CloudFrame {
 	case "welcome":
 		return &uplinkv1.CloudFrame{Frame: &uplinkv1.CloudFrame_Welcome{Welcome: &uplinkv1.Welcome{
 			Session: a.n("session", 1), Timeline: uint32(a.n("timeline", 1)),
+			Mode: recordv1.SessionMode(a.n("mode", 1)), DirectivesFrom: a.n("directives", 1),
 			ResumeFrom: a.n("resume", 1), CreditBytes: a.n("credit", 1<<20),
 			FlushNormalMs: uint32(a.n("flush", 200)), HeartbeatMs: uint32(a.n("heartbeat", 5000)),
 			CatalogueVersion: a.n("catalogue", 0)}}}
@@ -266,6 +269,8 @@ func (s *script) describe(e Effect) string {
 		return "hang up: " + e.Reason
 	case Greet:
 		return fmt.Sprintf("greet session %d", e.Welcome.GetSession())
+	case Recover:
+		return "recover: " + e.Welcome.GetMode().String()
 	case Read:
 		return fmt.Sprintf("read from %d", e.From)
 	case Apply:

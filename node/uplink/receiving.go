@@ -131,6 +131,9 @@ func (c *Core) settled(now time.Time, in Greeted) {
 	if c.up.flush == 0 {
 		c.up.flush = defaultFlush
 	}
+	if w.GetTimeline() > c.hello.GetTimeline() && w.GetDirectivesFrom() > 0 {
+		c.down.applied = w.GetDirectivesFrom() - 1 // of a chain that has just begun
+	}
 	c.up.resume(w.GetResumeFrom())
 	c.up.asks, c.up.hurry = nil, 0 // of the session before
 	c.announce(w.GetCatalogueVersion())
