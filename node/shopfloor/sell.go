@@ -136,12 +136,13 @@ func (f *Floor) recall(ctx context.Context, lines []*recordv1.SaleLine) bool {
 	}
 	var wants []Want
 	err := f.j.View(ctx, func(tx *journal.Tx) error {
-		for sku, n := range wanted(lines) {
+		need := wanted(lines)
+		for _, sku := range slices.Sorted(maps.Keys(need)) {
 			a, err := f.account(tx, sku)
 			if err != nil {
 				return err
 			}
-			missing := min(n-a.Balances[ledger.Sellable], a.Rights.Online())
+			missing := min(need[sku]-a.Balances[ledger.Sellable], a.Rights.Online())
 			if missing > 0 {
 				wants = append(wants, Want{SKU: sku, Target: a.Rights.Returned + missing,
 					Timeline: a.Rights.Timeline})
