@@ -15,6 +15,9 @@ type commands struct {
 	Demo  demoOptions   `cmd:"" help:"Run a cloud and three stores on this machine, with a console to play with."`
 	Reset resetOptions  `cmd:"" help:"Delete what the demo has kept."`
 	Bench bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
+	Fleet fleetOptions  `cmd:"" help:"Run stores and their cloud in virtual time, break what can break, and check every promise."`
+
+	Printer printerOptions `cmd:"" help:"Run one simulated receipt printer alone, with a page that shows its paper."`
 }
 
 func main() {
@@ -38,6 +41,10 @@ func run() error {
 	case loaded.Command == "bench":
 		c.Bench.Out, c.Bench.Progress = os.Stdout, os.Stderr
 		return bench.Run(ctx, c.Bench)
+	case loaded.Command == "fleet":
+		return c.Fleet.run(ctx)
+	case loaded.Command == "printer":
+		return c.Printer.run(ctx)
 	case c.Demo.Once:
 		return c.Demo.once(ctx)
 	}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast.dev/firmware-sim/fleet"
+	"holdfast.dev/internal/process"
+)
+
+// fewerCollections lets the heap grow further between collections: a world is
+// small, and makes much garbage.
+const fewerCollections = 400
+
+type fleetOptions struct {
+	Seeds    string `help:"Seeds to run, such as 1..2000." default:"1..200"`
+	Seed     uint64 `help:"Run one seed only, and tell what happens with --verbose."`
+	Stores   int    `help:"Stores of each run; the seed decides unless given."`
+	Days     int    `help:"Days of each run; the seed decides unless given."`
+	Until    uint64 `help:"With --seed: stop after this step."`
+	Verbose  bool   `short:"v" help:"With --seed: tell everything that happens."`
+	Without  string `help:"Kinds of faults to leave out, by name and comma." placeholder:"NAMES"`
+	Minimise bool   `help:"With --seed: leave out what the violation does not need."`
+	Failures int    `help:"Begin no new run after so many violations." default:"10"`
+	Workers  int    `help:"Runs at once; one for each core unless given."`
+	JSON     bool   `name:"json" help:"Print the result as one JSON object."`
+	Marks    bool   `help:"Fail when a state that runs must reach was not reached." negatable:"" default:"true"`
+}
+
+var errViolated = errors.New("an invariant does not hold")
+
+func (o fleetOptions) run(ctx context.Context) error {
+	debug.SetGCPercent(fewerCollections)
+	without, err := fleet.ParseFaults(o.Without)
+	if err != nil {
+		return err
+	}
+	one := fleet.Options{Seed: o.Seed, Stores: o.Stores, Days: o.Days, Until: o.Until, Without: without}
+	switch {
+	case o.Seed > 0 && o.Minimise:
+		return o.minimise(ctx, one)
+	case o.Seed > 0:
+		return o.replay(ctx, one)
+	}
+	return o.swarm(ctx, one)
+}
+
+// replay runs one seed.
+func (o fleetOptions) replay(ctx context.Context, one fleet.Options) error {
+	if o.Verbose {
+		one.Log = os.Stdout
+	}
+	result, err := fleet.Run(ctx, one)
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		err = json.NewEncoder(os.Stdout).Encode(result)
+	} else {
+		fmt.Println(result)
+	}
+	if err == nil && result.Violation != nil {
+		err = errViolated
+	}
+	return err
+}
+
+func (o fleetOptions) minimise(ctx context.Context, one fleet.Options) error {
+	bar := process.NewProgress(os.Stderr, "minimise", 0)
+	least, err := fleet.Minimise(ctx, one, func() { bar.Add(1) })
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	if o.Verbose {
+		one.Without, one.Keep, one.Log = least.Without, least.Keep, os.Stdout
+		if _, err := fleet.Run(ctx, one); err != nil {
+			return err
+		}
+	}
+	fmt.Println(least)
+	return errViolated
+}
+
+func (o fleetOptions) swarm(ctx context.Context, one fleet.Options) error {
+	from, to, err := o.span()
+	if err != nil {
+		return err
+	}
+	bar := process.NewProgress(os.Stderr, "fleet", int64(to-from+1))
+	report, err := fleet.Swarm(ctx, fleet.SwarmOptions{Run: one, From: from, To: to, Workers: o.Workers,
+		Failures: o.Failures, Done: func(n int) { bar.Add(int64(n)) }})
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		err = json.NewEncoder(os.Stdout).Encode(report)
+	} else {
+		o.tell(report)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(report.Failed) > 0:
+		return errViolated
+	case o.Marks && len(report.Unreached) > 0:
+		return fmt.Errorf("%d states were never reached", len(report.Unreached))
+	}
+	return ctx.Err()
+}
+
+// span reads "1..2000", or one number.
+func (o fleetOptions) span() (from, to uint64, err error) {
+	first, last, ranged := strings.Cut(o.Seeds, "..")
+	if !ranged {
+		last = first
+	}
+	if from, err = strconv.ParseUint(first, 10, 64); err == nil {
+		to, err = strconv.ParseUint(last, 10, 64)
+	}
+	if err != nil || to < from {
+		return 0, 0, fmt.Errorf("seeds %q: want a number, or two of them such as 1..2000", o.Seeds)
+	}
+	return from, to, nil
+}
+
+// tell prints a report for people.
+func (o fleetOptions) tell(r *fleet.Report) {
+	for _, m := range r.Names() {
+		fmt.Printf("%9d  %s\n", r.Marks[m], m)
+	}
+	for m, why := range r.Pending {
+		fmt.Printf("  pending  %s: %s\n", m, why)
+	}
+	seconds, busy := r.Took.Seconds(), r.Busy.Seconds()
+	fmt.Printf("%d seeds, %d store-days in %s: %.1f seeds/s, %.0f events/s, %.0f records/s; "+
+		"per core %.1f store-days/s\n", r.Seeds, r.StoreDays, r.Took.Round(time.Millisecond),
+		float64(r.Seeds)/seconds, float64(r.Events)/seconds, float64(r.Records+r.Commands)/seconds,
+		float64(r.StoreDays)/busy)
+	for _, m := range r.Unreached {
+		fmt.Printf("NOT REACHED  %s\n", m)
+	}
+	for _, f := range r.Failed {
+		fmt.Printf("%s\n  holdfast-sim fleet%s\n", f, o.again(f))
+	}
+}
+
+// again is how a failed run is seen.
+func (o fleetOptions) again(f fleet.Result) string {
+	args := fmt.Sprintf(" --seed %d --until %d -v", f.Seed, f.Violation.Step)
+	if o.Stores > 0 {
+		args += fmt.Sprintf(" --stores %d", o.Stores)
+	}
+	if o.Days > 0 {
+		args += fmt.Sprintf(" --days %d", o.Days)
+	}
+	if o.Without != "" {
+		args += " --without " + o.Without
+	}
+	return args
+}

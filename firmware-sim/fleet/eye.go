@@ -1,0 +1,250 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/escrow"
+	"holdfast.dev/stock/journal"
+)
+
+// nodeEye sees what a store's machine does, from inside its transaction. What
+// it saw counts once it is durable.
+type nodeEye struct {
+	journal.Machine
+	box    *box
+	closed bool // a replay is no news
+}
+
+// seenRecord is one record with the rows as it left them.
+type seenRecord struct {
+	seq  uint64
+	data []byte
+	rec  *recordv1.Record
+	rows []books.Account
+	res  []*books.Reservation
+}
+
+// Apply books a record, and looks.
+func (e *nodeEye) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error) {
+	reply, err := e.Machine.Apply(tx, seq, data)
+	if err != nil || e.closed {
+		return reply, err
+	}
+	if d := e.box.doomed; d != nil && d.before {
+		return nil, errPower
+	}
+	s := seenRecord{seq: seq, data: slices.Clone(data), rec: new(recordv1.Record)}
+	if err := proto.Unmarshal(data, s.rec); err != nil {
+		return nil, err
+	}
+	if err := s.look(tx, e.box.st.id); err != nil {
+		return nil, fmt.Errorf("look at record %d: %w", seq, err)
+	}
+	e.box.seen = append(e.box.seen, s)
+	return reply, nil
+}
+
+// look reads the rows that a record may have changed.
+func (s *seenRecord) look(tx *journal.Tx, st stock.StoreID) error {
+	b := books.Open(tx, st)
+	skus := books.SKUs(s.rec)
+	about := [][]byte{books.ReservationIn(s.rec)}
+	for _, bumped := range s.rec.GetSale().GetBumped() {
+		about = append(about, bumped.GetReservation())
+	}
+	for _, raw := range about {
+		if len(raw) != 16 {
+			continue
+		}
+		r, known, err := b.Reservation(id(raw))
+		if err != nil {
+			return err
+		}
+		if known {
+			s.res = append(s.res, r)
+			for _, l := range r.Lines {
+				skus = append(skus, l.SKU)
+			}
+		}
+	}
+	slices.Sort(skus)
+	for _, sku := range slices.Compact(skus) {
+		a, err := b.Account(sku)
+		if err != nil {
+			return err
+		}
+		s.rows = append(s.rows, a)
+	}
+	return nil
+}
+
+// settleSeen tells the world what has become durable; the rest never was.
+func (b *box) settleSeen() {
+	if len(b.seen) == 0 || b.journal == nil {
+		return
+	}
+	head := b.journal.Head()
+	for i := range b.seen {
+		if s := &b.seen[i]; s.seq <= head.Seq && b.st.box == b {
+			b.st.saw(s)
+		}
+	}
+	b.seen = b.seen[:0]
+	if b.st.box == b && b.st.head != head {
+		b.w.fail("INV-6", "store %d: journal ends at %v, seen was %v", b.st.id, head, b.st.head)
+	}
+}
+
+// officeEye sees what head office does, from inside its transaction.
+type officeEye struct {
+	journal.Machine
+	office *office
+	closed bool
+}
+
+// seenCommand is one command with what it led to.
+type seenCommand struct {
+	seq    uint64
+	c      *recordv1.Command
+	result *recordv1.Result
+	stores []seenStore
+	rows   []seenRow
+}
+
+// seenStore is a store's row at head office.
+type seenStore struct {
+	st    *store
+	cloud cloudView
+}
+
+// seenRow is what head office has of one SKU in one store.
+type seenRow struct {
+	cell   *cell
+	quota  escrow.Pool
+	mirror books.Account
+}
+
+const (
+	lookAtStore = `SELECT seq, hash, directive, directive_hash, acked, session, timeline, quarantined,
+  (SELECT count(*) FROM anomaly a WHERE a.store = s.store) FROM store s WHERE store = ?`
+	lookAtQuota = `SELECT coalesce(sum(granted), 0), coalesce(sum(returned), 0),
+  coalesce(sum(assigned), 0), coalesce(sum(held), 0) FROM quota
+  WHERE store = ? AND timeline = ? AND sku = ?`
+)
+
+// Apply applies a command, and looks.
+func (e *officeEye) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error) {
+	reply, err := e.Machine.Apply(tx, seq, data)
+	if err != nil || e.closed {
+		return reply, err
+	}
+	o := e.office
+	s := seenCommand{seq: seq, c: o.command, result: new(recordv1.Result)}
+	if err := proto.Unmarshal(reply, s.result); err != nil {
+		return nil, err
+	}
+	if err := o.look(tx, &s); err != nil {
+		return nil, fmt.Errorf("look at command %d: %w", seq, err)
+	}
+	o.seen = append(o.seen, s)
+	return reply, nil
+}
+
+// look reads the rows that a command may have changed.
+func (o *office) look(tx *journal.Tx, s *seenCommand) error {
+	changed := o.changes(s)
+	for _, st := range o.w.stores {
+		if !slices.Contains(o.touched, st.id) && len(changed[st]) == 0 {
+			continue
+		}
+		v := seenStore{st: st}
+		err := tx.QueryRow(lookAtStore, st.id).Scan(&v.cloud.applied.Seq, &v.cloud.applied.Hash,
+			&v.cloud.directives.Seq, &v.cloud.directives.Hash, &v.cloud.acked, &v.cloud.session,
+			&v.cloud.timeline, &v.cloud.quarantined, &v.cloud.anomalies)
+		if err != nil {
+			return err
+		}
+		s.stores = append(s.stores, v)
+		b := books.Open(tx, st.id)
+		for _, sku := range changed[st] {
+			row := seenRow{cell: st.cell(sku)}
+			q := &row.quota
+			err := tx.QueryRow(lookAtQuota, st.id, v.cloud.timeline, sku).Scan(&q.Granted, &q.Returned,
+				&q.Assigned, &q.Held)
+			if err != nil {
+				return err
+			}
+			if row.mirror, err = b.Account(sku); err != nil {
+				return err
+			}
+			s.rows = append(s.rows, row)
+		}
+	}
+	return nil
+}
+
+// changes lists the SKUs whose rows a command may have changed, by store.
+func (o *office) changes(s *seenCommand) map[*store][]stock.SKU {
+	all := make(map[*store][]stock.SKU)
+	wanted := func(store uint32, lines []*recordv1.WantedLine) {
+		st := o.w.storeOf(store)
+		for _, l := range lines {
+			all[st] = append(all[st], stock.SKU(l.GetSku()))
+		}
+	}
+	freed := func(h *hold) {
+		if h != nil {
+			wanted(uint32(h.st.id), h.lines)
+		}
+	}
+	switch v := s.c.GetBody().(type) {
+	case *recordv1.Command_ApplyBatch:
+		st := o.w.storeOf(v.ApplyBatch.GetStore())
+		for _, sku := range s.result.GetBatch().GetTouched() {
+			all[st] = append(all[st], stock.SKU(sku))
+		}
+	case *recordv1.Command_ReserveNow:
+		wanted(v.ReserveNow.GetStore(), v.ReserveNow.GetLines())
+	case *recordv1.Command_Hold:
+		wanted(v.Hold.GetStore(), v.Hold.GetLines())
+	case *recordv1.Command_Confirm:
+		freed(o.held[id(v.Confirm.GetHold())])
+	case *recordv1.Command_ReleaseHold:
+		freed(o.held[id(v.ReleaseHold.GetHold())])
+	case *recordv1.Command_ExpireHolds:
+		for _, h := range o.held {
+			freed(h)
+		}
+	case *recordv1.Command_ReturnQuota:
+		wanted(v.ReturnQuota.GetStore(), []*recordv1.WantedLine{{Sku: v.ReturnQuota.GetSku()}})
+	}
+	for st := range all {
+		slices.Sort(all[st])
+		all[st] = slices.Compact(all[st])
+	}
+	return all
+}
+
+func (w *World) storeOf(n uint32) *store { return w.stores[int(n)-1] }
+
+// settleSeen tells the world what the cloud has committed.
+func (o *office) settleSeen() {
+	head := o.journal.Head().Seq
+	for i := range o.seen {
+		if s := &o.seen[i]; s.seq <= head {
+			o.saw(s)
+		}
+	}
+	o.seen = o.seen[:0]
+}
+
+// watching turns looking on or off: a replay is no news.
+func (b *box) watching(on bool) { b.eye.closed = !on }
+
+func (o *office) watching(on bool) { o.eye.closed = !on }
