@@ -273,6 +273,11 @@ func (f *Floor) first(ctx context.Context, id ID) (Written, error) {
 	if err := proto.Unmarshal(e.Data, rec); err != nil {
 		return Written{}, fmt.Errorf("decode record %d: %w", e.Seq, err)
 	}
+	if s := rec.GetSalvage(); s != nil { // made by a former box, and booked late here
+		if rec, err = books.Fact(s); err != nil {
+			return Written{}, fmt.Errorf("decode record %d: %w", e.Seq, err)
+		}
+	}
 	return Written{Seq: e.Seq, Record: rec, Repeated: true}, nil
 }
 
