@@ -126,8 +126,13 @@ func showQuota(tx *journal.Tx, id stock.StoreID) ([]string, error) {
 	return out, err
 }
 
+// showDirectives prints the orders of the store's present timeline.
 func showDirectives(tx *journal.Tx, id stock.StoreID) ([]string, error) {
-	raw, _, err := headoffice.DirectivesAfter(tx, headoffice.Cursor{Store: id, Timeline: 1}, 100)
+	st, err := headoffice.FindStore(tx, id)
+	if err != nil {
+		return []string{refusal(err)}, nil
+	}
+	raw, _, err := headoffice.DirectivesAfter(tx, headoffice.Cursor{Store: id, Timeline: st.Timeline}, 100)
 	var out []string
 	for _, data := range raw {
 		var d recordv1.Directive
@@ -154,6 +159,12 @@ func directiveText(d *recordv1.Directive) string {
 			v.Policy.GetPolicy().GetFloorUnits())
 	case *recordv1.Directive_Keys:
 		return fmt.Sprintf("keys %d", v.Keys.GetVersion())
+	case *recordv1.Directive_Void:
+		return fmt.Sprintf("void of directive %d, %s", v.Void.GetDirective(),
+			nameOf(v.Void.GetReservation()))
+	case *recordv1.Directive_SalvageFacts:
+		return fmt.Sprintf("salvage of epoch %s, %d facts", epochText(v.SalvageFacts.GetEpoch()),
+			len(v.SalvageFacts.GetRecords()))
 	}
 	return fmt.Sprintf("%T", d.GetBody())
 }

@@ -80,6 +80,15 @@ type script struct {
 	journal *journal.Journal
 	nowMS   int64
 	nodes   map[uint32]*node
+	begin   func()   // with an empty log
+	past    []moment // what was proposed to the present log
+	saved   int      // of past, what the backup has
+}
+
+// moment is a command and when it was proposed.
+type moment struct {
+	nowMS   int64
+	command *recordv1.Command
 }
 
 // node is a store's journal as its node would have written it.
@@ -91,13 +100,16 @@ type node struct {
 
 func newScript(t *testing.T) *script {
 	s := &script{t: t, nodes: make(map[uint32]*node), nowMS: 1000}
-	log, err := single.Open(t.Context(), single.Options{
-		Now: func() time.Time { return time.UnixMilli(s.nowMS) }})
-	if err != nil {
-		t.Fatal(err)
+	s.begin = func() {
+		log, err := single.Open(t.Context(), single.Options{
+			Now: func() time.Time { return time.UnixMilli(s.nowMS) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { log.Close() })
+		s.use(log)
 	}
-	t.Cleanup(func() { log.Close() })
-	s.use(log)
+	s.begin()
 	return s
 }
 
@@ -114,27 +126,50 @@ func (s *script) use(log *single.Log) {
 // also what would change nothing.
 func newPlainScript(t *testing.T) *script {
 	s := &script{t: t, nodes: make(map[uint32]*node), nowMS: 1000}
-	j, err := journal.Open(t.Context(), journal.Options{Machine: &headoffice.Machine{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { j.Close() })
-	s.journal = j
-	s.propose = func(c *recordv1.Command) string {
-		c = &recordv1.Command{Now: s.nowMS, Version: headoffice.Version, Body: c.GetBody()}
-		data, err := headoffice.Encode(c)
+	s.begin = func() {
+		j, err := journal.Open(t.Context(), journal.Options{Machine: &headoffice.Machine{}})
 		if err != nil {
-			return answer(nil, err)
+			t.Fatal(err)
 		}
-		out, err := j.Append(context.Background(), journal.Proposal{
-			Decide: func(*journal.Tx, uint64) ([]byte, error) { return data, nil }})
-		if err != nil {
-			return answer(nil, err)
-		}
-		r, err := headoffice.Outcome(out.Reply)
-		return answer(r, err)
+		t.Cleanup(func() { j.Close() })
+		s.journal = j
+		s.propose = func(c *recordv1.Command) string { return s.recordAsIs(j, c) }
 	}
+	s.begin()
 	return s
+}
+
+// recordAsIs records a command as it is, whatever an engine would make of it.
+func (s *script) recordAsIs(j *journal.Journal, c *recordv1.Command) string {
+	c = &recordv1.Command{Now: s.nowMS, Version: headoffice.Version, Body: c.GetBody()}
+	data, err := headoffice.Encode(c)
+	if err != nil {
+		return answer(nil, err)
+	}
+	out, err := j.Append(context.Background(), journal.Proposal{
+		Decide: func(*journal.Tx, uint64) ([]byte, error) { return data, nil }})
+	if err != nil {
+		return answer(nil, err)
+	}
+	r, err := headoffice.Outcome(out.Reply)
+	return answer(r, err)
+}
+
+// command proposes c and remembers it for a backup.
+func (s *script) command(c *recordv1.Command) string {
+	s.past = append(s.past, moment{s.nowMS, c})
+	return s.propose(c)
+}
+
+// restore puts the backup back: what was proposed since is forgotten.
+func (s *script) restore() {
+	past, now := s.past[:s.saved], s.nowMS
+	s.begin()
+	for _, m := range past {
+		s.nowMS = m.nowMS
+		s.propose(m.command)
+	}
+	s.past, s.nowMS = past, now
 }
 
 // mustHold checks that the log works and, where nobody was hostile, the invariants hold.
@@ -180,10 +215,18 @@ func (s *script) verb(verb, rest string) string {
 		return s.record(rest)
 	case "send":
 		return s.send(rest)
+	case "salvage":
+		return s.salvage(rest)
 	case "hello":
 		return s.hello(rest)
 	case "show":
 		return s.show(rest)
+	case "backup":
+		s.saved = len(s.past)
+		return ""
+	case "restore":
+		s.restore()
+		return ""
 	}
 	s.t.Fatalf("verb %q", verb)
 	return ""
@@ -230,7 +273,7 @@ func (s *script) parse(text string, m proto.Message) {
 func (s *script) do(text string) string {
 	c := new(recordv1.Command)
 	s.parse(text, c)
-	return s.propose(c)
+	return s.command(c)
 }
 
 func answer(r *recordv1.Result, err error) string {
@@ -285,6 +328,20 @@ func (s *script) record(text string) string {
 	return ""
 }
 
+// salvage brings what a former box had recorded: "salvage STORE RECORD".
+func (s *script) salvage(text string) string {
+	store, rest, _ := strings.Cut(text, " ")
+	r := new(recordv1.Record)
+	s.parse("epoch { timeline: 1 counter: 1 } "+rest, r)
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.command(&recordv1.Command{Body: &recordv1.Command_SalvageUpload{
+		SalvageUpload: &recordv1.SalvageUpload{Store: uint32(s.number(store)), Epoch: r.Epoch,
+			Records: [][]byte{data}}}})
+}
+
 func (n *node) add(data []byte) {
 	n.raw = append(n.raw, data)
 	n.hashes = append(n.hashes, journal.Chain(n.hashes[len(n.hashes)-1], uint64(len(n.raw)), data))
@@ -320,7 +377,7 @@ func (s *script) send(text string) string {
 		i := s.number(o["garble"]) - from
 		b.Records[i] = append(b.Records[i], 0)
 	}
-	return s.propose(&recordv1.Command{Body: &recordv1.Command_ApplyBatch{ApplyBatch: b}})
+	return s.command(&recordv1.Command{Body: &recordv1.Command_ApplyBatch{ApplyBatch: b}})
 }
 
 func bytesClone(raw [][]byte) [][]byte {
@@ -346,7 +403,6 @@ func (s *script) hello(text string) string {
 		Epoch: n.epoch, Timeline: 1, JournalFirst: min(last, 1), JournalLast: last,
 		JournalHash: n.hashes[last][:], JournalAcked: uint64(s.number(o["acked"])),
 		DirectivesApplied: uint64(s.number(o["d"])), Mode: recordv1.NodeMode_NODE_MODE_NORMAL}
-	h.DirectivesHash = s.directiveHash(number, h.DirectivesApplied)
 	for back := uint64(1); back < last; back *= 2 {
 		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: last - back, Hash: n.hashes[last-back][:]})
 	}
@@ -356,7 +412,10 @@ func (s *script) hello(text string) string {
 		h.Epoch = nil
 	}
 	proto.Merge(h, more)
-	said := s.propose(&recordv1.Command{Body: &recordv1.Command_OpenSession{
+	if len(h.DirectivesHash) == 0 {
+		h.DirectivesHash = s.directiveHash(h)
+	}
+	said := s.command(&recordv1.Command{Body: &recordv1.Command_OpenSession{
 		OpenSession: &recordv1.OpenSession{Hello: h, Member: "m"}}})
 	if m := newEpoch.FindStringSubmatch(said); m != nil { // a node that recovers takes it over
 		n.epoch = &recordv1.Epoch{Timeline: uint32(s.number(m[1])), Counter: uint32(s.number(m[2]))}
@@ -366,12 +425,17 @@ func (s *script) hello(text string) string {
 
 var newEpoch = regexp.MustCompile(`epoch (\d+)\.(\d+) mode [23]`)
 
-func (s *script) directiveHash(store uint32, n uint64) []byte {
+// directiveHash is the chain after the directives that a node says it has applied.
+func (s *script) directiveHash(of *recordv1.Hello) []byte {
 	var h journal.Hash
-	s.view(func(tx *journal.Tx) (err error) {
-		c := headoffice.Cursor{Store: stock.StoreID(store), Timeline: 1, After: n}
-		_, h, err = headoffice.DirectivesAfter(tx, c, 1)
-		return err
+	s.view(func(tx *journal.Tx) error {
+		c := headoffice.Cursor{Store: stock.StoreID(of.GetStore()),
+			Timeline: stock.Timeline(of.GetTimeline()), After: of.GetDirectivesApplied()}
+		_, known, err := headoffice.DirectivesAfter(tx, c, 1)
+		if err == nil { // else the node knows more than the cloud
+			h = known
+		}
+		return nil
 	})
 	return h[:]
 }
