@@ -70,7 +70,7 @@ func openShop(ctx context.Context, o shopOptions) (*shop, error) {
 	s.kiosk = kiosk.New(kiosk.Options{Floor: s.floor, Products: s.products, Journal: s.journal,
 		Devices: s.devices, Link: o.link, Registry: process.NewRegistry(),
 		Info: kiosk.Info{Store: storeID, Name: "Bench", Currency: currency, Timezone: "UTC",
-			Language: words.EN, Epoch: o.epoch}})
+			Language: words.EN}})
 	if err := s.floor.Open(ctx, s.journal); err != nil {
 		return nil, errors.Join(err, s.journal.Close())
 	}
