@@ -77,7 +77,7 @@ func play(t *testing.T, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.Close()
+	defer func() { j.Close() }()
 	var out strings.Builder
 	for line := range strings.Lines(text) {
 		switch {
@@ -89,6 +89,11 @@ func play(t *testing.T, text string) string {
 		case strings.TrimSpace(line) == "rules total":
 			m.rules = books.Total
 			out.WriteString(line)
+			continue
+		case strings.TrimSpace(line) == "rebuild":
+			out.WriteString(line)
+			j = rebuild(t, m, j)
+			show(t, j, &out)
 			continue
 		}
 		out.WriteString(line)
@@ -113,6 +118,33 @@ func play(t *testing.T, text string) string {
 	return out.String()
 }
 
+// rebuild makes the books of j anew, in another journal, from a checkpoint.
+func rebuild(t *testing.T, m *machine, j *journal.Journal) *journal.Journal {
+	var parts []*recordv1.Checkpoint
+	err := j.View(t.Context(), func(tx *journal.Tx) (err error) {
+		parts, err = books.Checkpoint(tx, 1)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := journal.Open(t.Context(), journal.Options{Machine: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		_, err := next.Append(t.Context(), journal.Proposal{Decide: func(_ *journal.Tx, seq uint64) ([]byte, error) {
+			return proto.Marshal(&recordv1.Record{Seq: seq, Hlc: seq << 16,
+				Body: &recordv1.Record_Checkpoint{Checkpoint: p}})
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.Close()
+	return next
+}
+
 // show prints every account and every reservation.
 func show(t *testing.T, j *journal.Journal, out *strings.Builder) {
 	err := j.View(t.Context(), func(tx *journal.Tx) error {
@@ -132,6 +164,13 @@ func show(t *testing.T, j *journal.Journal, out *strings.Builder) {
 			if a.Balances.Sum() != 0 {
 				t.Errorf("sku %d: accounts sum to %d", a.SKU, a.Balances.Sum())
 			}
+		}
+		legacy, err := books.LegacyRows(tx, 1, 100)
+		if err != nil {
+			return err
+		}
+		for _, l := range legacy {
+			fmt.Fprintf(out, "  sku %d: %d of timeline %d\n", l.SKU, l.Rights.Online(), l.Rights.Timeline)
 		}
 		open, err := books.OpenReservations(tx, 1, 100)
 		if err != nil {
@@ -159,11 +198,27 @@ func parse(t *testing.T, words []string) *recordv1.Record {
 		n, _ := strconv.ParseInt(args[name], 10, 64)
 		return n
 	}
+	if words[0] == "salvage" { // what follows is the record of the former box
+		return salvage(t, parse(t, words[1:]))
+	}
 	build, ok := verbs[words[0]]
 	if !ok {
 		t.Fatalf("no verb %q", words[0])
 	}
-	return build(args, num)
+	rec := build(args, num)
+	if args["epoch"] != "" {
+		rec.Epoch = &recordv1.Epoch{Timeline: 1, Counter: uint32(num("epoch"))}
+	}
+	return rec
+}
+
+func salvage(t *testing.T, fact *recordv1.Record) *recordv1.Record {
+	raw, err := proto.Marshal(fact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &recordv1.Record{Body: &recordv1.Record_Salvage{Salvage: &recordv1.Salvage{
+		OldEpoch: fact.GetEpoch(), Fact: raw}}}
 }
 
 func id(name string) []byte {
@@ -172,9 +227,11 @@ func id(name string) []byte {
 	return b
 }
 
-// reserve reads lines as 1:2,3:1 (sku:units).
+// reserve reads lines as 1:2,3:1 (sku:units), of timeline t, 1 if there is none.
 func reserve(args map[string]string) *recordv1.Reserve {
-	r := &recordv1.Reserve{Reservation: id(args["r"]), Timeline: 1, Code: args["r"], PickupUntil: 99}
+	timeline, _ := strconv.Atoi(args["t"])
+	r := &recordv1.Reserve{Reservation: id(args["r"]), Timeline: uint32(max(1, timeline)), Code: args["r"],
+		PickupUntil: 99}
 	for i, l := range strings.Split(args["lines"], ",") {
 		sku, n, _ := strings.Cut(l, ":")
 		s, _ := strconv.Atoi(sku)
@@ -264,7 +321,8 @@ var verbs = map[string]builder{
 	},
 	"release": func(a map[string]string, _ func(string) int64) *recordv1.Record {
 		return &recordv1.Record{Body: &recordv1.Record_Release{Release: &recordv1.Release{Reservation: id(a["r"]),
-			Lines: outcome(a, "lines")}}}
+			Lines:  outcome(a, "lines"),
+			Reason: recordv1.ReleaseReason(recordv1.ReleaseReason_value["RELEASE_REASON_"+strings.ToUpper(a["reason"])])}}}
 	},
 	"short": func(a map[string]string, n func(string) int64) *recordv1.Record {
 		return &recordv1.Record{Body: &recordv1.Record_Shortage{Shortage: &recordv1.Shortage{Reservation: id(a["r"]),
@@ -273,6 +331,10 @@ var verbs = map[string]builder{
 	"replace": func(a map[string]string, n func(string) int64) *recordv1.Record {
 		return &recordv1.Record{Body: &recordv1.Record_Replace{Replace: &recordv1.Replace{Reservation: id(a["r"]),
 			Line: uint32(n("line")), Units: n("n")}}}
+	},
+	"drain": func(_ map[string]string, n func(string) int64) *recordv1.Record {
+		return &recordv1.Record{Body: &recordv1.Record_DrainLegacy{DrainLegacy: &recordv1.DrainLegacy{
+			Timeline: uint32(n("t")), Sku: uint32(n("sku")), Units: n("n")}}}
 	},
 	"timeline": func(_ map[string]string, n func(string) int64) *recordv1.Record {
 		return &recordv1.Record{Body: &recordv1.Record_TimelineChange{TimelineChange: &recordv1.TimelineChange{Timeline: uint32(n("to"))}}}
