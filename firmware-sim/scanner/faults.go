@@ -70,17 +70,24 @@ type faultsOnce struct {
 // trouble decides what goes wrong. It is guarded by the scanner's lock.
 type trouble struct {
 	faults Faults
-	rng    *rand.Rand
-	next   map[string]bool // goes wrong once, whatever its share
+	// luck is one stream of chance for each fault, so that how often a host
+	// asks for something does not change what happens to symbols.
+	luck  map[string]*rand.Rand
+	shape *rand.Rand      // of what goes wrong
+	next  map[string]bool // goes wrong once, whatever its share
 }
 
 func newTrouble(f Faults) trouble {
-	return trouble{f, rand.New(rand.NewPCG(f.Seed, 0)), map[string]bool{}}
+	t := trouble{f, map[string]*rand.Rand{}, rand.New(rand.NewPCG(f.Seed, 0)), map[string]bool{}}
+	for i, name := range FaultNames() {
+		t.luck[name] = rand.New(rand.NewPCG(f.Seed, uint64(i)+1))
+	}
+	return t
 }
 
 // happens draws whether a fault happens now.
 func (t *trouble) happens(name string) bool {
-	drawn := t.rng.Float64() < t.faults.shares()[name]
+	drawn := t.luck[name].Float64() < t.faults.shares()[name]
 	once := t.next[name]
 	delete(t.next, name)
 	return drawn || once
@@ -115,8 +122,7 @@ func (s *Scanner) Next(fault string) error {
 	return nil
 }
 
-// plan draws what goes wrong with a symbol. Each has its own chance, so that
-// what one symbol needs does not change the next one's luck.
+// plan draws what goes wrong with a symbol.
 func (s *Scanner) plan() faultsOnce {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +131,7 @@ func (s *Scanner) plan() faultsOnce {
 		split: t.happens("split"), merge: t.happens("merge"), garbage: t.happens("garbage"),
 		damage: t.happens("damage"), double: t.happens("double"),
 		wrongCheck: t.happens("wrong_check"),
-		rng:        rand.New(rand.NewPCG(t.rng.Uint64(), t.rng.Uint64())),
+		rng:        rand.New(rand.NewPCG(t.shape.Uint64(), t.shape.Uint64())),
 	}
 }
 
@@ -160,11 +166,16 @@ func noise(rng *rand.Rand) []byte {
 	return b
 }
 
-// damaged gives data with up to three bytes changed into what no text holds.
-func damaged(data []byte, rng *rand.Rand) []byte {
-	data = slices.Clone(data)
+// damaged gives data with up to three of its first bytes changed into what no
+// text holds.
+func damaged(data []byte, first int, rng *rand.Rand) []byte {
+	changed := slices.Clone(data)
 	for range 1 + rng.IntN(3) {
-		data[rng.IntN(len(data))] = []byte{0x00, 0xFF, 0x80, 0x9D}[rng.IntN(4)]
+		at, to := rng.IntN(first), []byte{0x00, 0x80, 0x9D}[rng.IntN(3)]
+		if data[at] == to {
+			to = 0x01
+		}
+		changed[at] = to
 	}
-	return data
+	return changed
 }

@@ -32,4 +32,8 @@ func TestResampleIsWhatAReceiverWouldSample(t *testing.T) {
 			}
 		})
 	}
+	// The same, with a zero for the byte that lacks its stop bit.
+	if got := resample([]byte("U"), 9600, 19200, false); !bytes.Equal(got, []byte{0, 0xE6}) {
+		t.Errorf("a host that keeps broken bytes gets % x", got)
+	}
 }

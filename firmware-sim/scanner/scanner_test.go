@@ -209,6 +209,10 @@ func TestStartRefusesWhatCannotBe(t *testing.T) {
 	for name, opts := range map[string]scanner.Options{
 		"a link in place of a file": {Link: file},
 		"a speed that no line has":  {Baud: 123},
+		"a mode that there is not":  {Mode: "morse"},
+		"a keyboard without events": {Mode: scanner.Keyboard},
+		"a packet too long":         {Mode: scanner.SSI, PacketBytes: 251},
+		"a link of a network port":  {TCP: "127.0.0.1:0", Link: filepath.Join(t.TempDir(), "x")},
 	} {
 		if s, err := scanner.Start(opts); err == nil {
 			s.Close()

@@ -51,7 +51,6 @@ func (s *Scanner) sendFrame(ctx context.Context, symbol Symbol, t faultsOnce) er
 		return s.out(ctx, piece{[]byte(frame), symbol}, t)
 	}
 	for try := 0; try <= resends; try++ {
-		s.forgetAnswer()
 		t.merge = false // an answer comes first
 		if err := s.out(ctx, piece{[]byte(frame), symbol}, t); err != nil {
 			return err
@@ -94,8 +93,8 @@ func (s *Scanner) pause(ctx context.Context, d time.Duration) error {
 
 // out transmits a piece with what was held before, or holds it for the next.
 func (s *Scanner) out(ctx context.Context, p piece, t faultsOnce) error {
-	if t.damage {
-		p.data = damaged(p.data, t.rng)
+	if t.damage { // not the suffix: the next symbol would be lost as well
+		p.data = damaged(p.data, len(p.data)-len(s.opts.Suffix), t.rng)
 		p.symbol = Symbol{}
 	}
 	s.mu.Lock()
@@ -180,12 +179,27 @@ func (s *Scanner) transmit(ctx context.Context, data []byte, t faultsOnce) error
 			}
 			s.lineFree = time.Time{} // the pause was meant
 		}
-		if err := s.carry(ctx, l, piece, p); err != nil {
+		if i < len(pieces)-1 || !s.waits() || t.merge {
+			if err := s.carry(ctx, l, piece, p); err != nil {
+				return err
+			}
+			continue
+		}
+		// What the host says before the last byte is no answer to it.
+		end := len(piece) - min(p.grain, len(piece))
+		if err := s.carry(ctx, l, piece[:end], p); err != nil {
+			return err
+		}
+		s.forgetAnswers()
+		if err := s.carry(ctx, l, piece[end:], p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// waits tells whether the scanner waits for answers.
+func (s *Scanner) waits() bool { return s.opts.Mode == SSI || s.opts.Handshake }
 
 func cut(data []byte, grain int) [][]byte {
 	var pieces [][]byte
@@ -224,10 +238,13 @@ func (s *Scanner) tellAnswer(answer byte) {
 	}
 }
 
-func (s *Scanner) forgetAnswer() {
-	select {
-	case <-s.answers:
-	default:
+func (s *Scanner) forgetAnswers() {
+	for {
+		select {
+		case <-s.answers:
+		default:
+			return
+		}
 	}
 }
 

@@ -271,24 +271,28 @@ func (s *Scanner) sendPackets(ctx context.Context, symbol Symbol, t faultsOnce) 
 // symbol that it ends is noted once, when it first leaves whole.
 func (s *Scanner) sendPacket(ctx context.Context, packet []byte, ends Symbol, t faultsOnce) error {
 	for try := 0; try <= resends; try++ {
-		s.forgetAnswer()
 		data, whole := packet, !t.damage
 		if try > 0 {
 			data = resent(packet)
 		}
 		if t.damage {
-			data = damaged(data, t.rng)
+			data = damaged(data, len(data), t.rng)
 		}
-		if t.merge { // nothing is waited for between an event and a symbol
+		merged := t.merge
+		if merged { // an event right before the symbol
 			data = append(Packet(ssiEvent, 0, 0x01), data...)
+			s.forgetAnswers()
 		}
-		t.damage, t.merge = false, false
 		if err := s.transmit(ctx, data, t); err != nil {
 			return err
 		}
+		t.damage, t.merge = false, false
 		if whole && ends != (Symbol{}) && !s.Faults().HalfOpen {
 			s.record(ends)
 			ends = Symbol{}
+		}
+		if merged {
+			s.answer(ctx) // to the event
 		}
 		switch s.answer(ctx) {
 		case ack:
