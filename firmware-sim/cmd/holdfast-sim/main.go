@@ -17,6 +17,7 @@ type commands struct {
 	Bench bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
 	Fleet fleetOptions  `cmd:"" help:"Run stores and their cloud in virtual time, break what can break, and check every promise."`
 
+	Scanner scannerOptions `cmd:"" help:"Run one simulated scanner alone, with a page to scan with and to break it."`
 	Printer printerOptions `cmd:"" help:"Run one simulated receipt printer alone, with a page that shows its paper."`
 }
 
@@ -43,6 +44,8 @@ func run() error {
 		return bench.Run(ctx, c.Bench)
 	case loaded.Command == "fleet":
 		return c.Fleet.run(ctx)
+	case loaded.Command == "scanner":
+		return c.Scanner.run(ctx)
 	case loaded.Command == "printer":
 		return c.Printer.run(ctx)
 	case c.Demo.Once:
