@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Slip is a bitmap font of 12x24 dots; slip.font.OFL.txt is its licence.
@@ -26,10 +27,16 @@ type Font struct {
 	glyphs map[rune]*Dots // each in its cell
 }
 
-// LoadFont unpacks the font. Unpacked, a face is: width, height, number of glyphs
-// (2 bytes), then per glyph its code point and its rows, leftmost dot highest
-// (2 bytes each). The first face is the one of 12x24 dots.
-func LoadFont() (*Font, error) {
+// slip is the unpacked table.
+var slip = sync.OnceValues(unpack)
+
+// LoadFont gives the font, which is unpacked once.
+func LoadFont() (*Font, error) { return slip() }
+
+// unpack reads the table. A face is: width, height, number of glyphs (2 bytes),
+// then per glyph its code point and its rows, leftmost dot highest (2 bytes
+// each). The first face is the one of 12x24 dots.
+func unpack() (*Font, error) {
 	unpacked, err := gzip.NewReader(bytes.NewReader(slipFont))
 	if err != nil {
 		return nil, fmt.Errorf("unpack font: %w", err)

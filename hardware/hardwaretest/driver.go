@@ -87,10 +87,15 @@ func (w *atWork) end() {
 // try does it, holds it to its time, and looks for a lie.
 func (w *atWork) try(ctx context.Context, t *testing.T) error {
 	t.Helper()
+	return w.tryWithin(ctx, t, longest)
+}
+
+func (w *atWork) tryWithin(ctx context.Context, t *testing.T, limit time.Duration) error {
+	t.Helper()
 	began := time.Now()
 	err := w.Do(ctx)
-	if took := time.Since(began); took > longest {
-		t.Errorf("it took %v", took)
+	if took := time.Since(began); took > limit {
+		t.Errorf("it took %v, want %v at most", took, limit)
 	}
 	if lie := w.Lie(err); lie != "" {
 		t.Errorf("said %v: %s", err, lie)
@@ -177,11 +182,7 @@ func letsGiveUp(t *testing.T, open Open) {
 		spoil.Mute(true)
 		w := begin(t, open, spoil)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		began := time.Now()
-		w.try(ctx, t)
-		if took := time.Since(began); took > patience+time.Second {
-			t.Errorf("its caller gave up after %v, it after %v", patience, took)
-		}
+		w.tryWithin(ctx, t, patience+time.Second)
 		cancel()
 		w.end()
 	}
