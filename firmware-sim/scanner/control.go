@@ -116,7 +116,9 @@ func (c *Control) Handler() http.Handler {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		w.Write(pageStyle)
 	})
-	m.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { c.tell(w, http.StatusOK) })
+	m.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) {
+		c.tell(w, http.StatusOK)
+	})
 	m.HandleFunc("POST /scan", c.order(c.scan))
 	m.HandleFunc("POST /faults", c.order(c.setFaults))
 	m.HandleFunc("POST /next", c.order(func(r *http.Request) (string, error) {
@@ -149,7 +151,8 @@ func (c *Control) order(do func(*http.Request) (string, error)) http.HandlerFunc
 		c.said = said
 		c.mu.Unlock()
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
-			http.Redirect(w, r, "/?q="+template.URLQueryEscaper(r.PostForm.Get("q")), http.StatusSeeOther)
+			http.Redirect(w, r, "/?q="+template.URLQueryEscaper(r.PostForm.Get("q")),
+				http.StatusSeeOther)
 			return
 		}
 		c.tell(w, status)

@@ -68,7 +68,8 @@ func TestTheAPIScansAndBreaksTheScanner(t *testing.T) {
 			t.Errorf("read %+v", r)
 		}
 	}
-	_, now = h.order("/faults", url.Values{"double": {"1"}, "slow": {"1ms"}, "seed": {"7"}, "split": {""}})
+	_, now = h.order("/faults", url.Values{"double": {"1"}, "slow": {"1ms"}, "seed": {"7"},
+		"split": {""}})
 	want := scanner.Faults{Double: 1, Slow: 1e6, Seed: 7}
 	if diff := cmp.Diff(want, now.Faults); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
@@ -124,7 +125,8 @@ func TestTheAPIRefusesWhatCannotBe(t *testing.T) {
 	}
 	foreign, _ := http.NewRequest("POST", h.server.URL+"/unplug", nil)
 	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
-	if answer, err := http.DefaultClient.Do(foreign); err != nil || answer.StatusCode != http.StatusForbidden {
+	if answer, err := http.DefaultClient.Do(foreign); err != nil ||
+		answer.StatusCode != http.StatusForbidden {
 		t.Errorf("another page's order = %v, %v; want it forbidden", answer, err)
 	}
 }
@@ -153,29 +155,34 @@ func TestThePageShowsProductsToClick(t *testing.T) {
 	h := control(t, start(t, scanner.Options{Baud: lineBaud}))
 	answer, page := h.get("GET", "/")
 	for _, want := range []string{
-		`<button name="code" value="4006381333931">`, "Pen &lt;blue&gt;", "Crisps", "2 of 2", "Pull the cable",
+		`<button name="code" value="4006381333931">`, "Pen &lt;blue&gt;", "Crisps", "2 of 2",
+		"Pull the cable",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
-	if csp := answer.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
+	csp := answer.Header.Get("Content-Security-Policy")
+	if !strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("policy = %q", csp)
 	}
-	if _, page := h.get("GET", "/?q=CRI"); strings.Contains(page, "Pen") || !strings.Contains(page, "Crisps") {
+	_, page = h.get("GET", "/?q=CRI")
+	if strings.Contains(page, "Pen") || !strings.Contains(page, "Crisps") {
 		t.Error("the search does not find crisps alone")
 	}
 	answer, page = h.get("POST", "/unplug")
 	if answer.Request.URL.Path != "/" || !strings.Contains(page, "Plug the cable in") {
 		t.Errorf("after a click the browser is at %s", answer.Request.URL)
 	}
-	if answer, style := h.get("GET", "/page.css"); answer.StatusCode != http.StatusOK || style == "" {
+	if answer, style := h.get("GET", "/page.css"); answer.StatusCode != http.StatusOK ||
+		style == "" {
 		t.Error("the page has no style")
 	}
 }
 
 func TestProductsAreReadByTheirColumns(t *testing.T) {
-	got, err := scanner.ReadProducts(strings.NewReader("name,price,gtin,aim\nPen,100,4006381333931,]E0\n"))
+	const file = "name,price,gtin,aim\nPen,100,4006381333931,]E0\n"
+	got, err := scanner.ReadProducts(strings.NewReader(file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func TestAnSSIScannerDeliversWhatItSent(t *testing.T) {
 }
 
 func TestAKeyboardScannerDeliversWhatItSent(t *testing.T) {
-	keyTime := 250 * time.Microsecond
+	keyTime := 100 * time.Microsecond
 	if !testing.Short() {
 		keyTime = time.Millisecond
 	}

@@ -13,7 +13,7 @@ const (
 	shortestTick = 250 * time.Microsecond
 	// queueSlack is how late the next symbol may be and still follow the one
 	// before without a pause, as if it had waited in the firmware's queue.
-	queueSlack = 2 * time.Millisecond
+	queueSlack = 5 * time.Millisecond
 	// Pauses that split a symbol. No host takes them for its end.
 	minSplit, maxSplit = 5 * time.Millisecond, 40 * time.Millisecond
 )

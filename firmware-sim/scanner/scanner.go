@@ -110,7 +110,8 @@ func Start(opts Options) (*Scanner, error) {
 	}
 	s := &Scanner{
 		opts:    opts,
-		sending: make(chan struct{}, 1), writing: make(chan struct{}, 1), answers: make(chan byte, 2),
+		sending: make(chan struct{}, 1), writing: make(chan struct{}, 1),
+		answers: make(chan byte, 2),
 		decoder: decoder{enabled: true, packets: opts.Packets},
 		trouble: newTrouble(Faults{}),
 	}

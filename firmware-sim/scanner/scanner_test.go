@@ -48,7 +48,8 @@ func listen(t *testing.T, path string, baud int) host {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go func() {
-		h.done <- barcode.New(port, barcode.Config{}).Run(ctx, func(r hardware.Read) { h.reads <- r })
+		h.done <- barcode.New(port, barcode.Config{}).Run(ctx,
+			func(r hardware.Read) { h.reads <- r })
 	}()
 	return h
 }

@@ -156,7 +156,8 @@ func (d *decoder) obey(opcode byte, data []byte) saying {
 	case ssiParamSend:
 		return d.set(data)
 	case ssiParamAsk:
-		return saying{reply: Packet(ssiParamSend, 0, 0xFF, paramFormat, bit(d.packets), paramCodeID, bit(d.aim))}
+		return saying{reply: Packet(ssiParamSend, 0, 0xFF, paramFormat, bit(d.packets), paramCodeID,
+			bit(d.aim))}
 	case ssiRevision:
 		return saying{reply: Packet(ssiRevisionIs, 0, []byte("HOLDFAST-SIM")...)}
 	case ssiScanEnable:

@@ -20,8 +20,9 @@ func TestSymbolsAreSentAsTheManualSays(t *testing.T) {
 	for _, c := range []struct{ aim, code, want string }{
 		{"]E0", "4006381333931", "12 F3 00 00 0B 34 30 30 36 33 38 31 33 33 33 39 33 31 FC 54"},
 		{"]C0", "ABC123", "0B F3 00 00 03 41 42 43 31 32 33 FD A3"},
-		{"]d2", "010950110153000310AB\x1d17271231", "22 F3 00 00 1B 30 31 30 39 35 30 31 31 30 31 35 33 30 " +
-			"30 30 33 31 30 41 42 1D 31 37 32 37 31 32 33 31 F9 1A"},
+		{"]d2", "010950110153000310AB\x1d17271231",
+			"22 F3 00 00 1B 30 31 30 39 35 30 31 31 30 31 35 33 30 " +
+				"30 30 33 31 30 41 42 1D 31 37 32 37 31 32 33 31 F9 1A"},
 	} {
 		packets := SymbolPackets(c.code, types[c.aim], maxPacketText)
 		if got := bytes.Join(packets, nil); !bytes.Equal(got, manual(t, c.want)) {
@@ -29,12 +30,15 @@ func TestSymbolsAreSentAsTheManualSays(t *testing.T) {
 		}
 	}
 	again := resent(SymbolPackets("4006381333931", 0x0B, maxPacketText)[0])
-	if want := "12 F3 00 01 0B 34 30 30 36 33 38 31 33 33 33 39 33 31 FC 53"; !bytes.Equal(again, manual(t, want)) {
+	const want = "12 F3 00 01 0B 34 30 30 36 33 38 31 33 33 33 39 33 31 FC 53"
+	if !bytes.Equal(again, manual(t, want)) {
 		t.Errorf("sent again: % X, want %s", again, want)
 	}
 	long := SymbolPackets(strings.Repeat("7", 501), 0x1C, maxPacketText)
-	if len(long) != 3 || long[0][0] != 255 || long[0][3] != statusMore || long[2][3] != 0 || long[2][0] != 6 {
-		t.Errorf("501 characters make %d packets with headers % X … % X", len(long), long[0][:4], long[2][:4])
+	if len(long) != 3 || long[0][0] != 255 || long[0][3] != statusMore || long[2][3] != 0 ||
+		long[2][0] != 6 {
+		t.Errorf("501 characters make %d packets with headers % X … % X", len(long), long[0][:4],
+			long[2][:4])
 	}
 }
 
@@ -62,14 +66,16 @@ func TestTheDecoderDoesWhatAHostSays(t *testing.T) {
 		}
 	}
 	d := decoder{enabled: true}
-	for _, b := range manual(t, "07 C6 04 00 FF EE 01 FD 41 07 C6 04 00 FF 2D 01 FE 02 04 EA 04 00 FF 0E") {
+	for _, b := range manual(t,
+		"07 C6 04 00 FF EE 01 FD 41 07 C6 04 00 FF 2D 01 FE 02 04 EA 04 00 FF 0E") {
 		d.hear(b)
 	}
 	if !d.packets || !d.aim || d.enabled {
 		t.Errorf("decoder = %+v, want packets and identifiers, and no scanning", d)
 	}
 	for host, want := range map[string]saying{
-		"04 D0 04 00 FF 28": {answer: ack}, "05 D1 04 00 01 FF 25": {answer: nak, cause: causeResend},
+		"04 D0 04 00 FF 28":    {answer: ack},
+		"05 D1 04 00 01 FF 25": {answer: nak, cause: causeResend},
 	} {
 		var got saying
 		for _, b := range manual(t, host) {

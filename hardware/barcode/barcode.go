@@ -45,7 +45,8 @@ const (
 )
 
 var suffixNames = map[string]Suffix{
-	"": Auto, "auto": Auto, "cr": CR, "lf": LF, "crlf": CRLF, "tab": TAB, "etx": ETX, "none": Silent,
+	"": Auto, "auto": Auto, "cr": CR, "lf": LF, "crlf": CRLF, "tab": TAB, "etx": ETX,
+	"none": Silent,
 }
 
 // ParseSuffix returns the suffix that a configuration names: auto, cr, lf,

@@ -109,7 +109,8 @@ func TestSilenceEndsAFrame(t *testing.T) {
 		want  []string
 	}{
 		{"of a scanner without suffix", barcode.Config{Suffix: barcode.Silent},
-			[]step{{0, "87103"}, {99 * ms, "98500014"}, {101 * ms, "A1"}}, []string{"8710398500014", "A1"}},
+			[]step{{0, "87103"}, {99 * ms, "98500014"}, {101 * ms, "A1"}},
+			[]string{"8710398500014", "A1"}},
 		{"after a gap that is configured", barcode.Config{Suffix: barcode.Silent, IdleGap: 20 * ms},
 			[]step{{0, "87103"}, {21 * ms, "98500014"}}, []string{"87103", "98500014"}},
 		{"never where a suffix is still due soon", barcode.Config{},

@@ -54,7 +54,8 @@ func TestEachSuffixEndsSymbols(t *testing.T) {
 		{"CR keeps a line feed in the symbol", CR, "A1\nB2\rC3\r\nD4\r", "A1\nB2 | C3 | D4"},
 		{"LF drops the CR before it", LF, "A1\nB2\r\nC\r3\n", "A1 | B2 | C\r3"},
 		{"CRLF keeps a lone CR and LF", CRLF, "A1\rB\n2\r\nC3\r\n", "A1\rB\n2 | C3"},
-		{"TAB keeps lines", TAB, "A1\tBEGIN:VCARD\r\nN:B\r\n\tC3\t", "A1 | BEGIN:VCARD\r\nN:B\r\n | C3"},
+		{"TAB keeps lines", TAB, "A1\tBEGIN:VCARD\r\nN:B\r\n\tC3\t",
+			"A1 | BEGIN:VCARD\r\nN:B\r\n | C3"},
 		{"ETX drops the STX", ETX, "\x02A1\x03\x02B\r\n2\x03", "A1 | B\r\n2"},
 		{"a second STX ends what has lost its ETX", ETX, "\x02A1\x02B2\x03", "{A1} | B2"},
 		{"silence ends a symbol without suffix", Silent, "A1~B2~~C3~", "A1 | B2 | C3"},
@@ -132,14 +133,17 @@ func TestWhatStandsBeforeASymbolIsTakenOff(t *testing.T) {
 		{"a prefix", Config{Prefix: "P1"}, "P1A1\rP1P1\r", "A1 | P1"},
 		{"no prefix where one is always sent", Config{Prefix: "P1"}, "1A1\rP1B2\r", "{1A1} | B2"},
 		{"a prefix, then the identifier", Config{Prefix: "P1"}, "P1]E04006\r", "]E0 4006"},
-		{"an identifier that is always sent", Config{AIM: AIMAlways}, "]C1A1\r14\r", "]C1 A1 | {14}"},
+		{"an identifier that is always sent", Config{AIM: AIMAlways}, "]C1A1\r14\r",
+			"]C1 A1 | {14}"},
 		{"data that looks like an identifier", Config{AIM: AIMNever}, "]C1A1\r", "]C1A1"},
-		{"a code identifier of the vendor", Config{CodeIDs: vendor}, "A4006\rAB1234\r", "]E0 4006 | ]E4 1234"},
+		{"a code identifier of the vendor", Config{CodeIDs: vendor}, "A4006\rAB1234\r",
+			"]E0 4006 | ]E4 1234"},
 		{"a code identifier that stands for none", Config{CodeIDs: vendor}, "#4006\r", "4006"},
 		{"a code identifier that is not in the table", Config{CodeIDs: vendor}, "X4006\r", "X4006"},
 		{"neither where one is always sent", Config{CodeIDs: vendor, AIM: AIMAlways},
 			"A4006\rX4006\r#4006\r", "]E0 4006 | {X4006} | {#4006}"},
-		{"the longest symbol does not count it", Config{Prefix: "P1", MaxFrame: 4}, "P11234\rP112345\r",
+		{"the longest symbol does not count it", Config{Prefix: "P1", MaxFrame: 4},
+			"P11234\rP112345\r",
 			"1234 | {P112345}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +162,8 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte("\x02A1\x03\x00\xff\x80"), uint8(ETX))
 	f.Add([]byte("A1\r\r\nB2\n\r"), uint8(CRLF))
 	f.Add(bytes.Repeat([]byte("7"), 80), uint8(Silent))
-	ends := []string{Auto: "\r", CR: "\r", LF: "\n", CRLF: "\r\n", TAB: "\t", ETX: "\x03", Silent: "~"}
+	ends := []string{Auto: "\r", CR: "\r", LF: "\n", CRLF: "\r\n", TAB: "\t", ETX: "\x03",
+		Silent: "~"}
 	f.Fuzz(func(t *testing.T, noise []byte, kind uint8) {
 		suffix := Suffix(kind % uint8(len(ends)))
 		stream := string(noise)
@@ -177,7 +182,8 @@ func FuzzFrames(f *testing.F) {
 		if len(next) != len(got)+1 {
 			t.Fatalf("after %d reads of noise a symbol makes %d", len(got), len(next))
 		}
-		if diff := cmp.Diff(hardware.Read{Data: []byte("4006381333931")}, next[len(got)]); diff != "" {
+		want := hardware.Read{Data: []byte("4006381333931")}
+		if diff := cmp.Diff(want, next[len(got)]); diff != "" {
 			t.Errorf("the symbol after noise (-want +got):\n%s", diff)
 		}
 	})

@@ -100,7 +100,8 @@ func FindModel(name string) (Model, error) {
 		for i, m := range all {
 			names[i] = m.Name
 		}
-		return Model{}, fmt.Errorf("scanner model %q is none of %s", name, strings.Join(names, ", "))
+		return Model{}, fmt.Errorf("scanner model %q is none of %s",
+			name, strings.Join(names, ", "))
 	}
 	return all[i], nil
 }
@@ -200,7 +201,7 @@ func (m Model) checkFrames() error {
 		return fmt.Errorf("handshake %q is neither none nor acknak", m.Handshake)
 	}
 	for id, aim := range m.CodeIDs {
-		if got, rest := SplitAIM([]byte(aim)); id == "" || aim != "" && (got != aim || len(rest) > 0) {
+		if got, _ := SplitAIM([]byte(aim)); id == "" || got != aim {
 			return fmt.Errorf("code id %q stands for %q, which is no AIM identifier", id, aim)
 		}
 	}

@@ -26,7 +26,8 @@ func TestEveryShippedModelIsRead(t *testing.T) {
 		if diff := cmp.Diff(m, found); diff != "" {
 			t.Errorf("%s is another one (-table +found):\n%s", m.Name, diff)
 		}
-		if rescan := m.Config().MinRescan; rescan != 0 && !strings.Contains(m.Title, "presentation") {
+		rescan := m.Config().MinRescan
+		if rescan != 0 && !strings.Contains(m.Title, "presentation") {
 			t.Errorf("%s drops re-reads of %v, and is no presentation scanner", m.Name, rescan)
 		}
 	}
@@ -78,23 +79,29 @@ func TestABadModelIsRefusedInASentence(t *testing.T) {
 	const serial = head + "driver = \"serial\"\nbaud = 9600\n"
 	for _, c := range []struct{ name, text, says string }{
 		{"no title", "driver = \"tcp\"" + setup, "title is missing"},
-		{"no steps", head + "driver = \"tcp\"\n[setup]\nmanual = \"M\"", "setup needs a manual and at least one step"},
+		{"no steps", head + "driver = \"tcp\"\n[setup]\nmanual = \"M\"",
+			"setup needs a manual and at least one step"},
 		{"no driver", head + setup, `driver "" is none of serial, tcp, ssi, evdev`},
 		{"a field that there is not", serial + "bauds = 1" + setup, `there is no field "bauds"`},
 		{"no rate", head + "driver = \"serial\"" + setup, "a serial line needs baud"},
 		{"a wrong suffix", serial + "suffix = \"enter\"" + setup, `suffix "enter" is none of`},
-		{"a wrong parity", serial + "parity = \"mark\"" + setup, `parity "mark" is none of none, even, odd`},
+		{"a wrong parity", serial + "parity = \"mark\"" + setup,
+			`parity "mark" is none of none, even, odd`},
 		{"a wrong stop", serial + "stop_bits = 3" + setup, "stop_bits 3 is neither 1 nor 2"},
 		{"wrong bits", serial + "data_bits = 6" + setup, "data_bits 6 is neither 7 nor 8"},
 		{"a wrong flow", serial + "flow = \"dtr\"" + setup, `flow "dtr" is none of`},
 		{"a wrong handshake", serial + "handshake = \"yes\"" + setup, `handshake "yes" is neither`},
 		{"a wrong AIM setting", serial + "aim = \"on\"" + setup, `AIM setting "on" is none of`},
-		{"a code id for nothing", serial + "code_ids = {A = \"E0\"}" + setup, `code id "A" stands for "E0"`},
+		{"a code id for nothing", serial + "code_ids = {A = \"E0\"}" + setup,
+			`code id "A" stands for "E0"`},
 		{"a code id without letters", serial + "code_ids = {\"\" = \"]E0\"}" + setup, `code id ""`},
 		{"a time below zero", serial + "min_rescan = \"-1s\"" + setup, "cannot be below zero"},
-		{"a layout without keyboard", serial + "layout = \"us\"" + setup, "a serial line has no use for layout"},
-		{"a keyboard without layout", head + "driver = \"evdev\"" + setup, "a keyboard needs a layout"},
-		{"a keyboard with a rate", head + "driver = \"evdev\"\nlayout = \"us\"\nbaud = 9600" + setup,
+		{"a layout without keyboard", serial + "layout = \"us\"" + setup,
+			"a serial line has no use for layout"},
+		{"a keyboard without layout", head + "driver = \"evdev\"" + setup,
+			"a keyboard needs a layout"},
+		{"a keyboard with a rate",
+			head + "driver = \"evdev\"\nlayout = \"us\"\nbaud = 9600" + setup,
 			"a keyboard has no use for baud"},
 		{"a network with a rate", head + "driver = \"tcp\"\nbaud = 9600" + setup,
 			"a network connection has no use for baud"},
@@ -102,7 +109,8 @@ func TestABadModelIsRefusedInASentence(t *testing.T) {
 			"a packet protocol has no use for suffix"},
 		{"packets of seven bits", head + "driver = \"ssi\"\nbaud = 9600\ndata_bits = 7" + setup,
 			"ssi needs 8 data bits"},
-		{"doubt in nothing", serial + "unchecked = [\"parity\"]" + setup, `unchecked "parity" is not set`},
+		{"doubt in nothing", serial + "unchecked = [\"parity\"]" + setup,
+			`unchecked "parity" is not set`},
 		{"no TOML", "title", "scanner model mine: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,7 +121,8 @@ func TestABadModelIsRefusedInASentence(t *testing.T) {
 			}
 		})
 	}
-	if _, err := barcode.FindModel("mine"); err == nil || !strings.Contains(err.Error(), "zebra-ssi") {
+	_, err := barcode.FindModel("mine")
+	if err == nil || !strings.Contains(err.Error(), "zebra-ssi") {
 		t.Errorf("a model that there is not = %v, want the names of those that there are", err)
 	}
 }
@@ -121,13 +130,15 @@ func TestABadModelIsRefusedInASentence(t *testing.T) {
 func TestAFolderOfModelsNamesEachBadFile(t *testing.T) {
 	good := "title = \"T\"\ndriver = \"tcp\"\n[setup]\nmanual = \"M\"\nsteps = [\"S\"]\n"
 	all, err := barcode.LoadModels(fstest.MapFS{
-		"a.toml": {Data: []byte(good)}, "b.toml": {Data: []byte("x")}, "c.toml": {Data: []byte("y = 1")},
+		"a.toml": {Data: []byte(good)}, "b.toml": {Data: []byte("x")},
+		"c.toml": {Data: []byte("y = 1")},
 		"README": {Data: []byte("no model")},
 	})
 	if len(all) != 1 || all[0].Name != "a" {
 		t.Errorf("models = %+v, want a", all)
 	}
-	if err == nil || !strings.Contains(err.Error(), "model b:") || !strings.Contains(err.Error(), "model c:") {
+	if err == nil || !strings.Contains(err.Error(), "model b:") ||
+		!strings.Contains(err.Error(), "model c:") {
 		t.Errorf("error = %v, want b and c in it", err)
 	}
 }

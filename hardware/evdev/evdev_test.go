@@ -145,7 +145,8 @@ func press(codes ...int) (events []byte) {
 }
 
 const (
-	keyA, key1, keyEnter, keyShift, keyCtrl, keyAlt, keyCaps, keyF8, keyUp = 30, 2, 28, 42, 29, 56, 58, 66, 103
+	keyA, key1, keyEnter, keyUp               = 30, 2, 28, 103
+	keyShift, keyCtrl, keyAlt, keyCaps, keyF8 = 42, 29, 56, 58, 66
 
 	pad0, pad1, pad2, pad3, pad9, padMinus, padEnter = 82, 79, 80, 81, 73, 74, 96
 )
@@ -157,20 +158,23 @@ func TestKeysTypeWhatTheyMean(t *testing.T) {
 		events []byte
 		want   string
 	}{
-		"a key that is held types once":     {append(press(keyA), repeat...), "a"},
-		"shift that is let go in between":   {press(keyShift, keyA, -keyShift, keyA), "Aa"},
-		"caps lock":                         {press(keyCaps, -keyCaps, keyA, key1, keyShift, keyA), "A1a"},
-		"the number block":                  {press(pad1, pad9, padMinus, pad0), "19-0"},
-		"an arrow":                          {press(keyUp, keyA), "a"},
-		"F8 for GS":                         {press(keyA, keyF8, keyA), "a\x1da"},
-		"Ctrl and a letter":                 {press(keyCtrl, keyA, -keyCtrl, keyA), "\x01a"},
-		"Ctrl and what has no sign":         {press(keyCtrl, key1, -keyCtrl), "\x00"},
-		"Alt and 029 for GS":                {press(keyAlt, pad0, pad2, pad9, -keyAlt, keyA), "\x1da"},
+		"a key that is held types once":   {append(press(keyA), repeat...), "a"},
+		"shift that is let go in between": {press(keyShift, keyA, -keyShift, keyA), "Aa"},
+		"caps lock": {press(keyCaps, -keyCaps, keyA, key1, keyShift, keyA),
+			"A1a"},
+		"the number block":          {press(pad1, pad9, padMinus, pad0), "19-0"},
+		"an arrow":                  {press(keyUp, keyA), "a"},
+		"F8 for GS":                 {press(keyA, keyF8, keyA), "a\x1da"},
+		"Ctrl and a letter":         {press(keyCtrl, keyA, -keyCtrl, keyA), "\x01a"},
+		"Ctrl and what has no sign": {press(keyCtrl, key1, -keyCtrl), "\x00"},
+		"Alt and 029 for GS": {press(keyAlt, pad0, pad2, pad9, -keyAlt, keyA),
+			"\x1da"},
 		"Alt and the number of a letter":    {press(keyAlt, pad0, pad2, pad3, pad3, -keyAlt), "é"},
 		"Alt and a number of code page 437": {press(keyAlt, pad1, pad3, pad0, -keyAlt), "é"},
 		"Alt and no number":                 {press(keyAlt, padMinus, -keyAlt), "\x00"},
-		"Alt and a number that is none":     {press(keyAlt, pad9, pad9, pad9, pad9, pad9, -keyAlt), "\x00"},
-		"Alt alone":                         {press(keyAlt, -keyAlt, keyA), "a"},
+		"Alt and a number that is none": {press(keyAlt, pad9, pad9, pad9, pad9, pad9, -keyAlt),
+			"\x00"},
+		"Alt alone": {press(keyAlt, -keyAlt, keyA), "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			device := hardwaretest.NewInput("scanner")
@@ -218,7 +222,8 @@ func TestNobodyElseSeesTheKeysOfAScanner(t *testing.T) {
 	if got := read(t, k); got != "a" {
 		t.Errorf("typed %q", got)
 	}
-	if _, err := evdev.Take(device.Open(), evdev.Config{Layout: "us"}); !errors.Is(err, evdev.ErrInUse) {
+	_, err := evdev.Take(device.Open(), evdev.Config{Layout: "us"})
+	if !errors.Is(err, evdev.ErrInUse) {
 		t.Errorf("a second driver = %v, want ErrInUse", err)
 	}
 	k.Close()
@@ -269,7 +274,8 @@ func TestOnlyTheRightDeviceIsTaken(t *testing.T) {
 		cfg    evdev.Config
 		says   string
 	}{
-		"another kind of device": {"USB Keyboard", evdev.Config{Layout: "us", Names: []string{"scanner", "barcode"}},
+		"another kind of device": {"USB Keyboard",
+			evdev.Config{Layout: "us", Names: []string{"scanner", "barcode"}},
 			`"USB Keyboard", which contains none of ["scanner" "barcode"]`},
 		"a country that there is not": {"scanner", evdev.Config{Layout: "xx"},
 			`layout "xx" is none of de, dk, nl, us`},
@@ -285,7 +291,8 @@ func TestOnlyTheRightDeviceIsTaken(t *testing.T) {
 			}
 		})
 	}
-	k := take(t, hardwaretest.NewInput("ACME BARCODE reader"), evdev.Config{Names: []string{"barcode"}})
+	k := take(t, hardwaretest.NewInput("ACME BARCODE reader"),
+		evdev.Config{Names: []string{"barcode"}})
 	if _, err := k.Write([]byte("x")); !errors.Is(err, evdev.ErrReadOnly) {
 		t.Errorf("write = %v, want ErrReadOnly", err)
 	}
@@ -327,8 +334,46 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"a number":           {"/dev/input/event3", nil, "/dev/input/by-id"},
 	} {
 		_, err := evdev.Open(evdev.Config{Path: c.path, Layout: "us"})
-		if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+		if err == nil || c.is != nil && !errors.Is(err, c.is) ||
+			!strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: open = %v, want %v and %q", name, err, c.is, c.says)
 		}
 	}
+}
+
+// BenchmarkTyping is the cost of one EAN-13, key by key.
+func BenchmarkTyping(b *testing.B) {
+	events, err := scanner.Keys("us", "4006381333931\r")
+	if err != nil {
+		b.Fatal(err)
+	}
+	device := hardwaretest.NewInput("scanner")
+	k, err := evdev.Take(device.Open(), evdev.Config{Layout: "us"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer k.Close()
+	buffer := make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		device.Write(events)
+		for typed := 0; typed < 14; {
+			n, err := k.Read(buffer)
+			if err != nil {
+				b.Fatal(err)
+			}
+			typed += n
+		}
+	}
+}
+
+func BenchmarkIdleKeyboards(b *testing.B) {
+	hardwaretest.BenchmarkIdle(b, func(b *testing.B) hardware.Scanner {
+		device := hardwaretest.NewInput("scanner")
+		k, err := evdev.Take(device.Open(), evdev.Config{Layout: "us"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return barcode.New(k, barcode.Config{})
+	})
 }

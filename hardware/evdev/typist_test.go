@@ -9,16 +9,21 @@ import (
 
 func TestABadLayoutIsRefusedInASentence(t *testing.T) {
 	for name, c := range map[string]struct{ text, says string }{
-		"no TOML":             {"title", "keyboard layout x: "},
-		"no title":            {"[keys]\n30 = [\"a\"]", "it needs a title and keys"},
-		"no keys":             {"title = \"T\"", "it needs a title and keys"},
-		"another field":       {"title = \"T\"\ncountry = 1\n[keys]\n30 = [\"a\"]", `there is no field "country"`},
-		"a key by its name":   {"title = \"T\"\n[keys]\na = [\"a\"]", `key "a" is no code from 1 to 127`},
-		"a key too far":       {"title = \"T\"\n[keys]\n128 = [\"a\"]", `key "128" is no code`},
-		"two characters":      {"title = \"T\"\n[keys]\n30 = [\"ab\"]", `key 30: "ab" is not one character`},
-		"a control":           {"title = \"T\"\n[keys]\n30 = [\"\\u0007\"]", "is not one character"},
-		"no character":        {"title = \"T\"\n[keys]\n30 = []", "0 characters are not 1 to 4"},
-		"five levels":         {"title = \"T\"\n[keys]\n30 = [\"a\", \"b\", \"c\", \"d\", \"e\"]", "5 characters"},
+		"no TOML":  {"title", "keyboard layout x: "},
+		"no title": {"[keys]\n30 = [\"a\"]", "it needs a title and keys"},
+		"no keys":  {"title = \"T\"", "it needs a title and keys"},
+		"another field": {"title = \"T\"\ncountry = 1\n[keys]\n30 = [\"a\"]",
+			`there is no field "country"`},
+		"a key by its name": {"title = \"T\"\n[keys]\na = [\"a\"]",
+			`key "a" is no code from 1 to 127`},
+		"a key too far": {"title = \"T\"\n[keys]\n128 = [\"a\"]", `key "128" is no code`},
+		"two characters": {"title = \"T\"\n[keys]\n30 = [\"ab\"]",
+			`key 30: "ab" is not one character`},
+		"a control": {"title = \"T\"\n[keys]\n30 = [\"\\u0007\"]",
+			"is not one character"},
+		"no character": {"title = \"T\"\n[keys]\n30 = []", "0 characters are not 1 to 4"},
+		"five levels": {"title = \"T\"\n[keys]\n30 = [\"a\", \"b\", \"c\", \"d\", \"e\"]",
+			"5 characters"},
 		"a letter that waits": {"title = \"T\"\n[keys]\n30 = [\"◌a\"]", "is no accent"},
 		"a bearer alone":      {"title = \"T\"\n[keys]\n30 = [\"◌\"]", "is not one character"},
 	} {
@@ -27,8 +32,10 @@ func TestABadLayoutIsRefusedInASentence(t *testing.T) {
 			t.Errorf("%s: %v, want it to say %q", name, err, c.says)
 		}
 	}
-	_, err := loadLayouts(fstest.MapFS{"a.toml": {Data: []byte("x")}, "b.toml": {Data: []byte("y")}})
-	if err == nil || !strings.Contains(err.Error(), "layout a:") || !strings.Contains(err.Error(), "layout b:") {
+	_, err := loadLayouts(fstest.MapFS{"a.toml": {Data: []byte("x")},
+		"b.toml": {Data: []byte("y")}})
+	if err == nil || !strings.Contains(err.Error(), "layout a:") ||
+		!strings.Contains(err.Error(), "layout b:") {
 		t.Errorf("a folder of bad layouts = %v, want both named", err)
 	}
 }

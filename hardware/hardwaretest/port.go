@@ -55,7 +55,8 @@ func carriesBytes(t *testing.T, port hardware.Port, device io.ReadWriteCloser) {
 			t.Fatalf("%s: write = %d, %v", name, n, err)
 		}
 		got := make([]byte, len(every))
-		if err := within(func() error { _, err := io.ReadFull(way.from, got); return err }); err != nil {
+		read := func() error { _, err := io.ReadFull(way.from, got); return err }
+		if err := within(read); err != nil {
 			t.Fatalf("%s: read: %v", name, err)
 		}
 		if !bytes.Equal(got, every) {
@@ -68,7 +69,8 @@ func closeWakesRead(t *testing.T, port hardware.Port, _ io.ReadWriteCloser) {
 	read := start(func() error { _, err := port.Read(make([]byte, 8)); return err })
 	stillWaits(t, read)
 	closeInTime(t, port)
-	if err := wait(read); err == nil || errors.Is(err, hardware.ErrGone) || errors.Is(err, errLate) {
+	err := wait(read)
+	if err == nil || errors.Is(err, hardware.ErrGone) || errors.Is(err, errLate) {
 		t.Errorf("the read that waited got %v, want an error that is not 'gone'", err)
 	}
 	if _, err := port.Read(make([]byte, 8)); err == nil {

@@ -39,8 +39,9 @@ func Lined(line io.ReadWriteCloser, suffix string) Wire {
 	return Wire{
 		ReadWriteCloser: line,
 		Frame:           func(aim, data string) []byte { return []byte(aim + data + suffix) },
-		Noise:           []string{"\x00\xff\x80\xf0" + suffix, "????" + suffix, "4006\x00381" + suffix},
-		Endless:         []byte(strings.Repeat("7", 20<<10) + suffix),
+		Noise: []string{"\x00\xff\x80\xf0" + suffix, "????" + suffix,
+			"4006\x00381" + suffix},
+		Endless: []byte(strings.Repeat("7", 20<<10) + suffix),
 	}
 }
 
@@ -91,10 +92,12 @@ var contents = []struct {
 		symbols(symbol("]E0", "4006381333931"), symbol("]d2", "0104006381333931"))},
 	{"a bracket that is no AIM identifier is data", symbols(symbol("", "]00 aisle"))},
 	{"separators of GS1 and ISO 15434 are data",
-		symbols(symbol("]C1", "0104006381333931\x1d10AB"), symbol("", "[)>\x1e06\x1d1P55\x1e\x04"))},
+		symbols(symbol("]C1", "0104006381333931\x1d10AB"),
+			symbol("", "[)>\x1e06\x1d1P55\x1e\x04"))},
 	{"text of every script is data",
 		symbols(symbol("", "Smørrebrød 北"), symbol("", "caf\xe9 creme"),
-			symbol("", `https://id.gs1.org/01/09506000134352?"17"=271231&a=~!@#$%^*()_+{}|:<>[]\;',.`))},
+			symbol("", `https://id.gs1.org/01/09506000134352?"17"=271231`),
+			symbol("", "~!@#$%^*()_+{}|:<>[]\\;',.-=`A"))},
 	{"the largest QR code fits", symbols(symbol("]Q1", strings.Repeat("7", 7089)))},
 }
 

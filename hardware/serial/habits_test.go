@@ -37,7 +37,8 @@ func openWith(t *testing.T, cfg serial.Config) *serial.Port {
 // is asked for down to whole tenths. Only the poll before it waits.
 func TestTarmIsNeverAskedToWaitForAByte(t *testing.T) {
 	d := plugIn(t)
-	raw, err := tarm.OpenPort(&tarm.Config{Name: d.path, Baud: 9600, ReadTimeout: 250 * time.Millisecond})
+	raw, err := tarm.OpenPort(&tarm.Config{Name: d.path, Baud: 9600,
+		ReadTimeout: 250 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,8 @@ func TestABrokenByteIsNotDropped(t *testing.T) {
 		t.Fatal("tarm keeps broken bytes; the workaround may go")
 	}
 	open(t, d.path)
-	if got := settings(t, d).Iflag; got&unix.IGNPAR != 0 || got&unix.INPCK == 0 || got&unix.PARMRK != 0 {
+	if got := settings(t, d).Iflag; got&unix.IGNPAR != 0 || got&unix.INPCK == 0 ||
+		got&unix.PARMRK != 0 {
 		t.Errorf("input flags %#x, want broken bytes read as zeros", got)
 	}
 }

@@ -47,7 +47,9 @@ func (p *Port) Drain(limit time.Duration) error {
 		return fmt.Errorf("drain serial line %s: %w", p.path, err)
 	}
 	defer p.end()
-	return p.drain(limit, func() (int, error) { return unix.IoctlGetInt(p.companion, unix.TIOCOUTQ) })
+	return p.drain(limit, func() (int, error) {
+		return unix.IoctlGetInt(p.companion, unix.TIOCOUTQ)
+	})
 }
 
 // drain asks again and again how many bytes are unsent.

@@ -260,9 +260,11 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		is   error
 		says []string
 	}{
-		"nothing plugged in": {serial.Config{Path: dir + "/none"}, fs.ErrNotExist, []string{dir + "/none"}},
-		"no serial line":     {serial.Config{Path: file}, unix.ENOTTY, []string{file}},
-		"odd rate":           {serial.Config{Path: d.path, Baud: 123}, nil, []string{d.path, "123 baud"}},
+		"nothing plugged in": {serial.Config{Path: dir + "/none"}, fs.ErrNotExist,
+			[]string{dir + "/none"}},
+		"no serial line": {serial.Config{Path: file}, unix.ENOTTY, []string{file}},
+		"odd rate": {serial.Config{Path: d.path, Baud: 123}, nil,
+			[]string{d.path, "123 baud"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := serial.Open(c.cfg)

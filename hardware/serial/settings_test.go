@@ -69,10 +69,12 @@ func TestNamesOfSettingsAreRead(t *testing.T) {
 			t.Errorf("ParseFlow(%q) = %d, %v", name, got, err)
 		}
 	}
-	if _, err := ParseParity("mark"); err == nil || !strings.Contains(err.Error(), "even, none, odd") {
+	_, err := ParseParity("mark")
+	if err == nil || !strings.Contains(err.Error(), "even, none, odd") {
 		t.Errorf("ParseParity of an unknown name = %v", err)
 	}
-	if _, err := ParseFlow("dtr"); err == nil || !strings.Contains(err.Error(), "none, rtscts, xonxoff") {
+	_, err = ParseFlow("dtr")
+	if err == nil || !strings.Contains(err.Error(), "none, rtscts, xonxoff") {
 		t.Errorf("ParseFlow of an unknown name = %v", err)
 	}
 }

@@ -44,9 +44,10 @@ const (
 	ean13Is    = "12 F3 00 00 0B 34 30 30 36 33 38 31 33 33 33 39 33 31 FC 54"
 	ean13Again = "12 F3 00 01 0B 34 30 30 36 33 38 31 33 33 33 39 33 31 FC 53"
 	code128    = "0B F3 00 00 03 41 42 43 31 32 33 FD A3"
-	gs1        = "1B F3 00 00 0F 30 31 39 35 30 31 32 33 34 35 36 37 38 39 30 33 31 30 4C 4F 54 31 FA 23"
-	matrix     = "22 F3 00 00 1B 30 31 30 39 35 30 31 31 30 31 35 33 30 30 30 33 31 30 41 42 1D 31 37 32 37 " +
-		"31 32 33 31 F9 1A"
+	gs1        = "1B F3 00 00 0F 30 31 39 35 30 31 32 33 34 35 36 37 38 39 30 " +
+		"33 31 30 4C 4F 54 31 FA 23"
+	matrix = "22 F3 00 00 1B 30 31 30 39 35 30 31 31 30 31 35 33 30 30 30 33 31 " +
+		"30 41 42 1D 31 37 32 37 31 32 33 31 F9 1A"
 	acked   = "04 D0 00 80 FE AC"
 	ackedBy = "04 D0 00 00 FF 2C"
 )
@@ -166,4 +167,18 @@ func FuzzPackets(f *testing.F) {
 			t.Errorf("after silence a symbol makes %q", got)
 		}
 	})
+}
+
+// BenchmarkPacket is the cost of one EAN-13.
+func BenchmarkPacket(b *testing.B) {
+	stream := frame(b, ean13Is)
+	var a assembler
+	b.ReportAllocs()
+	b.SetBytes(int64(len(stream)))
+	for b.Loop() {
+		a.push(stream)
+		if _, ok := a.next(); !ok {
+			b.Fatal("a packet is none")
+		}
+	}
 }

@@ -40,7 +40,8 @@ func TestScannerKeepsTheContract(t *testing.T) {
 	damaged[7] ^= 0x55
 	var endless []byte
 	for range 80 {
-		endless = append(endless, scanner.Packet(decode, more, []byte(strings.Repeat("7", 250))...)...)
+		piece := []byte(strings.Repeat("7", 250))
+		endless = append(endless, scanner.Packet(decode, more, piece...)...)
 	}
 	endless = append(endless, scanner.Packet(decode, 0, []byte("7end")...)...)
 	hardwaretest.TestScanner(t, func(*testing.T) (hardware.Scanner, hardwaretest.Wire) {
@@ -119,7 +120,8 @@ func TestWhatIsSentAgainIsDeliveredOnce(t *testing.T) {
 			[]step{{0, one}, {2 * second, oneAgain}, {2 * second, oneAgain}},
 			[]string{"]C0A1-long-enough"}, ack + ack + ack},
 		{"a packet that got lost, after another",
-			[]step{{0, two}, {2 * second, oneAgain}}, []string{"]C0B2", "]C0A1-long-enough"}, ack + ack},
+			[]step{{0, two}, {2 * second, oneAgain}}, []string{"]C0B2", "]C0A1-long-enough"},
+			ack + ack},
 		{"the same item twice", []step{{0, one}, {0, one}},
 			[]string{"]C0A1-long-enough", "]C0A1-long-enough"}, ack + ack},
 		{"the same item again, damaged at first",
@@ -156,7 +158,8 @@ func TestASymbolOfManyPacketsIsOne(t *testing.T) {
 		steps []step
 		want  []string
 	}{
-		{"in one piece", []step{{0, append(bytes.Clone(first), last...)}}, []string{"]C0first,last"}},
+		{"in one piece", []step{{0, append(bytes.Clone(first), last...)}},
+			[]string{"]C0first,last"}},
 		{"of which one is sent again", []step{{0, first}, {2 * second, firstAgain}, {0, last}},
 			[]string{"]C0first,last"}},
 		{"with two that are equal", []step{{0, first}, {0, first}, {0, last}},
@@ -287,7 +290,8 @@ func TestADecoderIsSetUpFirst(t *testing.T) {
 	}{
 		{"that obeys", map[string][]byte{format: acked, codeID: acked}, []string{"]C1A1"}},
 		{"that knows no identifiers",
-			map[string][]byte{format: acked, codeID: scanner.Packet(0xD1, 0, 2)}, []string{"]C0]C1A1"}},
+			map[string][]byte{format: acked, codeID: scanner.Packet(0xD1, 0, 2)},
+			[]string{"]C0]C1A1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := talk(t, ssi.Config{}, func(device io.ReadWriter) {

@@ -38,7 +38,8 @@ func connect(t *testing.T) (*tcp.Port, net.Conn) {
 }
 
 func TestPortKeepsTheContract(t *testing.T) {
-	hardwaretest.TestPort(t, func(t *testing.T) (hardware.Port, io.ReadWriteCloser) { return connect(t) })
+	open := func(t *testing.T) (hardware.Port, io.ReadWriteCloser) { return connect(t) }
+	hardwaretest.TestPort(t, open)
 }
 
 func TestScannerKeepsTheContractOnTheNetwork(t *testing.T) {

@@ -14,35 +14,46 @@ import (
 )
 
 type scannerOptions struct {
-	Mode      string        `help:"How symbols are sent: plain or ssi." enum:"plain,ssi" default:"plain"`
+	Mode      string        `help:"How symbols are sent." enum:"plain,ssi" default:"plain"`
 	Link      string        `help:"Name to point at the pseudo terminal." placeholder:"PATH"`
-	TCP       string        `name:"tcp" help:"Listen here for a host, instead of a pseudo terminal." placeholder:"HOST:PORT"`
+	TCP       string        `name:"tcp" help:"Serve a host here instead." placeholder:"HOST:PORT"`
 	Baud      int           `help:"Speed of the line." default:"9600"`
 	Prefix    string        `help:"What is sent before each symbol."`
-	Suffix    string        `help:"What is sent after each symbol: crlf, cr, lf, tab, etx or none." enum:"crlf,cr,lf,tab,etx,none" default:"crlf"`
+	Suffix    suffix        `help:"Sent after each: crlf, cr, lf, tab, etx, none." default:"crlf"`
 	AIM       bool          `name:"aim" help:"Send the AIM identifier before each symbol."`
 	Handshake bool          `help:"In plain mode: wait for ACK or NAK after each symbol."`
-	Products  string        `help:"CSV of what there is to scan (columns gtin or code, name, aim) instead of the demo's." placeholder:"FILE"`
+	Products  string        `help:"CSV: code or gtin, name, aim; or the demo's." placeholder:"FILE"`
 	Listen    string        `help:"Address of the page and the API." default:"127.0.0.1:8071"`
 	Faults    scannerFaults `embed:"" prefix:"fault-"`
 	Seed      uint64        `help:"Of the faults: the same seed and scans give the same."`
 }
 
+// scannerFaults are shares of symbols from 0 to 1, but for the last two.
 type scannerFaults struct {
-	Split      float64       `help:"Share of symbols that come in pieces." placeholder:"0..1"`
-	Merge      float64       `help:"Share of symbols that come together with the next." placeholder:"0..1"`
-	Garbage    float64       `help:"Share of symbols with noise before them." placeholder:"0..1"`
-	Damage     float64       `help:"Share of symbols that the line damages." placeholder:"0..1"`
-	DropAnswer float64       `help:"Share of the host's answers that get lost." placeholder:"0..1"`
-	RefuseHost float64       `help:"Share of the host's commands that are refused." placeholder:"0..1"`
-	Double     float64       `help:"Share of symbols that are scanned twice." placeholder:"0..1"`
-	WrongCheck float64       `help:"Share of symbols whose last digit is misread." placeholder:"0..1"`
+	Split      float64       `help:"Symbols that come in pieces." placeholder:"0..1"`
+	Merge      float64       `help:"Symbols that come together with the next." placeholder:"0..1"`
+	Garbage    float64       `help:"Symbols with noise before them." placeholder:"0..1"`
+	Damage     float64       `help:"Symbols that the line damages." placeholder:"0..1"`
+	DropAnswer float64       `help:"The host's answers that get lost." placeholder:"0..1"`
+	RefuseHost float64       `help:"The host's commands that are refused." placeholder:"0..1"`
+	Double     float64       `help:"Symbols that are scanned twice." placeholder:"0..1"`
+	WrongCheck float64       `help:"Symbols whose last digit is misread." placeholder:"0..1"`
 	Slow       time.Duration `help:"Pause after each byte."`
 	HalfOpen   bool          `help:"Nothing is heard, on a line that does not say so."`
 }
 
-// suffixes are the ends of symbols by their names.
-var suffixes = map[string]string{
+// suffix is what ends a symbol, by its name.
+type suffix string
+
+// Validate says what the name cannot be.
+func (s suffix) Validate() error {
+	if _, ok := suffixes[s]; !ok {
+		return fmt.Errorf("suffix %q is none of crlf, cr, lf, tab, etx, none", s)
+	}
+	return nil
+}
+
+var suffixes = map[suffix]string{
 	"crlf": "\r\n", "cr": "\r", "lf": "\n", "tab": "\t", "etx": "\x03", "none": "",
 }
 
