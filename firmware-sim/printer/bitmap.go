@@ -72,6 +72,19 @@ func (b *bitmap) turned() *bitmap {
 	return t
 }
 
+// quarterTurned is the picture rotated clockwise by 90 degrees.
+func (b *bitmap) quarterTurned() *bitmap {
+	t := newBitmap(b.height, b.width)
+	for y := range b.height {
+		for x := range b.width {
+			if b.at(x, y) {
+				t.set(b.height-1-y, x)
+			}
+		}
+	}
+	return t
+}
+
 // inverted swaps paper and ink.
 func (b *bitmap) inverted() *bitmap {
 	t := newBitmap(b.width, b.height)

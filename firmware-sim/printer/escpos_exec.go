@@ -73,19 +73,24 @@ func (m *machine) feedLines(n int) {
 }
 
 // cutHere cuts where the paper stands, at the start of a line only.
-func (m *machine) cutHere() {
+func (m *machine) cutHere(how knifeMove) {
 	if len(m.line) > 0 {
 		m.strip.warn("LINE_NOT_EMPTY: cut within a line")
 		return
 	}
-	m.cut()
+	m.cut(how)
 }
 
 func (m *machine) cutGS(cmd []byte) {
 	if len(cmd) == 4 && len(m.line) == 0 {
 		m.strip.feed(headToKnife + m.rows(int(cmd[3])))
 	}
-	m.cutHere()
+	how := partialCut
+	switch cmd[2] {
+	case 0, '0', 65, 97, 103:
+		how = fullCut
+	}
+	m.cutHere(how)
 }
 
 // maxMacro bounds the commands of a macro.

@@ -1,6 +1,9 @@
 package printer
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
 // clearCommand is DLE DC4 8, which works in front of the buffer.
 const clearCommand = "\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
@@ -20,7 +23,7 @@ func realTimeESC(m *machine) {
 		m.say(m.statusESC()...)
 	case n >= 5 && t[n-5] == dle && t[n-4] == 0x14 && t[n-3] == 1 && t[n-2] <= 1:
 		if t[n-1] >= 1 && t[n-1] <= 8 && !m.offline() {
-			m.kick(1 + int(t[n-2]))
+			m.kick(1+int(t[n-2]), time.Duration(t[n-1])*realTimeUnit, time.Duration(t[n-1])*realTimeUnit)
 		}
 	case n == len(clearCommand) && string(t) == clearCommand:
 		m.clear()
@@ -53,7 +56,7 @@ func (m *machine) answerStatus(n byte) bool {
 	case 2:
 		answer |= bit(m.cover, 0x04) | bit(m.feeding, 0x08) | bit(m.paperOut, 0x20) | bit(m.failed(), 0x40)
 	case 3:
-		answer |= bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot, 0x40)
+		answer |= bit(m.stalled, 0x04) | bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot, 0x40)
 	case 4:
 		answer |= bit(m.paperLow || m.paperOut && !m.model.NoNearEnd, 0x0c) | bit(m.paperOut, 0x60)
 	default:
@@ -64,7 +67,7 @@ func (m *machine) answerStatus(n byte) bool {
 }
 
 // failed is an error that is neither cover nor paper.
-func (m *machine) failed() bool { return m.jammed || m.broken || m.hot }
+func (m *machine) failed() bool { return m.jammed || m.stalled || m.broken || m.hot }
 
 func bit(on bool, mask byte) byte {
 	if on {
@@ -77,7 +80,8 @@ func bit(on bool, mask byte) byte {
 func (m *machine) statusESC() []byte {
 	return []byte{
 		0x10 | bit(m.pin(), 0x04) | bit(m.offline(), 0x08) | bit(m.cover, 0x20) | bit(m.feeding, 0x40),
-		bit(m.jammed, 0x01) | bit(m.feeding, 0x02) | bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot, 0x40),
+		bit(m.jammed, 0x01) | bit(m.feeding, 0x02) | bit(m.stalled, 0x04) | bit(m.jammed, 0x08) |
+			bit(m.broken, 0x20) | bit(m.hot, 0x40),
 		bit(m.paperLow || m.paperOut && !m.model.NoNearEnd, 0x03) | bit(m.paperOut, 0x0c),
 		0x0f,
 	}

@@ -22,6 +22,7 @@ var escposText = []command{
 	{"\x1bE", "ESC E", "bold (bit 0)", 3, nil, func(m *machine, c []byte) { m.set.bold = c[2]&1 != 0 }},
 	{"\x1bG", "ESC G", "double strike (bit 0)", 3, nil, func(m *machine, c []byte) { m.set.double = c[2]&1 != 0 }},
 	{"\x1bM", "ESC M", "font A or B", 3, nil, func(m *machine, c []byte) { m.set.font = int(low(c[2])) & 1 }},
+	{"\x1bV", "ESC V", "turned by 90 degrees", 3, nil, func(m *machine, c []byte) { m.set.turned = low(c[2])&1 != 0 }},
 	{"\x1bR", "ESC R", "international characters", 3, nil, func(m *machine, c []byte) { m.set.country = c[2] }},
 	{"\x1bt", "ESC t", "code page", 3, nil, func(m *machine, c []byte) { m.selectPage(c[2]) }},
 	{"\x1b{", "ESC {", "upside down (bit 0), at the start of a line", 3, nil, func(m *machine, c []byte) {
@@ -54,9 +55,9 @@ var escposPaper = []command{
 	{"\x1dW", "GS W", "width of the print area, at the start of a line", 4, nil, func(m *machine, c []byte) { m.layout('W', word(c, 2)) }},
 	{"\x1dP", "GS P", "motion units per inch", 4, nil, func(m *machine, c []byte) { m.set.unitY = int(c[3]) }},
 	{"\x1dV", "GS V", "cut; 65 and 66 feed to the knife first", 0, cutting, (*machine).cutGS},
-	{"\x1bi", "ESC i", "cut", 2, nil, func(m *machine, _ []byte) { m.cutHere() }},
-	{"\x1bm", "ESC m", "cut partly", 2, nil, func(m *machine, _ []byte) { m.cutHere() }},
-	{"\x1bp", "ESC p", "pulse on drawer 1 or 2", 5, nil, func(m *machine, c []byte) { m.kick(1 + int(low(c[2])&1)) }},
+	{"\x1bi", "ESC i", "cut", 2, nil, func(m *machine, _ []byte) { m.cutHere(partialCut) }},
+	{"\x1bm", "ESC m", "cut partly", 2, nil, func(m *machine, _ []byte) { m.cutHere(partialCut) }},
+	{"\x1bp", "ESC p", "pulse on drawer 1 or 2", 5, nil, (*machine).kickESC},
 }
 
 var escposCodes = []command{
@@ -108,7 +109,6 @@ var escposIgnored = []command{
 	{"\x1bW", "ESC W", "area of the page", 10, nil, nil},
 	{"\x1d$", "GS $", "vertical position of the page", 4, nil, nil},
 	{"\x1d\\", "GS \\", "vertical position of the page from here", 4, nil, nil},
-	{"\x1bV", "ESC V", "turned by 90 degrees", 3, nil, nil},
 	{"\x1bU", "ESC U", "one direction of printing", 3, nil, nil},
 	{"\x1br", "ESC r", "colour", 3, nil, nil},
 	{"\x1b<", "ESC <", "go home", 2, nil, nil},

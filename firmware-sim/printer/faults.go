@@ -46,6 +46,9 @@ func (p *Printer) SetCutterJam(jam bool) {
 	})
 }
 
+// SetStalled blocks the paper's motor, or frees it.
+func (p *Printer) SetStalled(stalled bool) { p.order(func() { p.machine.stalled = stalled }) }
+
 // SetHot makes the head too hot to print, or lets it cool.
 func (p *Printer) SetHot(hot bool) { p.order(func() { p.machine.hot = hot }) }
 

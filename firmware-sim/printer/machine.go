@@ -48,13 +48,25 @@ type machine struct {
 	blocks  int    // ETB counted
 	out     []byte
 	cuts    []sheet
+	severed int       // times the knife went through
+	knife   knifeMove // the last time
 }
+
+// knifeMove is how far the knife goes.
+type knifeMove uint8
+
+// Moves of the knife, as Star numbers them.
+const (
+	fullCut knifeMove = iota
+	partialCut
+)
 
 // troubles are what a person, or chance, did to the printer.
 type troubles struct {
 	paperOut, paperLow, cover bool
 	jam                       bool // something blocks the knife
 	jammed                    bool // and a cut met it
+	stalled                   bool // the motor is blocked
 	hot                       bool // the head must cool
 	broken                    bool // until power off
 	feeding                   bool // the button is held
@@ -71,7 +83,7 @@ func newMachine(faces [2]face, dots, speed int) *machine {
 func (m *machine) powerUp() {
 	m.clear()
 	m.tail, m.out, m.busy, m.held = nil, nil, time.Time{}, false
-	m.broken, m.jammed, m.blocks = false, m.jam && m.jammed, 0
+	m.broken, m.blocks = false, 0
 	m.macros, m.record, m.auto = nil, false, 0
 	m.initialize()
 }
@@ -101,7 +113,7 @@ func (m *machine) clear() {
 func (m *machine) free() int { return m.size - len(m.queue) }
 
 func (m *machine) offline() bool {
-	return m.paperOut || m.cover || m.jammed || m.hot || m.broken || m.feeding
+	return m.paperOut || m.cover || m.failed() || m.feeding
 }
 
 // receive takes bytes from the line. Real-time commands work here, in front of
@@ -266,7 +278,8 @@ func (m *machine) wear(rows int, now time.Time) {
 const nearEnd = 30 * perMM
 
 // cut drives the knife, which something may block.
-func (m *machine) cut() {
+func (m *machine) cut(how knifeMove) {
+	m.knife = how
 	if m.jam {
 		m.jammed = true
 		return
@@ -275,6 +288,7 @@ func (m *machine) cut() {
 }
 
 func (m *machine) sever() {
+	m.severed++
 	if piece, inked := m.strip.cut(); inked {
 		m.cuts = append(m.cuts, piece)
 	}

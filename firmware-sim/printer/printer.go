@@ -69,6 +69,7 @@ type State struct {
 	PaperLow   bool   `json:"paperLow"`
 	CoverOpen  bool   `json:"coverOpen"`
 	CutterJam  bool   `json:"cutterJam"` // something blocks the knife
+	Stalled    bool   `json:"stalled"`   // the motor is blocked
 	Hot        bool   `json:"hot"`       // the head cools
 	Broken     bool   `json:"broken"`    // until power off
 	Feeding    bool   `json:"feeding"`   // the button is held
@@ -78,6 +79,7 @@ type State struct {
 	Lost       int    `json:"lost"`        // bytes that found no room
 	Waiting    int    `json:"waiting"`     // bytes in the receive buffer
 	Pulses     int    `json:"pulses"`      // times a drawer's coil was driven
+	Rows       int    `json:"rows"`        // of paper from the knife to the head, in dots
 	Fault      error  `json:"-"`           // last receipt that could not be saved, if any
 }
 
@@ -104,6 +106,7 @@ type Printer struct {
 	state    State         // guarded by mu
 	receipts []Receipt     // guarded by mu
 	changed  chan struct{} // guarded by mu; closed at the next change
+	changes  uint64        // guarded by mu
 }
 
 // Start switches a printer on, with paper in it and its cable plugged in.
@@ -140,6 +143,7 @@ func Start(o Options) (*Printer, error) {
 	if err := p.connect(); err != nil {
 		return nil, err
 	}
+	p.work() // so that the state is that of the machine
 	go p.run()
 	return p, nil
 }
@@ -224,10 +228,10 @@ func (p *Printer) work() {
 	m.cuts = nil
 	p.setState(func(s *State) {
 		s.PaperOut, s.PaperLow, s.CoverOpen = m.paperOut, m.paperLow, m.cover
-		s.CutterJam, s.Hot, s.Broken, s.Feeding = m.jam, m.hot, m.broken, m.feeding
+		s.CutterJam, s.Stalled, s.Hot, s.Broken, s.Feeding = m.jam, m.stalled, m.hot, m.broken, m.feeding
 		s.DrawerOpen, s.Stuck = m.drawer.open, m.drawer.stuck
 		s.Unknown, s.Lost, s.Pulses = m.unknown, m.lost, m.drawer.pulses[0]+m.drawer.pulses[1]
-		s.Waiting = len(m.queue)
+		s.Waiting, s.Rows = len(m.queue), len(m.strip.rows)
 	})
 	if out := m.out; len(out) > 0 {
 		m.out = nil
@@ -282,6 +286,7 @@ func (p *Printer) setState(change func(*State)) {
 func (p *Printer) tell() {
 	close(p.changed)
 	p.changed = make(chan struct{})
+	p.changes++
 }
 
 // Receipts are those cut so far, oldest first, at most the last 1000. Those

@@ -23,10 +23,11 @@ func (m *machine) cutStar(cmd []byte) {
 	if len(m.line) > 0 {
 		m.printLine(m.set.spacing)
 	}
-	if low(cmd[2]) >= 2 {
+	n := low(cmd[2])
+	if n >= 2 {
 		m.strip.feed(headToKnife)
 	}
-	m.cut()
+	m.cut(knifeMove(n & 1))
 }
 
 // layoutStar is ESC l and ESC Q, margins in columns of the font.
@@ -138,7 +139,7 @@ func (m *machine) statusStar() []byte {
 	return []byte{
 		0x01 | fiveBits(starStatusBytes), starVersion,
 		bit(m.pin(), 0x04) | bit(m.offline(), 0x08) | bit(m.cover, 0x20) | bit(m.feeding, 0x40),
-		bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot, 0x40),
+		bit(m.stalled, 0x04) | bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot, 0x40),
 		0,
 		bit(m.paperLow || m.paperOut && !m.model.NoNearEnd, 0x04) | bit(m.paperOut, 0x08),
 		0, fiveBits(m.blocks), 0,

@@ -1,16 +1,20 @@
 package printer
 
+import "time"
+
 // starLanguage is StarPRNT and Star Line mode, which differ in how pictures are
 // sent; this printer takes both.
 var starLanguage = sealed(newLanguage("StarPRNT and Star Line mode", starText, starPaper, starCodes,
 	starStatusRows, starIgnored), realTimeStar, tellStar, func(m *machine) {
 	m.set.spacing = starSpacing
+	m.set.pulseOn, m.set.pulseOff = starPulse, starPulse
 })
 
-// Line spacings in dots: 4 mm and 3 mm.
+// Line spacings in dots, 4 mm and 3 mm, and the usual pulse for a drawer.
 const (
 	starSpacing = 32
 	starTight   = 24
+	starPulse   = 200 * time.Millisecond
 )
 
 var starText = []command{
@@ -50,7 +54,7 @@ var starPaper = []command{
 	{"\x1bd", "ESC d", "cut: whole, partly; 2 and 3 feed to the knife first", 3, nil, (*machine).cutStar},
 	{"\x1b\x0c\x00", "ESC FF NUL", "cut after a raster page", 3, nil, func(m *machine, _ []byte) {
 		m.strip.feed(headToKnife)
-		m.cutHere()
+		m.cutHere(partialCut)
 	}},
 	{"\x1bl", "ESC l", "left margin in columns", 3, nil, func(m *machine, c []byte) { m.layoutStar('L', c[2]) }},
 	{"\x1bQ", "ESC Q", "right margin in columns", 3, nil, func(m *machine, c []byte) { m.layoutStar('W', c[2]) }},
@@ -61,10 +65,13 @@ var starPaper = []command{
 	}},
 	{"\x1b\x1dA", "ESC GS A", "position from the left", 5, nil, func(m *machine, c []byte) { m.moveTo(word(c, 3)) }},
 	{"\x1b\x1dR", "ESC GS R", "position from here", 5, nil, func(m *machine, c []byte) { m.moveTo(m.end() + int(int16(word(c, 3)))) }},
-	{"\x07", "BEL", "pulse on drawer 1", 1, nil, func(m *machine, _ []byte) { m.kick(1) }},
-	{"\x1c", "FS", "pulse on drawer 1", 1, nil, func(m *machine, _ []byte) { m.kick(1) }},
-	{"\x1a", "SUB", "pulse on drawer 2", 1, nil, func(m *machine, _ []byte) { m.kick(2) }},
-	{"\x19", "EM", "pulse on drawer 2", 1, nil, func(m *machine, _ []byte) { m.kick(2) }},
+	{"\x1b\x07", "ESC BEL", "length of the pulses", 4, nil, func(m *machine, c []byte) {
+		m.set.pulseOn, m.set.pulseOff = time.Duration(c[2])*starPulseUnit, time.Duration(c[3])*starPulseUnit
+	}},
+	{"\x07", "BEL", "pulse on drawer 1", 1, nil, func(m *machine, _ []byte) { m.kickStar(1) }},
+	{"\x1c", "FS", "pulse on drawer 1", 1, nil, func(m *machine, _ []byte) { m.kickStar(1) }},
+	{"\x1a", "SUB", "pulse on drawer 2", 1, nil, func(m *machine, _ []byte) { m.kickStar(2) }},
+	{"\x19", "EM", "pulse on drawer 2", 1, nil, func(m *machine, _ []byte) { m.kickStar(2) }},
 }
 
 var starCodes = []command{
@@ -119,7 +126,6 @@ var starIgnored = []command{
 	{"\x04", "EOT", "end of transmission", 1, nil, nil},
 	{"\x05", "ENQ", "status of old models", 1, nil, nil},
 	{"\x1e", "RS", "two-colour and stamp", 1, nil, nil},
-	{"\x1b\x07", "ESC BEL", "length of the pulses", 4, nil, nil},
 	{"\x1bs", "ESC s", "space around characters", 4, nil, nil},
 	{"\x1bC", "ESC C", "length of a page", 3, nil, nil},
 	{"\x1bN", "ESC N", "bottom margin", 3, nil, nil},

@@ -135,7 +135,6 @@ func (s *strip) cut() (sheet, bool) {
 	if s.more > 0 {
 		piece.done = append(piece.done, Parsed{Name: fmt.Sprintf("and %d more", s.more)})
 	}
-	s.done, s.more = nil, 0
 	kept := s.marks[:0]
 	for _, m := range s.marks {
 		switch {
@@ -150,5 +149,9 @@ func (s *strip) cut() (sheet, bool) {
 	}
 	s.marks = kept
 	s.rows = append([][]byte{}, s.rows[at:]...)
-	return piece, len(bytes.Trim(piece.picture.dots, "\x00")) > 0
+	inked := len(bytes.Trim(piece.picture.dots, "\x00")) > 0
+	if inked { // what led to a blank piece belongs to the next one
+		s.done, s.more = nil, 0
+	}
+	return piece, inked
 }

@@ -49,7 +49,7 @@ func (m *machine) symbol2D(body []byte) {
 	case cnQR, cnAztec, cnDataMatrix:
 		m.matrix(body[0], body[1], body[2:])
 	default:
-		m.strip.warn("SYMBOL_NOT_DRAWN: kind " + hexBytes(body[:1]))
+		m.strip.warn("BARCODE_NOT_DRAWN: kind " + hexBytes(body[:1]))
 	}
 }
 
@@ -140,7 +140,7 @@ func (m *machine) print2D(cn byte) {
 	name, picture, err := m.draw2D(cn)
 	switch {
 	case err != nil:
-		m.strip.warn("SYMBOL_INVALID " + name + ": " + err.Error())
+		m.strip.warn("BARCODE_INVALID " + name + ": " + err.Error())
 	case picture != nil:
 		m.printSymbol(picture, name, string(m.symbol(cn).data))
 	}
@@ -184,7 +184,7 @@ func (m *machine) printSymbol(picture *bitmap, kind, content string) {
 		m.printLine(m.set.spacing)
 	}
 	if picture.width > m.set.area {
-		m.strip.warn("SYMBOL_TOO_WIDE: " + kind + " is wider than the print area")
+		m.strip.warn("BARCODE_TOO_WIDE: " + kind + " is wider than the print area")
 		return
 	}
 	m.place(picture, "["+kind+" "+content+"]")

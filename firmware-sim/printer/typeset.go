@@ -1,6 +1,9 @@
 package printer
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // settings are what commands change and ESC @ restores.
 type settings struct {
@@ -8,6 +11,7 @@ type settings struct {
 	bold, double       bool
 	underline          int // dots
 	reverse, upside    bool
+	turned             bool // by 90 degrees
 	wide, tall         int
 	gap                int // dots right of each character
 	page, country      byte
@@ -19,6 +23,7 @@ type settings struct {
 	barHeight, barDots int
 	hri, hriFont       int
 	deselected         bool
+	pulseOn, pulseOff  time.Duration // of Star's drawers
 }
 
 func defaults(dots int) settings {
@@ -76,6 +81,9 @@ func (m *machine) drawn(f face, rows []uint16) *bitmap {
 				cell.set(x+1, y)
 			}
 		}
+	}
+	if m.set.turned {
+		cell = cell.quarterTurned()
 	}
 	cell = cell.scaled(m.set.wide, m.set.tall)
 	if gap := m.set.gap * m.set.wide; gap > 0 {

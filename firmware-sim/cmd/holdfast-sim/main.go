@@ -19,6 +19,11 @@ type commands struct {
 
 	Scanner scannerOptions `cmd:"" help:"Run one simulated scanner alone, with a page to scan with and to break it."`
 	Printer printerOptions `cmd:"" help:"Run one simulated receipt printer alone, with a page that shows its paper."`
+
+	Display      displayOptions `cmd:"" help:"Run one simulated customer display alone, with a page that shows it."`
+	Locker       lockerOptions  `cmd:"" help:"Run one simulated pickup locker alone, with a page to shut its doors."`
+	Scale        scaleOptions   `cmd:"" help:"Run one simulated scale alone, with a page to put things on it."`
+	Labelprinter labelOptions   `cmd:"" help:"Run one simulated label printer alone, with a page that shows its labels."`
 }
 
 func main() {
@@ -48,6 +53,14 @@ func run() error {
 		return c.Scanner.run(ctx)
 	case loaded.Command == "printer":
 		return c.Printer.run(ctx)
+	case loaded.Command == "display":
+		return c.Display.run(ctx)
+	case loaded.Command == "locker":
+		return c.Locker.run(ctx)
+	case loaded.Command == "scale":
+		return c.Scale.run(ctx)
+	case loaded.Command == "labelprinter":
+		return c.Labelprinter.run(ctx)
 	case c.Demo.Once:
 		return c.Demo.once(ctx)
 	}
