@@ -5,11 +5,12 @@ GO        ?= go
 CATALOGUE ?=
 FUZZTIME  ?= 100000x
 PACKAGES  := ./...
+FAULTS    := ./stock/journal ./node/shopfloor
 BROWSER   := ./internal/look ./cloud/storefront ./node/kiosk ./firmware-sim/demo/console
 
 export GOFLAGS += -buildvcs=false
 
-.PHONY: demo demo-reset build test check tools gen gen-check vet race browser fuzz journey bench long clean
+.PHONY: demo demo-reset build test check tools gen gen-check vet race browser faults fuzz journey bench long clean
 
 ## demo: one cloud and three stores on this machine; Ctrl-C stops them
 demo: build
@@ -25,7 +26,7 @@ build:
 		./node/cmd/holdfast-node ./cloud/cmd/holdfast-cloud ./firmware-sim/cmd/holdfast-sim
 
 ## test: everything; installs what it needs on Debian
-test: tools vet gen-check race browser fuzz journey
+test: tools vet gen-check race browser faults fuzz journey
 	@echo "all tests passed"
 
 ## check: what every commit should pass, in under three minutes
@@ -53,6 +54,10 @@ race:
 ## browser: the pages in a real browser
 browser:
 	$(GO) test -count=1 -timeout 10m -tags browser $(BROWSER)
+
+## faults: power cuts, and death at every write, on file systems of their own (needs root)
+faults:
+	$(GO) test -count=1 -timeout 20m -tags faults -run 'PowerCut|EveryWrite|EveryError' $(FAULTS)
 
 ## fuzz: every fuzz target for FUZZTIME runs (a time instead of a count can end in a spurious "deadline exceeded")
 fuzz:

@@ -23,7 +23,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	task, ok := map[string]func() error{"burst": burst, "fill": fill}[os.Getenv(childTask)]
+	task, ok := map[string]func() error{"burst": burst, "fill": fill, "cut": untilCut}[os.Getenv(childTask)]
 	if !ok {
 		os.Exit(m.Run())
 	}

@@ -1,0 +1,172 @@
+//go:build faults
+
+package journal
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast.dev/firmware-sim/faults"
+)
+
+// Power cuts: a child process appends records and says which were acknowledged;
+// the file system under it loses power; the journal is opened again. The
+// environment sets how many, for longer runs.
+const (
+	cutsEnv      = "HOLDFAST_CUTS"
+	standardCuts = 100
+	controlCuts  = 12
+)
+
+func cuts(t *testing.T, standard int) int {
+	n, err := strconv.Atoi(os.Getenv(cutsEnv))
+	if err != nil {
+		return standard
+	}
+	return max(1, n*standard/standardCuts)
+}
+
+func TestAcknowledgedRecordsSurvivePowerCuts(t *testing.T) {
+	for _, test := range []struct {
+		fs    string
+		share int
+	}{{"ext4", standardCuts}, {"xfs", standardCuts / 5}} {
+		t.Run(test.fs, func(t *testing.T) {
+			r := cutPower(t, test.fs, "FULL", cuts(t, test.share))
+			t.Logf("%s FULL: %s", test.fs, r)
+			if r.lost > 0 || r.acked == 0 {
+				t.Errorf("%s", r)
+			}
+		})
+	}
+}
+
+// The controls show that the cuts are real: a journal that does not wait for
+// the disk must lose what it acknowledged.
+func TestPowerCutsTakeWhatWasNotFlushed(t *testing.T) {
+	for _, level := range []string{"NORMAL", "OFF"} {
+		t.Run(level, func(t *testing.T) {
+			r := cutPower(t, "ext4", level, max(controlCuts, cuts(t, controlCuts)))
+			t.Logf("ext4 %s: %s", level, r)
+			if r.lost == 0 {
+				t.Errorf("nothing was lost: the cuts prove nothing: %s", r)
+			}
+		})
+	}
+}
+
+// cutResult is what a series of cuts left.
+type cutResult struct {
+	cuts, acked, lost, losing, most int
+}
+
+func (r cutResult) String() string {
+	return fmt.Sprintf("%d cuts, %d records acknowledged, %d lost in %d cuts, at most %d at once", r.cuts,
+		r.acked, r.lost, r.losing, r.most)
+}
+
+func cutPower(t *testing.T, fs, level string, n int) (r cutResult) {
+	t.Helper()
+	disk, err := faults.NewDisk(fs, 320)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := disk.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for i := range n {
+		path := filepath.Join(disk.Dir(), fmt.Sprintf("store%d.db", i/10))
+		acked := oneCut(t, disk, path, level)
+		lost := missing(t, path, acked, level == "FULL")
+		r.cuts, r.acked, r.lost = r.cuts+1, r.acked+len(acked), r.lost+lost
+		r.most = max(r.most, lost)
+		if lost > 0 {
+			r.losing++
+		}
+	}
+	return r
+}
+
+// oneCut lets the child work for a while and cuts the power; it returns the
+// ids that the child had acknowledged.
+func oneCut(t *testing.T, disk *faults.Disk, path, level string) []string {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childTask+"=cut", childPath+"="+path, childLevel+"="+level)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	child.Stderr = &said
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	var acked []string
+	if lines.Scan() { // it works
+		acked = append(acked, lines.Text())
+		time.AfterFunc(time.Duration(50+rand.IntN(300))*time.Millisecond, func() {
+			if err := disk.Cut(); err != nil {
+				t.Error(err)
+			}
+			child.Process.Kill()
+		})
+	}
+	for lines.Scan() {
+		acked = append(acked, lines.Text())
+	}
+	child.Wait()
+	if len(acked) == 0 {
+		t.Fatalf("the child did nothing: %s", said.String())
+	}
+	if err := disk.Recover(); err != nil {
+		t.Fatal(err)
+	}
+	return acked
+}
+
+// missing counts acknowledged records that are not there any more. prove also
+// replays the journal.
+func missing(t *testing.T, path string, acked []string, prove bool) (lost int) {
+	t.Helper()
+	j, err := Open(t.Context(), Options{Path: path, Machine: &shelf{}})
+	if err != nil {
+		if !prove {
+			return len(acked) // not even the file is whole
+		}
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for _, text := range acked {
+		raw, err := hex.DecodeString(text)
+		if err != nil || len(raw) != 16 {
+			continue // the last line was cut short
+		}
+		_, there, err := j.Find(t.Context(), [16]byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !there {
+			lost++
+		}
+	}
+	if prove {
+		report, err := j.Verify(t.Context(), nil)
+		if err != nil || !report.OK() {
+			t.Errorf("after a cut: %+v %v", report.Mismatches, err)
+		}
+	}
+	return lost
+}
