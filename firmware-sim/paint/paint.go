@@ -57,19 +57,6 @@ func (d *Dots) Put(src *Dots, x, y int) {
 	}
 }
 
-// Turned is the picture rotated by 90 degrees, clockwise.
-func (d *Dots) Turned() *Dots {
-	t := New(d.Height, d.Width)
-	for y := range d.Height {
-		for x := range d.Width {
-			if d.At(x, y) {
-				t.Set(d.Height-1-y, x)
-			}
-		}
-	}
-	return t
-}
-
 // Scaled repeats each dot by its nearest neighbour until the picture has a size.
 func (d *Dots) Scaled(width, height int) *Dots {
 	t := New(width, height)

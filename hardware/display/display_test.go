@@ -1,8 +1,11 @@
 package display_test
 
 import (
+	"bytes"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -60,6 +63,42 @@ type tap struct {
 func (p tap) Write(b []byte) (int, error) {
 	p.wrote <- append([]byte(nil), b...)
 	return len(b), nil
+}
+
+func TestThePictureOfTheManualIsUpToDate(t *testing.T) {
+	const path = "../../docs/display.png"
+	var got []byte
+	synctest.Test(t, func(t *testing.T) {
+		port, far := hardwaretest.Pipe(time.Second)
+		device, err := sim.On(far, sim.Epson)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := display.New(port, dialects[sim.Epson])
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(t.Context()) }()
+		synctest.Wait()
+		err = d.Show(t.Context(), display.Pair("Rye crispbread", "2,49"),
+			display.Pair("Total", "€ 13,97"))
+		if err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if got, err = device.PNG(); err != nil {
+			t.Error(err)
+		}
+		device.Close()
+		<-ended
+	})
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(kept, got) || len(got) > 60_000 {
+		t.Errorf("%s is another picture (%v); UPDATE=1 replaces it", path, err)
+	}
 }
 
 func FuzzTextNeverBecomesACommand(f *testing.F) {
