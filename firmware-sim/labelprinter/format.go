@@ -25,6 +25,7 @@ type settings struct {
 // format is a label that is being received.
 type format struct {
 	paper    *paint.Dots
+	blank    bool // nothing was drawn yet
 	copies   int
 	text     []string
 	symbols  []string
@@ -69,7 +70,8 @@ func (m *machine) execute(raw []byte, _ time.Time) {
 		name, rest = "A", text[2:]
 	}
 	if name == "XA" {
-		m.format = &format{paper: paint.New(m.set.width, m.set.length), copies: 1}
+		m.format = &format{blank: true, copies: 1}
+		m.format.resize(m.set)
 		return
 	}
 	if m.format == nil {
@@ -102,10 +104,10 @@ func (m *machine) setting(name string, p []string) bool {
 		s.utf8 = p[0] == "28"
 	case "PW":
 		s.width = whole(p[0], 1, largestSide, s.width)
-		f.paper = resized(f.paper, s.width, s.length)
+		f.resize(*s)
 	case "LL":
 		s.length = whole(p[0], 1, largestSide, s.length)
-		f.paper = resized(f.paper, s.width, s.length)
+		f.resize(*s)
 	case "LH":
 		s.homeX, s.homeY = whole(p[0], 0, largestSide, 0), whole(p[1], 0, largestSide, 0)
 	case "CF":
@@ -123,10 +125,13 @@ func (m *machine) setting(name string, p []string) bool {
 	return true
 }
 
-func resized(d *paint.Dots, width, height int) *paint.Dots {
-	fresh := paint.New(width, height)
-	fresh.Put(d, 0, 0)
-	return fresh
+// resize gives the label the size that is set; what was drawn stays.
+func (f *format) resize(s settings) {
+	drawn := f.paper
+	f.paper = paint.New(s.width, s.length)
+	if !f.blank {
+		f.paper.Put(drawn, 0, 0)
+	}
 }
 
 // fieldCommand obeys what is about one field.
@@ -168,6 +173,7 @@ func (m *machine) fieldCommand(name, rest string) bool {
 // box draws a frame.
 func (m *machine) box(p []string) {
 	f := m.format.field
+	m.format.blank = false
 	thick := whole(p[2], 1, 32000, 1)
 	width, height := whole(p[0], thick, 32000, thick), whole(p[1], thick, 32000, thick)
 	outer := image.Rect(f.x, f.y, f.x+width, f.y+height)
@@ -188,6 +194,7 @@ func (m *machine) endField() {
 	if f.data == "" {
 		return
 	}
+	m.format.blank = false
 	content := m.decoded(f)
 	if f.symbol != nil {
 		f.symbol(content)

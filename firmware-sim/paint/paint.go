@@ -49,8 +49,8 @@ func (d *Dots) Fill(r image.Rectangle) {
 // Put sets the dots of src with its upper left corner at x, y.
 func (d *Dots) Put(src *Dots, x, y int) {
 	for sy := range src.Height {
-		for sx := range src.Width {
-			if src.At(sx, sy) {
+		for sx, set := range src.dots[sy*src.Width : (sy+1)*src.Width] {
+			if set {
 				d.Set(x+sx, y+sy)
 			}
 		}

@@ -31,6 +31,20 @@ type Subject struct {
 // inside a synctest bubble, where time costs nothing.
 type Open func(t *testing.T, spoil *Spoil) Subject
 
+// everyByte is how many bytes a short test tries one by one; then it tries each
+// stride.
+const (
+	everyByte = 48
+	stride    = 11
+)
+
+func next(byte int) int {
+	if testing.Short() && byte >= everyByte {
+		return byte + stride
+	}
+	return byte + 1
+}
+
 // maxBytes bounds the search for the end of an exchange, cut by cut.
 const maxBytes = 6000
 
@@ -190,7 +204,7 @@ func letsGiveUp(t *testing.T, open Open) {
 
 // cutEverywhere pulls the cable after one byte, two bytes, … until it is done.
 func cutEverywhere(t *testing.T, open Open) {
-	for after := 1; after < maxBytes; after++ {
+	for after := 1; after < maxBytes; after = next(after) {
 		whole := false
 		synctest.Test(t, func(t *testing.T) {
 			w := begin(t, open, &Spoil{CutAfter: after})
@@ -229,7 +243,7 @@ func cutIsGone(t *testing.T, w *atWork, after int) {
 // flipEverywhere turns a bit of each byte that comes in, one byte at a time.
 func flipEverywhere(t *testing.T, open Open) {
 	more := true
-	for at := 1; more && at <= maxBytes; at++ {
+	for at := 1; more && at <= maxBytes; at = next(at) {
 		synctest.Test(t, func(t *testing.T) {
 			spoil := &Spoil{FlipAt: at}
 			w := begin(t, open, spoil)

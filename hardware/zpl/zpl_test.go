@@ -25,14 +25,14 @@ import (
 )
 
 const (
-	speed = 50 // mm per second: a label of 75 mm takes a second and a half
+	speed = 50 // mm per second: the slip of 60 mm takes more than a second
 	token = "HF1:6BF.NC$:D%6XS5 W3QSP%J38VD0E2H7/VF9AQ$GC%IG"
 )
 
 const patience = 10 * time.Second
 
 // slip is a long label with little on it, so that it is quickly sent and drawn.
-var slip = zpl.Label{Width: 40, Height: 600, Items: []zpl.Item{
+var slip = zpl.Label{Width: 40, Height: 480, Items: []zpl.Item{
 	zpl.Text{Size: 20, Width: 40, Content: "A1"}}}
 
 func bag() zpl.Label {
