@@ -157,7 +157,11 @@ func (m *Member) checkState(j *journal.Journal) error {
 		return errors.New("the log has no member's id")
 	}
 	newest := m.snaps.newest()
-	if newest != nil && j.Applied().Index < newest.Index {
+	if newest == nil {
+		return errors.New("the log has no snapshot to begin after: " +
+			"it is not whole; join the cluster with an empty folder")
+	}
+	if j.Applied().Index < newest.Index {
 		return fmt.Errorf("the database has entry %d, the log begins after %d: "+
 			"the database was lost or is an old copy; join the cluster with an empty folder",
 			j.Applied().Index, newest.Index)

@@ -192,7 +192,7 @@ func (m *Member) answer(ctx context.Context, kind byte, payload []byte) ([]byte,
 		return binary.BigEndian.AppendUint64(nil, m.raft.Load().CurrentTerm()), nil
 	case askStatus:
 		return json.Marshal(m.status())
-	case askJoin, askRemove, askTransfer:
+	case askJoin, askRemove, askTransfer, askListed:
 		return nil, m.manage(ctx, kind, payload)
 	case askService:
 		if m.o.Serve != nil {

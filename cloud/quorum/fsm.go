@@ -58,7 +58,6 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		m.o.Applied(head, false)
 	}
 	m.applied.moved(j.Applied().Index)
-	m.watchServers(logs)
 	answers := make([]any, len(logs))
 	for i, l := range logs {
 		answers[i] = appliedEntry{index: l.Index, term: l.Term, results: results[i]}
@@ -191,26 +190,8 @@ func (m *Member) within(limit time.Duration, f func() error) {
 	}
 }
 
-// watchServers ends a member that the others took out.
-func (m *Member) watchServers(logs []*raft.Log) {
-	for _, l := range logs {
-		if l.Type != raft.LogConfiguration {
-			continue
-		}
-		listed := false
-		for _, s := range raft.DecodeConfiguration(l.Data).Servers {
-			listed = listed || s.ID == m.id
-		}
-		if m.listed.Swap(listed) && !listed {
-			m.stop(ErrRemoved)
-		}
-		m.news.ring()
-	}
-}
-
 // installs counts the databases that were received.
 type installs struct {
-	listed   atomic.Bool // the others count this member in
 	diverged atomic.Bool // the log does not lead to the database received last
 	times    []time.Time // of the pump alone
 }

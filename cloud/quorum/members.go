@@ -165,6 +165,13 @@ func (m *Member) manage(ctx context.Context, kind byte, payload []byte) error {
 		return m.takeOut(w.ID)
 	case askTransfer:
 		return m.transfer(w.ID)
+	case askListed:
+		for _, s := range m.servers() {
+			if string(s.ID) == w.ID {
+				return nil
+			}
+		}
+		return unknownMember(w.ID)
 	}
 	return fmt.Errorf("wish of kind %d", kind)
 }
@@ -242,16 +249,14 @@ func (m *Member) announce() {
 	const again = 500 * time.Millisecond
 	for {
 		self, listed := m.self()
-		if listed {
-			m.listed.Store(true)
-		}
 		fresh := m.o.Join != "" && len(m.servers()) == 0
 		moved := listed && self.Address != m.address() && !m.Leads()
 		if !fresh && (!moved || len(m.servers()) == 1) {
 			return
 		}
-		if err := m.announceTo(wish{ID: string(m.id), Address: string(m.address()), Known: moved,
-			Version: m.o.Machine.Version(), Tables: len(m.o.Machine.Migrations())}); err != nil {
+		err := m.askSomebody(askJoin, wish{ID: string(m.id), Address: string(m.address()), Known: moved,
+			Version: m.o.Machine.Version(), Tables: len(m.o.Machine.Migrations())})
+		if err != nil {
 			m.log.Info("announce this member", "err", err)
 		}
 		select {
@@ -271,8 +276,9 @@ func (m *Member) self() (raft.Server, bool) {
 	return raft.Server{}, false
 }
 
-// announceTo asks one member after the other, and the leader that they name.
-func (m *Member) announceTo(w wish) error {
+// askSomebody asks one member after the other, and the leader that they name,
+// until one answers. It works without knowing who leads.
+func (m *Member) askSomebody(kind byte, w wish) error {
 	payload, err := json.Marshal(w)
 	if err != nil {
 		return err
@@ -289,16 +295,52 @@ func (m *Member) announceTo(w wish) error {
 	var errs []error
 	for _, addr := range addrs {
 		ctx, cancel := context.WithTimeout(m.ctx, changeWithin)
-		_, err := m.peers.ask(ctx, addr, askJoin, payload)
+		_, err := m.peers.ask(ctx, addr, kind, payload)
 		var no *notLeaderError
 		if errors.As(err, &no) && no.leader != "" {
-			_, err = m.peers.ask(ctx, no.leader, askJoin, payload)
+			_, err = m.peers.ask(ctx, no.leader, kind, payload)
 		}
 		cancel()
-		if err == nil {
-			return nil
+		if _, refused := stock.AsRefusal(err); err == nil || refused {
+			return err
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
+
+// missRemoval ends a member that was removed. The others do not tell it: they
+// only stop talking to it. So one that was a member, and hears of no leader or
+// finds itself on no list, asks.
+func (m *Member) missRemoval() {
+	tick := time.NewTicker(m.o.Timing.Election / 2)
+	defer tick.Stop()
+	member, missed := false, 0
+	for {
+		_, listed := m.self()
+		member = member || listed
+		if leader, _ := m.raft.Load().LeaderWithID(); listed && leader != "" {
+			missed = 0
+		} else {
+			missed++
+		}
+		select {
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
+		}
+		if !member || missed < missedTicks {
+			continue
+		}
+		missed = 0
+		err := m.askSomebody(askListed, wish{ID: string(m.id)})
+		if stock.Refused(err, stock.BadRequest) {
+			m.fail(ErrRemoved)
+			return
+		}
+	}
+}
+
+// missedTicks is how often a member looks, twice in the time of an election,
+// and sees no leader, before it asks whether it still is a member.
+const missedTicks = 6

@@ -28,6 +28,7 @@ const (
 	askJoin                // take me in; the leader does
 	askRemove              // put this member out; the leader does
 	askTransfer            // let another member lead; the leader does
+	askListed              // am I a member? The leader knows
 	askService             // whatever the member's owner serves
 )
 

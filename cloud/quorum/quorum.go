@@ -170,6 +170,7 @@ func (m *Member) open(ctx context.Context) error {
 	m.wait.Go(m.sizeLog)
 	if m.hub != nil {
 		m.wait.Go(m.announce)
+		m.wait.Go(m.missRemoval)
 	}
 	if m.alone() {
 		m.wait.Go(func() { m.trans.standNow(m.id) })
@@ -190,7 +191,8 @@ func (m *Member) openTransport() {
 	m.peers.hub = m.hub
 	const pooled = 3 // connections kept to each member
 	inner := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: raftLayer{m.hub},
-		MaxPool: pooled, Timeout: max(10*m.o.Timing.Election, dialWithin), Logger: raftLogger(m.log)})
+		MaxPool: pooled, MaxRPCsInFlight: noPipeline, Logger: raftLogger(m.log),
+		Timeout: max(10*m.o.Timing.Election, dialWithin)})
 	m.trans = newTransport(inner, m.rebuild)
 }
 
@@ -199,7 +201,7 @@ func (m *Member) startRaft() error {
 	c, t := raft.DefaultConfig(), m.o.Timing
 	c.LocalID, c.Logger = m.id, raftLogger(m.log)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = t.Election, t.Election, t.Election
-	c.CommitTimeout = min(c.CommitTimeout, t.Election/4)
+	c.CommitTimeout = tellCommit
 	c.BatchApplyCh = true
 	c.ShutdownOnRemove = false
 	c.NoSnapshotRestoreOnStart = true // the database is the snapshot

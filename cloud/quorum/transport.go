@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -15,6 +16,10 @@ import (
 // A received snapshot ends the raft that took it, see Member.rebuild; until
 // the next one runs, messages wait.
 //
+// There is no pipeline to a follower: one message is on its way at a time, with
+// everything that waits in it. Raft's pipeline can lock up for good when the
+// connection breaks while it is full.
+//
 // The transport has no Close method, so raft's end does not close it.
 type transport struct {
 	raft.Transport
@@ -25,6 +30,13 @@ type transport struct {
 	stop      func()
 	wait      sync.WaitGroup
 }
+
+const (
+	noPipeline = 1
+	// tellCommit is after how long without new entries a leader tells what was
+	// committed. Who proposed through a follower waits for it.
+	tellCommit = 10 * time.Millisecond
+)
 
 // preVoting is a transport of raft's own.
 type preVoting interface {
