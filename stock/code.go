@@ -54,6 +54,7 @@ const (
 	ClockNotTrusted                    // the clock cannot be trusted for this
 	PrinterDown                        // Args: state
 	Frozen                             // head office has to admit the store's node first
+	NeedPIN                            // the order has a PIN that the shopper has to say
 )
 
 var codeNames = map[Code]string{
@@ -71,7 +72,7 @@ var codeNames = map[Code]string{
 	TooOld: "TOO_OLD", Busy: "BUSY", Offline: "OFFLINE", RateLimited: "RATE_LIMITED",
 	TooMany: "TOO_MANY", DocumentUsed: "DOCUMENT_USED", FeatureRefused: "FEATURE_REFUSED",
 	NotTrusted: "NOT_TRUSTED", ClockNotTrusted: "CLOCK_NOT_TRUSTED", PrinterDown: "PRINTER_DOWN",
-	Frozen: "FROZEN",
+	Frozen: "FROZEN", NeedPIN: "NEED_PIN",
 }
 
 // String gives the stable name, for example "SHORT".
@@ -85,7 +86,7 @@ func (c Code) String() string {
 // Codes lists every code in order, for tables that must be complete.
 func Codes() []Code {
 	all := make([]Code, 0, len(codeNames))
-	for c := BadRequest; c <= Frozen; c++ {
+	for c := BadRequest; c <= NeedPIN; c++ {
 		all = append(all, c)
 	}
 	return all

@@ -197,6 +197,13 @@ func changePolicy(p *recordv1.Policy, to *shopv1.Policy) (*recordv1.Policy, erro
 			*f.to = f.from
 		}
 	}
+	switch to.GetPin() {
+	case "":
+	case "needed", "optional":
+		p.PinNeeded = to.GetPin() == "needed"
+	default:
+		return nil, stock.Refuse(stock.BadRequest, "pin %q", to.GetPin()).With("what", "pin")
+	}
 	if to.GetSharePermille() > 0 {
 		p.SharePermille = uint32(to.GetSharePermille())
 	}

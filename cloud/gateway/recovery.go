@@ -62,6 +62,9 @@ func (o *Office) RestoreReservation(ctx context.Context, r *shopv1.RestoreReserv
 	c := &recordv1.Reimport{Store: uint32(t.Store), Reserve: &recordv1.Reserve{
 		Reservation: t.Reservation[:], Timeline: uint32(t.Timeline), Directive: t.DSeq,
 		PickupFrom: t.PickupFrom, PickupUntil: t.PickupUntil, ConfirmedAt: t.IssuedAt, Basis: "quota"}}
+	if t.PINTag != ([4]byte{}) {
+		c.Reserve.PinHash = t.PINTag[:]
+	}
 	err = o.g.view(ctx, func(tx *journal.Tx) error {
 		for i, l := range t.Lines {
 			p, err := headoffice.ProductBySKU(tx, l.SKU)

@@ -62,8 +62,14 @@ func (g *Gateway) proposeUnits(ctx context.Context, store stock.StoreID, lines [
 	}
 }
 
+// maxPIN and minPIN bound a shopper's PIN, in digits.
+const (
+	minPIN = 4
+	maxPIN = 8
+)
+
 // shopper makes what a reservation needs to know of a person, with a fresh code.
-func shopper(c *shopv1.Contact) (*recordv1.Shopper, error) {
+func shopper(c *shopv1.Contact, reservation [16]byte) (*recordv1.Shopper, error) {
 	name, err := firstName(c.GetFirstName())
 	if err != nil {
 		return nil, err
@@ -72,7 +78,15 @@ func shopper(c *shopv1.Contact) (*recordv1.Shopper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a pickup code: %w", err)
 	}
-	return &recordv1.Shopper{FirstName: name, Language: c.GetLanguage(), Code: code}, nil
+	who := &recordv1.Shopper{FirstName: name, Language: c.GetLanguage(), Code: code}
+	if pin := c.GetPin(); pin != "" {
+		if len(pin) < minPIN || len(pin) > maxPIN || strings.Trim(pin, "0123456789") != "" {
+			return nil, stock.Refuse(stock.BadRequest, "a PIN of %d characters", len(pin)).With("what", "pin")
+		}
+		tag := token.TagPIN(reservation, pin)
+		who.PinHash = tag[:]
+	}
+	return who, nil
 }
 
 // firstName keeps the first word of a name. Logs are for ever, so what leads to
@@ -98,11 +112,11 @@ func (g *Gateway) CreateReservation(ctx context.Context, r *shopv1.CreateReserva
 	if err != nil {
 		return nil, err
 	}
-	who, err := shopper(r.GetContact())
+	id := newID()
+	who, err := shopper(r.GetContact(), id)
 	if err != nil {
 		return nil, err
 	}
-	id := newID()
 	result, err := g.proposeUnits(ctx, stock.StoreID(r.GetStore()), lines, &recordv1.Command{
 		Request: request[:], Body: &recordv1.Command_ReserveNow{ReserveNow: &recordv1.ReserveNow{
 			Reservation: id[:], Store: r.GetStore(), Lines: lines, Shopper: who}}})
@@ -141,11 +155,11 @@ func (g *Gateway) ConfirmHold(ctx context.Context, r *shopv1.ConfirmHoldRequest)
 	if err != nil {
 		return nil, err
 	}
-	who, err := shopper(r.GetContact())
+	id := newID()
+	who, err := shopper(r.GetContact(), id)
 	if err != nil {
 		return nil, err
 	}
-	id := newID()
 	result, err := g.o.Engine.Propose(ctx, &recordv1.Command{Request: request[:],
 		Body: &recordv1.Command_Confirm{Confirm: &recordv1.Confirm{Hold: hold[:], Store: r.GetStore(),
 			Reservation: id[:], Shopper: who}}})
@@ -284,6 +298,7 @@ func (g *Gateway) tokenOf(p *headoffice.Promise) token.Token {
 	t := token.Token{KeyID: g.o.KeyID, Tenant: g.o.Tenant, Store: p.Store, Timeline: p.Timeline,
 		Reservation: p.ID, DSeq: r.GetDirective(), PickupFrom: r.GetPickupFrom(),
 		PickupUntil: r.GetPickupUntil(), IssuedAt: p.ConfirmedAt}
+	copy(t.PINTag[:], r.GetPinHash())
 	for _, l := range r.GetLines() {
 		t.Lines = append(t.Lines, token.Line{SKU: stock.SKU(l.GetSku()), Units: stock.Units(l.GetUnits())})
 	}

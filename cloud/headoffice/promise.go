@@ -122,10 +122,21 @@ func (d *desk) buyer(id uint32, promise []byte, p *recordv1.Shopper) (*store, er
 		maxCode) || len(p.GetPinHash()) > maxPIN {
 		return nil, badRequest("code", "a code of %d bytes", len(p.GetCode()))
 	}
+	s, err := d.store(id)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := s.terms()
+	if err != nil {
+		return nil, err
+	}
+	if policy.GetPinNeeded() && len(p.GetPinHash()) == 0 {
+		return nil, badRequest("pin", "store %d wants a PIN for every order", s.id)
+	}
 	if until := p.GetPickupUntil(); until != 0 && (until <= d.now || until > d.now+maxPickupMS) {
 		return nil, badRequest("pickup_time", "pickup until %d, now %d", until, d.now)
 	}
-	return d.store(id)
+	return s, nil
 }
 
 // freshReservation refuses an id that another promise has.

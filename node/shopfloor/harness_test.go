@@ -139,7 +139,7 @@ func (s *store) accept(code string, n int64) *recordv1.Reserve {
 
 func (s *store) token(r *recordv1.Reserve) string {
 	tok := token.Token{KeyID: 9, Tenant: 1, Store: 7, Timeline: 1, Reservation: [16]byte(r.Reservation),
-		DSeq: r.Directive, PickupUntil: r.PickupUntil, IssuedAt: s.now,
+		DSeq: r.Directive, PickupUntil: r.PickupUntil, IssuedAt: s.now, PINTag: pinTag(r),
 		Lines: []token.Line{{SKU: 1, Units: stock.Units(r.Lines[0].Units)}}}
 	text, err := token.Sign(tok, s.key)
 	if err != nil {
@@ -200,4 +200,9 @@ func code(a shopfloor.Answer) stock.Code {
 		return 0
 	}
 	return a.Refusal.Code
+}
+
+func pinTag(r *recordv1.Reserve) (tag [4]byte) {
+	copy(tag[:], r.GetPinHash())
+	return tag
 }

@@ -2,7 +2,6 @@ package shopfloor
 
 import (
 	"context"
-	"crypto/ed25519"
 	"slices"
 
 	recordv1 "holdfast.dev/proto/record/v1"
@@ -11,7 +10,6 @@ import (
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 	"holdfast.dev/stock/reservation"
-	"holdfast.dev/stock/token"
 )
 
 // maxOpen bounds how many open reservations of one store are looked at.
@@ -190,136 +188,6 @@ func (f *Floor) stageNext(id ID, shelf string) buildFunc {
 		}
 		return nil
 	}
-}
-
-// Handover is what became of a collection.
-type Handover struct {
-	Written
-	Reservation ID
-	Unheard     bool // collected by its token before the store had heard of it
-}
-
-// Collect hands over an order by its signed token or its human code. A token
-// works although this store has not heard of the reservation yet.
-func (f *Floor) Collect(ctx context.Context, c Cause, code string) (Handover, error) {
-	if human, err := token.ParseCode(code); err == nil {
-		return f.collectByCode(ctx, c, human)
-	}
-	t, err := token.Verify(code, f.tokenKeys())
-	if err != nil {
-		return Handover{}, err
-	}
-	if t.Store != f.o.Store || t.Tenant != f.o.Tenant {
-		return Handover{}, stock.Refuse(stock.WrongStore, "token of store %d", t.Store).With("store", t.Store)
-	}
-	h := Handover{Reservation: t.Reservation}
-	h.Written, err = f.once(ctx, c, about(t.Reservation, handover), func(tx *journal.Tx, rec *recordv1.Record) error {
-		known, ok, err := books.Open(tx, f.o.Store).Reservation(t.Reservation)
-		switch {
-		case err != nil:
-			return err
-		case ok:
-			return handKnown(known, rec, recordv1.Verification_VERIFICATION_TOKEN)
-		}
-		return f.handUnheard(tx, rec, code, t)
-	})
-	h.Unheard = err == nil && h.Record.GetCollectByToken() != nil
-	if h.Unheard && !h.Repeated && len(h.Record.GetCollectByToken().GetUncovered()) > 0 {
-		f.o.Logger.Error("a genuine code was not covered by online units", "store", f.o.Store)
-		err = f.setMode(ctx, recordv1.NodeMode_NODE_MODE_SAFE)
-	}
-	return h, err
-}
-
-func (f *Floor) collectByCode(ctx context.Context, c Cause, code string) (h Handover, err error) {
-	h.Written, err = f.once(ctx, c, f.isCollected(code), func(tx *journal.Tx, rec *recordv1.Record) error {
-		known, err := books.FindByCode(tx, f.o.Store, code)
-		if err != nil {
-			return err
-		}
-		if known == nil {
-			return stock.Refuse(stock.UnknownReservation, "code %s", code)
-		}
-		return handKnown(known, rec, recordv1.Verification_VERIFICATION_CODE)
-	})
-	if err == nil {
-		h.Reservation = pad16(books.ReservationIn(h.Record))
-		h.Unheard = h.Record.GetCollectByToken() != nil
-	}
-	return h, err
-}
-
-// handKnown hands over everything of a known reservation that is off the shelf.
-func handKnown(r *books.Reservation, rec *recordv1.Record, by recordv1.Verification) error {
-	if r.State().Final() {
-		return books.Finished(r)
-	}
-	collect := &recordv1.Collect{Reservation: r.ID[:], Verification: by}
-	for _, l := range r.Lines {
-		if l.At(reservation.Reserved) > 0 {
-			return stock.Refuse(stock.NotReady, "line %d is not picked", l.Line).With("state", r.State())
-		}
-		if n := l.Open(); n > 0 {
-			collect.Lines = append(collect.Lines, &recordv1.OutcomeLine{Line: l.Line, Units: int64(n)})
-		}
-	}
-	rec.Body = &recordv1.Record_Collect{Collect: collect}
-	return nil
-}
-
-// handUnheard hands over by the token alone. A token whose directive was
-// applied long ago, and whose reservation is not here any more, has ended.
-func (f *Floor) handUnheard(tx *journal.Tx, rec *recordv1.Record, raw string, t token.Token) error {
-	b := books.Open(tx, f.o.Store)
-	applied, err := b.AppliedIn(t.Timeline)
-	if err != nil {
-		return err
-	}
-	switch {
-	case t.DSeq <= applied:
-		return stock.Refuse(stock.AlreadyFinished, "directive %d was applied", t.DSeq).With("state", "finished")
-	case len(t.Lines) == 0:
-		return stock.Refuse(stock.Offline, "token of a long order carries no lines").With("since", "")
-	}
-	by := &recordv1.CollectByToken{Token: raw, Reserve: reserveOf(t)}
-	left := make(map[stock.SKU]stock.Units)
-	for i, l := range t.Lines {
-		if _, seen := left[l.SKU]; !seen {
-			rights, err := b.Rights(t.Timeline, l.SKU) // units of another timeline are not this token's
-			if err != nil {
-				return err
-			}
-			left[l.SKU] = rights.Online()
-		}
-		line := uint32(i + 1)
-		by.Lines = append(by.Lines, &recordv1.OutcomeLine{Line: line, Units: int64(l.Units)})
-		by.Reserve.Lines[i].Name = f.productName(tx, l.SKU)
-		if bare := l.Units - max(0, left[l.SKU]); bare > 0 {
-			by.Uncovered = append(by.Uncovered, &recordv1.OutcomeLine{Line: line, Units: int64(bare)})
-		}
-		left[l.SKU] -= l.Units
-	}
-	rec.Body = &recordv1.Record_CollectByToken{CollectByToken: by}
-	return nil
-}
-
-func reserveOf(t token.Token) *recordv1.Reserve {
-	r := &recordv1.Reserve{Reservation: t.Reservation[:], Timeline: uint32(t.Timeline), Directive: t.DSeq,
-		PickupFrom: t.PickupFrom, PickupUntil: t.PickupUntil, ConfirmedAt: t.IssuedAt}
-	for i, l := range t.Lines {
-		r.Lines = append(r.Lines, &recordv1.ReservedLine{Line: uint32(i + 1), Sku: uint32(l.SKU),
-			Units: int64(l.Units)})
-	}
-	return r
-}
-
-func (f *Floor) tokenKeys() token.KeySet {
-	keys := make(token.KeySet)
-	for _, k := range f.Keys().GetKeys() {
-		keys[k.GetId()] = token.Key{Public: ed25519.PublicKey(k.GetPublic()),
-			NotBefore: k.GetNotBefore(), NotAfter: k.GetNotAfter()}
-	}
-	return keys
 }
 
 // Release gives up what is open of a reservation.

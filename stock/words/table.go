@@ -364,6 +364,12 @@ var refusals = map[stock.Code]row{
 		DE: "Die Uhr dieses Geräts geht vielleicht falsch. Bitte die Zeit stellen und neu " +
 			"versuchen.",
 	}},
+	stock.NeedPIN: {codes.FailedPrecondition, 409, map[Lang]string{
+		EN: "This order has a PIN. Ask the shopper for it.",
+		NL: "Deze bestelling heeft een pincode. Vraag de klant erom.",
+		DA: "Denne ordre har en pinkode. Spørg kunden om den.",
+		DE: "Diese Bestellung hat eine PIN. Bitte die Kundin oder den Kunden danach fragen.",
+	}},
 	stock.Frozen: {codes.FailedPrecondition, 409, map[Lang]string{
 		EN: "Head office was restored and has to admit this store's node first. Selling goes on; " +
 			"please call head office.",

@@ -2092,6 +2092,7 @@ type Collect struct {
 	Reservation   []byte                 `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
 	Lines         []*OutcomeLine         `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	Verification  Verification           `protobuf:"varint,3,opt,name=verification,proto3,enum=holdfast.record.v1.Verification" json:"verification,omitempty"`
+	DecidedBy     string                 `protobuf:"bytes,4,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // for VERIFICATION_STAFF
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2145,6 +2146,13 @@ func (x *Collect) GetVerification() Verification {
 		return x.Verification
 	}
 	return Verification_VERIFICATION_UNSPECIFIED
+}
+
+func (x *Collect) GetDecidedBy() string {
+	if x != nil {
+		return x.DecidedBy
+	}
+	return ""
 }
 
 // CollectByToken hands over what this store had not heard of: online →
@@ -4533,6 +4541,7 @@ type Policy struct {
 	PickupWindowMs        int64                  `protobuf:"varint,8,opt,name=pickup_window_ms,json=pickupWindowMs,proto3" json:"pickup_window_ms,omitempty"`
 	HoldMs                int64                  `protobuf:"varint,9,opt,name=hold_ms,json=holdMs,proto3" json:"hold_ms,omitempty"`
 	OfflinePromiseLimitMs int64                  `protobuf:"varint,10,opt,name=offline_promise_limit_ms,json=offlinePromiseLimitMs,proto3" json:"offline_promise_limit_ms,omitempty"` // 0: none
+	PinNeeded             bool                   `protobuf:"varint,11,opt,name=pin_needed,json=pinNeeded,proto3" json:"pin_needed,omitempty"`                                         // every order needs a PIN
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -4635,6 +4644,13 @@ func (x *Policy) GetOfflinePromiseLimitMs() int64 {
 		return x.OfflinePromiseLimitMs
 	}
 	return 0
+}
+
+func (x *Policy) GetPinNeeded() bool {
+	if x != nil {
+		return x.PinNeeded
+	}
+	return false
 }
 
 // PolicyUpdate replaces a store's policy.
@@ -8548,11 +8564,13 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x04undo\x18\x05 \x01(\bR\x04undo\"7\n" +
 	"\vOutcomeLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x14\n" +
-	"\x05units\x18\x02 \x01(\x03R\x05units\"\xa8\x01\n" +
+	"\x05units\x18\x02 \x01(\x03R\x05units\"\xc7\x01\n" +
 	"\aCollect\x12 \n" +
 	"\vreservation\x18\x01 \x01(\fR\vreservation\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.record.v1.OutcomeLineR\x05lines\x12D\n" +
-	"\fverification\x18\x03 \x01(\x0e2 .holdfast.record.v1.VerificationR\fverification\"\xd3\x01\n" +
+	"\fverification\x18\x03 \x01(\x0e2 .holdfast.record.v1.VerificationR\fverification\x12\x1d\n" +
+	"\n" +
+	"decided_by\x18\x04 \x01(\tR\tdecidedBy\"\xd3\x01\n" +
 	"\x0eCollectByToken\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x125\n" +
 	"\areserve\x18\x02 \x01(\v2\x1b.holdfast.record.v1.ReserveR\areserve\x125\n" +
@@ -8740,7 +8758,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\btimeline\x18\x04 \x01(\rR\btimeline\"Y\n" +
 	"\fSalvageFacts\x12/\n" +
 	"\x05epoch\x18\x01 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\x12\x18\n" +
-	"\arecords\x18\x02 \x03(\fR\arecords\"\x89\x03\n" +
+	"\arecords\x18\x02 \x03(\fR\arecords\"\xa8\x03\n" +
 	"\x06Policy\x12?\n" +
 	"\tlast_unit\x18\x01 \x01(\x0e2\".holdfast.record.v1.LastUnitPolicyR\blastUnit\x12\x19\n" +
 	"\bgrace_ms\x18\x02 \x01(\x03R\agraceMs\x12\x1d\n" +
@@ -8756,7 +8774,9 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x10pickup_window_ms\x18\b \x01(\x03R\x0epickupWindowMs\x12\x17\n" +
 	"\ahold_ms\x18\t \x01(\x03R\x06holdMs\x127\n" +
 	"\x18offline_promise_limit_ms\x18\n" +
-	" \x01(\x03R\x15offlinePromiseLimitMs\"B\n" +
+	" \x01(\x03R\x15offlinePromiseLimitMs\x12\x1d\n" +
+	"\n" +
+	"pin_needed\x18\v \x01(\bR\tpinNeeded\"B\n" +
 	"\fPolicyUpdate\x122\n" +
 	"\x06policy\x18\x01 \x01(\v2\x1a.holdfast.record.v1.PolicyR\x06policy\"o\n" +
 	"\tPickupKey\x12\x0e\n" +

@@ -1376,9 +1376,13 @@ func (*ReleaseHoldResponse) Descriptor() ([]byte, []int) {
 }
 
 type Contact struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FirstName     string                 `protobuf:"bytes,1,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
-	Language      string                 `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	FirstName string                 `protobuf:"bytes,1,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
+	Language  string                 `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`
+	// Four to eight digits that the shopper says at the counter, such as the last
+	// digits of a phone number: a code that somebody else has seen is not enough.
+	// Needed when the store's policy says so.
+	Pin           string `protobuf:"bytes,3,opt,name=pin,proto3" json:"pin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1423,6 +1427,13 @@ func (x *Contact) GetFirstName() string {
 func (x *Contact) GetLanguage() string {
 	if x != nil {
 		return x.Language
+	}
+	return ""
+}
+
+func (x *Contact) GetPin() string {
+	if x != nil {
+		return x.Pin
 	}
 	return ""
 }
@@ -3181,6 +3192,7 @@ type Policy struct {
 	PickupWindowS int64                  `protobuf:"varint,4,opt,name=pickup_window_s,json=pickupWindowS,proto3" json:"pickup_window_s,omitempty"`
 	GraceS        int64                  `protobuf:"varint,5,opt,name=grace_s,json=graceS,proto3" json:"grace_s,omitempty"`
 	HoldS         int64                  `protobuf:"varint,6,opt,name=hold_s,json=holdS,proto3" json:"hold_s,omitempty"`
+	Pin           string                 `protobuf:"bytes,7,opt,name=pin,proto3" json:"pin,omitempty"` // "needed" or "optional"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3255,6 +3267,13 @@ func (x *Policy) GetHoldS() int64 {
 		return x.HoldS
 	}
 	return 0
+}
+
+func (x *Policy) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
 }
 
 type SetPolicyRequest struct {
@@ -4491,11 +4510,12 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"\x12ReleaseHoldRequest\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x12\n" +
 	"\x04hold\x18\x02 \x01(\tR\x04hold\"\x15\n" +
-	"\x13ReleaseHoldResponse\"D\n" +
+	"\x13ReleaseHoldResponse\"V\n" +
 	"\aContact\x12\x1d\n" +
 	"\n" +
 	"first_name\x18\x01 \x01(\tR\tfirstName\x12\x1a\n" +
-	"\blanguage\x18\x02 \x01(\tR\blanguage\"\xbb\x01\n" +
+	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x10\n" +
+	"\x03pin\x18\x03 \x01(\tR\x03pin\"\xbb\x01\n" +
 	"\x18CreateReservationRequest\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\"\n" +
 	"\n" +
@@ -4651,7 +4671,7 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"x\n" +
 	"\x15ListAnomaliesResponse\x127\n" +
 	"\tanomalies\x18\x01 \x03(\v2\x19.holdfast.shop.v1.AnomalyR\tanomalies\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc5\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x01\n" +
 	"\x06Policy\x12\x1b\n" +
 	"\tlast_unit\x18\x01 \x01(\tR\blastUnit\x12\x1f\n" +
 	"\vfloor_units\x18\x02 \x01(\x03R\n" +
@@ -4659,7 +4679,8 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"\x0eshare_permille\x18\x03 \x01(\x05R\rsharePermille\x12&\n" +
 	"\x0fpickup_window_s\x18\x04 \x01(\x03R\rpickupWindowS\x12\x17\n" +
 	"\agrace_s\x18\x05 \x01(\x03R\x06graceS\x12\x15\n" +
-	"\x06hold_s\x18\x06 \x01(\x03R\x05holdS\"y\n" +
+	"\x06hold_s\x18\x06 \x01(\x03R\x05holdS\x12\x10\n" +
+	"\x03pin\x18\a \x01(\tR\x03pin\"y\n" +
 	"\x10SetPolicyRequest\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x120\n" +
 	"\x06policy\x18\x02 \x01(\v2\x18.holdfast.shop.v1.PolicyR\x06policy\x12\x1d\n" +

@@ -2663,6 +2663,9 @@ type CollectRequest struct {
 	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"` // token or human code
 	Station       string                 `protobuf:"bytes,3,opt,name=station,proto3" json:"station,omitempty"`
 	Staff         string                 `protobuf:"bytes,4,opt,name=staff,proto3" json:"staff,omitempty"`
+	Pin           string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`                              // that the shopper says, when the order has one
+	DecidedBy     string                 `protobuf:"bytes,6,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // a manager who knows the shopper otherwise
+	ManagerPin    string                 `protobuf:"bytes,7,opt,name=manager_pin,json=managerPin,proto3" json:"manager_pin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2721,6 +2724,27 @@ func (x *CollectRequest) GetStation() string {
 func (x *CollectRequest) GetStaff() string {
 	if x != nil {
 		return x.Staff
+	}
+	return ""
+}
+
+func (x *CollectRequest) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+func (x *CollectRequest) GetDecidedBy() string {
+	if x != nil {
+		return x.DecidedBy
+	}
+	return ""
+}
+
+func (x *CollectRequest) GetManagerPin() string {
+	if x != nil {
+		return x.ManagerPin
 	}
 	return ""
 }
@@ -4718,13 +4742,18 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x14\n" +
 	"\x05shelf\x18\x03 \x01(\tR\x05shelf\x12\x18\n" +
-	"\astation\x18\x04 \x01(\tR\astation\"x\n" +
+	"\astation\x18\x04 \x01(\tR\astation\"\xca\x01\n" +
 	"\x0eCollectRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x17\n" +
 	"\x04code\x18\x02 \x01(\tB\x03\xe0A\x02R\x04code\x12\x18\n" +
 	"\astation\x18\x03 \x01(\tR\astation\x12\x14\n" +
-	"\x05staff\x18\x04 \x01(\tR\x05staff\"p\n" +
+	"\x05staff\x18\x04 \x01(\tR\x05staff\x12\x10\n" +
+	"\x03pin\x18\x05 \x01(\tR\x03pin\x12\x1d\n" +
+	"\n" +
+	"decided_by\x18\x06 \x01(\tR\tdecidedBy\x12\x1f\n" +
+	"\vmanager_pin\x18\a \x01(\tR\n" +
+	"managerPin\"p\n" +
 	"\x0fCollectResponse\x121\n" +
 	"\x06pickup\x18\x01 \x01(\v2\x19.holdfast.store.v1.PickupR\x06pickup\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
