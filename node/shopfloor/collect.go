@@ -194,4 +194,3 @@ func (f *Floor) tokenKeys() token.KeySet {
 	}
 	return keys
 }
-
