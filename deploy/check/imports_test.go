@@ -131,11 +131,21 @@ func isTestHelper(dir string) bool { return strings.HasSuffix(path.Base(dir), "t
 func rule(dir string) ([]string, bool) {
 	best := ""
 	for name := range maps.Keys(mayImport) {
-		if fits(name, dir) && len(name) > len(best) {
+		if fits(name, dir) && closeness(name) > closeness(best) {
 			best = name
 		}
 	}
 	return mayImport[best], best != ""
+}
+
+// closeness orders names: the longer is closer, and a package closer than a
+// pattern of the same folder.
+func closeness(name string) int {
+	parent, all := strings.CutSuffix(name, "/...")
+	if all {
+		return 2 * len(parent)
+	}
+	return 2*len(name) + 1
 }
 
 func fits(pattern, dir string) bool {

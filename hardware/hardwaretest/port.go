@@ -1,5 +1,5 @@
-// Package hardwaretest holds the contracts that every port and every scanner
-// driver must pass, and a port in memory to test drivers without a device.
+// Package hardwaretest holds the contracts that every port and every driver
+// must pass, and a port in memory that breaks as told, to test without a device.
 package hardwaretest
 
 import (
