@@ -38,6 +38,7 @@ func scenarios(sz size) []Scenario {
 		{Name: "day", Can: Cancelling | Returning | Borrowing | Bumping | LateTargets},
 		{Name: "day of two units", Can: Cancelling | Returning | Borrowing | LateTargets,
 			Quantities: []int8{2, 1}},
+		{Name: "day of three orders", Can: Cancelling | Returning, Quantities: []int8{1, 1, 1}},
 		{Name: "pick and miss", Can: Cancelling | Picking | Shrinking | Counting},
 		{Name: "surplus", Can: Borrowing | Bumping | Surplus | Shrinking | Counting | Returning},
 		{Name: "void", Can: Voiding | Cancelling | Returning},

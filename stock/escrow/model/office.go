@@ -139,7 +139,7 @@ func (w *walker) upload() {
 		s.up = 0
 	}
 	if no != "" {
-		w.found(m, s, "the mirror cannot book a "+x.kind.String()+": "+no)
+		w.found(m, s, "the mirror cannot book it ("+x.kind.String()+"): "+no)
 		return
 	}
 	w.done(m)

@@ -136,7 +136,7 @@ func (w *walker) write(m move, x record) {
 		return
 	}
 	if no := s.append(x, w.sc.Rules); no != "" {
-		w.found(m, s, "the store cannot book a "+x.kind.String()+": "+no)
+		w.found(m, s, "the store cannot book it ("+x.kind.String()+"): "+no)
 		return
 	}
 	w.done(m)
