@@ -186,6 +186,11 @@ func (p *Printer) deeds() map[string]func(on bool) error {
 		"stuck":      plain(p.SetDrawerStuck),
 		"wrong-page": plain(p.SetWrongPage),
 		"mute":       plain(p.SetMute),
+		"tear": plain(func(on bool) {
+			if on {
+				p.Tear()
+			}
+		}),
 		"drawer": plain(func(on bool) {
 			if on {
 				p.OpenDrawer()

@@ -46,6 +46,9 @@ func (p *Printer) SetCutterJam(jam bool) {
 	})
 }
 
+// Tear tears the paper off by hand, where the knife is.
+func (p *Printer) Tear() { p.order(p.machine.sever) }
+
 // SetStalled blocks the paper's motor, or frees it.
 func (p *Printer) SetStalled(stalled bool) { p.order(func() { p.machine.stalled = stalled }) }
 

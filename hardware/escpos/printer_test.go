@@ -149,11 +149,15 @@ func awake(t *testing.T, driver *session.Printer) {
 // begin is how a job of Encode begins.
 const begin = "\x1b@\x1c."
 
+func paperOf(text string) receipt.Document {
+	return receipt.Document{Width: 42, Blocks: []receipt.Block{
+		receipt.Line{Text: text}, receipt.QR{Content: text}, receipt.Cut{},
+	}}
+}
+
 func job(t *testing.T, text string) []byte {
 	t.Helper()
-	bytes, err := escpos.Encode(receipt.Document{Width: 42, Blocks: []receipt.Block{
-		receipt.Line{Text: text}, receipt.QR{Content: text}, receipt.Cut{},
-	}}, epson)
+	bytes, err := receipt.Job(paperOf(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,13 @@ func (c Charset) spell(text string) string {
 	if plain(text) {
 		return text
 	}
+	text = strings.ToValidUTF8(text, unprintable)
+	if !norm.NFC.IsNormalString(text) {
+		text = norm.NFC.String(text)
+	}
 	var b strings.Builder
-	for _, r := range norm.NFC.String(strings.ToValidUTF8(text, unprintable)) {
+	b.Grow(len(text))
+	for _, r := range text {
 		c.spellRune(&b, r)
 	}
 	return b.String()
@@ -39,6 +44,8 @@ func (c Charset) spellRune(b *strings.Builder, r rune) {
 	switch {
 	case r >= ' ' && r < 0x7f:
 		b.WriteByte(byte(r))
+	case r > 0xa0 && r < 0x250 && r != 0xad && c.has(r): // letters of Europe, the usual case
+		b.WriteRune(r)
 	case unicode.IsSpace(r) || unicode.Is(unicode.Zs, r):
 		b.WriteByte(' ')
 	case unicode.IsControl(r):

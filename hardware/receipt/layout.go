@@ -1,6 +1,9 @@
 package receipt
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 const minShared = 8 // columns that a sharing cell keeps while others can give way
 
@@ -11,7 +14,7 @@ func fitted(cells []Cell, width int) []int {
 	for i, c := range cells {
 		switch {
 		case c.Width == Fit:
-			widths[i] = max(1, len([]rune(c.Text)))
+			widths[i] = max(1, utf8.RuneCountInString(c.Text))
 		case c.Width == 0:
 			sharing++
 		default:
@@ -61,8 +64,12 @@ func share(cells []Cell, widths []int, left, sharing int) {
 
 // wrapped cuts a printable text into lines of at most width runes, at spaces if it can.
 func wrapped(text string, width int) []string {
+	text = strings.TrimRight(text, " ")
+	if utf8.RuneCountInString(text) <= width {
+		return []string{text}
+	}
 	var lines []string
-	rest := []rune(strings.TrimRight(text, " "))
+	rest := []rune(text)
 	for len(rest) > width {
 		at := width
 		for at > 0 && rest[at] != ' ' {
@@ -82,7 +89,7 @@ func wrapped(text string, width int) []string {
 
 // padded fills a text of at most width runes up to exactly width.
 func padded(text string, width int, align Align) string {
-	blank := max(0, width-len([]rune(text)))
+	blank := max(0, width-utf8.RuneCountInString(text))
 	before := 0
 	switch align {
 	case Centre:

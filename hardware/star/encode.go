@@ -173,9 +173,20 @@ func (w *writer) bars(b receipt.Bars) {
 	}
 	w.plain()
 	w.str(lf + barcode)
-	// n2: 2 writes the content below and feeds; n3: 1 is 2 dots a module, 2 is 3.
-	w.out = append(w.out, barcodes[b.Kind], 2, byte(b.Module-1), byte(b.Height))
+	// n2: 2 writes the content below and feeds.
+	w.out = append(w.out, barcodes[b.Kind], 2, mode(b.Kind, b.Module), byte(b.Height))
 	w.str(data + barEnd + lf)
+}
+
+// mode is n3 of ESC b for modules of 2 or 3 dots.
+func mode(kind receipt.Kind, module int) byte {
+	switch {
+	case kind == receipt.ITF && module == 3:
+		return 8
+	case kind == receipt.Code39:
+		return byte(module + 2)
+	}
+	return byte(module - 1)
 }
 
 func (w *writer) picture(image receipt.Image) {
