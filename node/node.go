@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -197,9 +198,10 @@ func (n *node) kioskInfo() kiosk.Info {
 	if !ok {
 		lang = words.Match(n.info.Language, words.EN)
 	}
+	ca := n.id.CAHash()
 	return kiosk.Info{Store: n.id.Peer().Store, Name: n.info.Name, Town: n.info.Town,
 		Street: n.info.Street, Currency: n.info.Currency, Timezone: n.info.Timezone, Language: lang,
-		NodeID: string(n.id.ID()), Build: process.Version()}
+		NodeID: string(n.id.ID()), Realm: hex.EncodeToString(ca[:8]), Build: process.Version()}
 }
 
 // watchJournal ends the process when the journal can no longer be trusted: a

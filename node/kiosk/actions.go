@@ -34,6 +34,9 @@ func (k *Kiosk) actions() map[string]func(*visit) (string, error) {
 		"/shelve":              k.postShelve,
 		"/jobs/{job}/reprint":  k.postReprint,
 		"/signin":              k.postSignIn,
+		"/inbox/{item}":        k.postItem,
+		"/settle":              k.postSettle,
+		"/reconcile":           k.postReconcile,
 	}
 }
 

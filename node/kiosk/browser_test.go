@@ -1,3 +1,5 @@
+//go:build browser
+
 package kiosk
 
 import (
@@ -16,6 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast.dev/node/devices"
+	"holdfast.dev/node/uplink"
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
 )
 
 // axe is axe-core, which finds what people with disabilities would stumble
@@ -137,7 +142,65 @@ func everyPage(s *shop, id string) []struct {
 		{"count", "/count", func() { mode(`{"mode":"MODE_COUNT"}`); scan("09521234500032") }},
 		{"shelve", "/shelve", func() { mode(`{"mode":"MODE_RESHELVE"}`) }},
 		{"devices", "/devices", nil},
+		{"inbox-signed-out", "/inbox", func() { s.inboxOf(id) }},
 		{"signin", "/signin", func() { s.must("/v1/stations/counter:signIn", `{"name":"Mads","pin":"1234"}`) }},
+		{"inbox", "/inbox", nil},
+		{"inbox-done", "/inbox?filter=done", nil},
+		{"settle-none", "/settle", nil},
+		{"reconcile-none", "/reconcile", nil},
+		{"home-suspect", "/", func() { s.comeBack() }},
+		{"settle", "/settle", nil},
+		{"sell-safe", "/sell", func() { s.distrust() }},
+		{"inbox-frozen", "/inbox", func() { s.link.state = uplink.State{Phase: uplink.Offline, Refused: "FROZEN"} }},
+		{"settle-signed-out", "/reconcile", func() { s.setAside() }},
+	}
+}
+
+// inboxOf leaves what people should look at: units lent, a count that found too few, an
+// order that went short, and one that somebody has dealt with.
+func (s *shop) inboxOf(order string) {
+	s.t.Helper()
+	sell := func(gtin string, n int, more string) {
+		s.must("/v1/sales", request()+`"till":"till-1",`+more+`"lines":[{"gtin":"`+gtin+`","quantity":`+
+			decimal(int64(n))+`}]}`)
+	}
+	sell(lampGTIN, 1, `"decidedBy":"Mads","pin":"1234",`)
+	sell(breadGTIN, 1300, `"decidedBy":"Mads","pin":"1234",`)
+	late := s.order("6YYM2Q9D", &recordv1.ReservedLine{Sku: 4, Units: 2, Name: "Coffee"})
+	s.must("/v1/counts", request()+`"gtin":"09521234500032","counted":1,"reason":"cycle_count"}`)
+	s.must("/v1/pickups/"+late+":short", `{"line":1,"quantity":2,"staff":"Anna"}`)
+	_, list := s.get("/v1/items")
+	for i, progress := range []string{"done", "taken"} {
+		name := at(list, "items", i, "item").(string)
+		s.must("/v1/items/"+name+":handle", request()+`"item":"`+name+`","progress":"`+progress+
+			`","owner":"Anna","note":"behind the fridge"}`)
+	}
+}
+
+// comeBack makes the shop one that has just come back from a loss.
+func (s *shop) comeBack() {
+	s.t.Helper()
+	if err := s.o.Floor.Recovered(s.t.Context(), stock.Epoch{Timeline: 1, Counter: 2}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// distrust makes a till say that it has seen more than the shop has.
+func (s *shop) distrust() {
+	s.t.Helper()
+	seen := s.o.Floor.Seen()
+	seen.Seq += 9
+	if _, err := s.o.Floor.Witness(s.t.Context(), seen); err == nil {
+		s.t.Fatal("the till was not believed")
+	}
+}
+
+// setAside makes the cloud one that was restored, with nobody signed in.
+func (s *shop) setAside() {
+	s.t.Helper()
+	s.must("/v1/stations/counter:signIn", `{}`)
+	if err := s.o.Floor.BeginTimeline(s.t.Context(), 2, 0); err != nil {
+		s.t.Fatal(err)
 	}
 }
 

@@ -111,7 +111,7 @@ func openShop(t *testing.T, so shopOptions) *shop {
 	s.journal = j
 	s.Kiosk = New(Options{Floor: floor, Products: products, Journal: j, Devices: set, Link: s.link,
 		Info: Info{Store: 7, Name: "Holdfast Utrecht", Town: "Utrecht", Street: "Oudegracht 12", Currency: "EUR",
-			Timezone: "Europe/Amsterdam", Language: so.lang, NodeID: "n-1",
+			Timezone: "Europe/Amsterdam", Language: so.lang, NodeID: "n-1", Realm: "r1",
 			Build: "test"},
 		Stations: so.stations, Registry: prometheus.NewRegistry(),
 		Staff: []Staff{{Name: "Anna", Role: "staff", PINHash: pinHash}, {Name: "Mads", Role: "manager", PINHash: pinHash}}})

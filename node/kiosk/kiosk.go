@@ -51,6 +51,7 @@ type Info struct {
 	Timezone string
 	Language words.Lang
 	NodeID   string
+	Realm    string // tells this retailer's stores from another's of the same number
 	Build    string
 }
 
@@ -138,6 +139,7 @@ func (k *Kiosk) Notify(e shopfloor.Event) {
 		k.events.publish(event("station", "", ""))
 		return
 	case "settings":
+		k.events.publish(event("link", "", "")) // the store's standing may have changed
 		return
 	}
 	if len(e.SKUs) > maxNamed {

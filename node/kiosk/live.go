@@ -119,7 +119,7 @@ func (p *watcher) push(ctx context.Context, first bool) error {
 	if last := p.Station.Last; last != nil && last.At != p.heard {
 		p.heard, loud = last.At, true
 	}
-	for _, part := range append([]string{"status"}, p.screen.parts...) {
+	for _, part := range append([]string{"status", "banner"}, p.screen.parts...) {
 		p.Sound = false
 		quiet, err := p.render(part)
 		if err != nil {

@@ -59,7 +59,8 @@ func (k *Kiosk) pages(mux *http.ServeMux) {
 		mux.HandleFunc("GET "+s.path, k.page(func(v *visit) error { return k.show(v, s) }))
 	}
 	mux.HandleFunc("GET /live", k.live)
-	mux.HandleFunc("GET /pages.css", serveStyle)
+	mux.HandleFunc("GET /pages.css", serveFile("pages.css"))
+	mux.HandleFunc("GET /witness.js", serveFile("witness.js"))
 	for pattern, act := range k.actions() {
 		mux.HandleFunc("POST "+pattern, k.page(func(v *visit) error { return k.act(v, act) }))
 	}
@@ -68,9 +69,11 @@ func (k *Kiosk) pages(mux *http.ServeMux) {
 	}))
 }
 
-func serveStyle(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeFileFS(w, r, pageFiles, "pages/pages.css")
+func serveFile(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeFileFS(w, r, pageFiles, "pages/"+name)
+	}
 }
 
 // page turns a handler that may fail into one that answers.
@@ -78,6 +81,9 @@ func (k *Kiosk) page(handle func(*visit) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{view: k.newView(k.langOf(w, r)), w: w, r: r}
 		err := k.enter(v)
+		if err == nil {
+			err = refusedBefore(r.Context())
+		}
 		if err == nil {
 			err = handle(v)
 		}
@@ -168,6 +174,10 @@ func (k *Kiosk) frame(v *visit, status int, title string, body template.HTML, li
 	if err != nil {
 		return err
 	}
+	head, err := v.render("head")
+	if err != nil {
+		return err
+	}
 	// A page that the browser keeps for its back button would keep its event
 	// stream too, and six of them are all that a browser opens.
 	v.w.Header().Set("Cache-Control", "no-store")
@@ -177,7 +187,7 @@ func (k *Kiosk) frame(v *visit, status int, title string, body template.HTML, li
 	}
 	return look.Page(v.w, status, look.Shell{Title: title, Lang: string(v.Lang), Kiosk: true, Place: place,
 		Nav: k.nav(v), Status: bar, Foot: foot, Live: live, Scan: "/v1/stations/" + url.PathEscape(v.Station.Name) + ":scan",
-		Body: `<link rel="stylesheet" href="/pages.css">` + body})
+		Body: head + body})
 }
 
 func (k *Kiosk) nav(v *visit) []look.Link {

@@ -54,7 +54,11 @@ func (k *Kiosk) language(ctx context.Context) words.Lang {
 
 func (k *Kiosk) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	next grpc.UnaryHandler) (any, error) {
-	answer, err := next(ctx, req)
+	err := refusedBefore(ctx)
+	var answer any
+	if err == nil {
+		answer, err = next(ctx, req)
+	}
 	if err != nil {
 		return nil, k.statusOf(k.language(ctx), info.FullMethod, err)
 	}
@@ -63,7 +67,10 @@ func (k *Kiosk) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServer
 
 func (k *Kiosk) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	next grpc.StreamHandler) error {
-	err := next(srv, stream)
+	err := refusedBefore(stream.Context())
+	if err == nil {
+		err = next(srv, stream)
+	}
 	if err == nil || stream.Context().Err() != nil {
 		return nil
 	}

@@ -30,19 +30,27 @@ func (k *Kiosk) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/look/", look.Handler())
 	mux.HandleFunc("GET /v1/events", k.serveEvents)
+	mux.HandleFunc("GET /head", k.page(serveHead))
 	mux.HandleFunc("POST /v1/stations/{call}", k.serveWedge(k.rest(api)))
 	mux.Handle("/v1/", k.rest(api))
 	k.pages(mux)
 	web := look.SecurityHeaders(http.NewCrossOriginProtection().Handler(bounded(mux)))
 	calls := k.grpc(api)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return k.witnessed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			unhurried(w)
 			calls.ServeHTTP(w, r)
 			return
 		}
 		web.ServeHTTP(w, r)
-	})
+	}))
+}
+
+// serveHead answers with nothing but the headers for witnesses.
+func serveHead(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	v.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // unhurried lifts the server's deadlines from a call, which has its own.
@@ -77,6 +85,11 @@ func (k *Kiosk) rest(api storev1.StoreFloorServer) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
+		if err := refusedBefore(r.Context()); err != nil {
+			_, m := runtime.MarshalerForRequest(mux, r)
+			k.restError(r.Context(), mux, m, w, r, err)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
 }

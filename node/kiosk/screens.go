@@ -38,6 +38,10 @@ func (k *Kiosk) screens() []screen {
 		{name: "devices", path: "/devices", parts: []string{"devices", "jobs"}, deaf: []string{"stock", "answer"},
 			load: k.loadDevices},
 		{name: "signin", path: "/signin", parts: []string{"who"}, deaf: quiet, load: loadNothing},
+		{name: "inbox", path: "/inbox", parts: []string{"inbox"},
+			deaf: []string{"print", "catalogue", "device", "answer"}, load: k.loadInbox},
+		{name: "settle", path: "/settle", deaf: quiet, load: loadNothing},
+		{name: "reconcile", path: "/reconcile", deaf: quiet, load: k.loadReconcile},
 	}
 }
 
@@ -46,6 +50,7 @@ func loadNothing(context.Context, *view) error { return nil }
 // home is what waits in the store.
 type home struct {
 	ToPick, Ready int
+	Inbox         int             // what a person should look at
 	First         *storev1.Pickup // due first of those to pick
 }
 
@@ -55,6 +60,9 @@ func (k *Kiosk) loadHome(ctx context.Context, v *view) error {
 		return err
 	}
 	var h home
+	if h.Inbox, err = k.openItems(ctx); err != nil {
+		return err
+	}
 	for _, p := range open {
 		if p.GetState() == "ready" {
 			h.Ready++

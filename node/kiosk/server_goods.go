@@ -47,6 +47,13 @@ func (s *server) Sell(ctx context.Context, r *storev1.SellRequest) (*storev1.Sel
 		}
 		sell.Decided = &who
 	}
+	if r.GetResentEpoch() != "" {
+		first, err := parseEpoch(r.GetResentEpoch())
+		if err != nil {
+			return nil, err
+		}
+		sell.Resent = &first
+	}
 	w, err := s.k.o.Floor.Sell(ctx, sell)
 	if err != nil {
 		return nil, err
