@@ -36,7 +36,7 @@ var faults = map[hardwaretest.Trouble]scanner.Faults{
 	hardwaretest.Garbage:    {Garbage: 0.5},
 	hardwaretest.Damage:     {Damage: 0.3},
 	hardwaretest.NoAnswer:   {DropAnswer: 0.3},
-	hardwaretest.Refusals:   {RefuseHost: 0.5},
+	hardwaretest.Refusals:   {RefuseHost: 0.3},
 	hardwaretest.Doubled:    {Double: 0.3},
 	hardwaretest.WrongCheck: {WrongCheck: 0.3},
 	hardwaretest.SlowLine:   {Slow: 500 * time.Microsecond},
@@ -64,7 +64,7 @@ func seeds() uint64 {
 	if testing.Short() {
 		return 1
 	}
-	return 4
+	return 3
 }
 
 // inTrouble runs the contract with each seed.
@@ -132,19 +132,19 @@ func TestAnSSIScannerDeliversWhatItSent(t *testing.T) {
 		// Longer than the silence by which a host finds a packet damaged.
 		wait := 400 * time.Millisecond
 		if what == hardwaretest.NoAnswer { // and nothing is
-			wait = 60 * time.Millisecond
+			wait = 200 * time.Millisecond
 		}
 		// Packets are short, so that each symbol needs two.
 		sim := troubled(t, scanner.Options{Mode: scanner.SSI, Baud: lineBaud, Packets: true,
 			PacketBytes: 10, AnswerWait: wait}, what, seed)
-		return ssi.New(openSerial(t, sim), ssi.Config{}), sim
+		return ssi.New(openSerial(t, sim), ssi.Config{AnswerWait: wait}), sim
 	})
 }
 
 func TestAKeyboardScannerDeliversWhatItSent(t *testing.T) {
 	keyTime := 100 * time.Microsecond
 	if !testing.Short() {
-		keyTime = time.Millisecond
+		keyTime = 250 * time.Microsecond
 	}
 	inTrouble(t, func(
 		t *testing.T, what hardwaretest.Trouble, seed uint64,

@@ -113,8 +113,9 @@ type saying struct {
 	beep   bool
 }
 
-// hear takes a byte of the host.
-func (d *decoder) hear(b byte) (say saying, ok bool) {
+// hear takes a byte of the host. A decoder that will not have a command asks
+// for it once more.
+func (d *decoder) hear(b byte, refuse func() bool) (say saying, ok bool) {
 	d.heard = append(d.heard, b)
 	for len(d.heard) > 0 {
 		length := int(d.heard[0])
@@ -136,6 +137,9 @@ func (d *decoder) hear(b byte) (say saying, ok bool) {
 		}
 		packet := d.heard[:length]
 		d.heard = nil
+		if packet[1] != ssiAck && packet[1] != ssiNak && refuse() {
+			return saying{reply: Packet(ssiNak, 0, causeResend)}, true
+		}
 		return d.obey(packet[1], packet[ssiHeader:]), true
 	}
 	return saying{}, false
@@ -203,7 +207,7 @@ func bit(b bool) byte {
 func (s *Scanner) hearPackets(b []byte) {
 	for _, c := range b {
 		s.mu.Lock()
-		say, ok := s.decoder.hear(c)
+		say, ok := s.decoder.hear(c, func() bool { return s.trouble.happens("refuse_host") })
 		s.mu.Unlock()
 		switch {
 		case !ok:
@@ -219,9 +223,6 @@ func (s *Scanner) hearPackets(b []byte) {
 
 // reply answers a command of the host.
 func (s *Scanner) reply(say saying) {
-	if s.happens("refuse_host") {
-		say = saying{reply: Packet(ssiNak, 0, causeResend)}
-	}
 	if say.beep {
 		s.mu.Lock()
 		s.beeps++

@@ -42,6 +42,8 @@ func TestSymbolsAreSentAsTheManualSays(t *testing.T) {
 	}
 }
 
+func never() bool { return false }
+
 func TestTheDecoderDoesWhatAHostSays(t *testing.T) {
 	const acked, context = "04 D0 00 00 FF 2C", "05 D1 00 00 02 FF 28"
 	for _, c := range []struct{ name, host, reply string }{
@@ -57,7 +59,7 @@ func TestTheDecoderDoesWhatAHostSays(t *testing.T) {
 		d := decoder{enabled: true}
 		var reply []byte
 		for _, b := range manual(t, c.host) {
-			if say, ok := d.hear(b); ok {
+			if say, ok := d.hear(b, never); ok {
 				reply = append(reply, say.reply...)
 			}
 		}
@@ -68,7 +70,7 @@ func TestTheDecoderDoesWhatAHostSays(t *testing.T) {
 	d := decoder{enabled: true}
 	for _, b := range manual(t,
 		"07 C6 04 00 FF EE 01 FD 41 07 C6 04 00 FF 2D 01 FE 02 04 EA 04 00 FF 0E") {
-		d.hear(b)
+		d.hear(b, never)
 	}
 	if !d.packets || !d.aim || d.enabled {
 		t.Errorf("decoder = %+v, want packets and identifiers, and no scanning", d)
@@ -79,7 +81,7 @@ func TestTheDecoderDoesWhatAHostSays(t *testing.T) {
 	} {
 		var got saying
 		for _, b := range manual(t, host) {
-			if say, ok := d.hear(b); ok {
+			if say, ok := d.hear(b, never); ok {
 				got = say
 			}
 		}

@@ -52,7 +52,7 @@ func scansInTrouble() int {
 	if testing.Short() {
 		return 15
 	}
-	return 60
+	return 30
 }
 
 // burst is how many symbols are scanned without a pause.

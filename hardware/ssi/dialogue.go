@@ -11,13 +11,8 @@ import (
 )
 
 const (
-	// answerWait is how long either side waits for ACK or NAK.
-	answerWait = 2 * time.Second
 	// resends is how often either side sends a packet again.
 	resends = 2
-	// giveUp is longer than a decoder sends one packet again and again, and
-	// shorter than the time after which it has given up.
-	giveUp = answerWait*resends + time.Second
 	// minPacket is the shortest packet. Less noise than that was none.
 	minPacket = minLength + checksumBytes
 	// maxNAKs is how often in a row a packet is asked for again.
@@ -44,11 +39,13 @@ type dialogue struct {
 	deliver  func(hardware.Read)
 	maxFrame int
 	aim      barcode.AIM
+	wait     time.Duration // for ACK or NAK, on either side
 
 	stopping func() bool // whether what was delivered may not have been taken
 
-	parts   []byte // of a symbol that goes on, with its type before it
-	overrun bool   // it is longer than maxFrame; the rest of it is dropped
+	parts    []byte    // of a symbol that goes on, with its type before it
+	spoilt   bool      // it is too long, or its beginning is missing
+	aimSince time.Time // since when the decoder sends AIM identifiers; zero: not known
 
 	last    packet    // the last decode data that was acknowledged
 	lastAt  time.Time // when
@@ -89,7 +86,7 @@ func (d *dialogue) hear(p packet, at time.Time) {
 // repeated tells whether a packet is sent again because its acknowledgement was
 // lost. It is not if what was damaged since may have been another like it.
 func (d *dialogue) repeated(p packet, at time.Time) bool {
-	return p.status&again != 0 && at.Sub(d.lastAt) < giveUp &&
+	return p.status&again != 0 && at.Sub(d.lastAt) < d.giveUp() &&
 		2*d.damaged < len(p.data)+minPacket &&
 		p.status&continues == d.last.status&continues && bytes.Equal(p.data, d.last.data)
 }
@@ -101,30 +98,68 @@ func (d *dialogue) decoded(p packet, at time.Time) {
 	if len(p.data) == 0 {
 		return
 	}
-	if d.parts != nil && (at.Sub(d.lastAt) > giveUp || p.data[0] != d.parts[0]) {
+	if d.parts != nil && !d.goesOn(p, at) {
 		d.garbage(d.parts, at) // the decoder has given the rest of it up
-		d.parts, d.overrun = nil, false
+		d.parts, d.spoilt = nil, false
 	}
 	if d.parts == nil {
 		d.parts = p.data[:1:1]
+		d.spoilt = d.identified(at) && !begins(p)
 	}
-	if len(d.parts)+len(p.data)-2 > d.maxFrame {
-		d.overrun = true
-	} else {
-		d.parts = append(d.parts, p.data[1:]...)
+	more := p.data[1:]
+	if room := d.maxFrame + 1 - len(d.parts); len(more) > room {
+		d.spoilt, more = true, more[:room]
 	}
+	d.parts = append(d.parts, more...)
 	if p.status&continues != 0 {
 		return
 	}
-	kind, text, overrun := d.parts[0], d.parts[1:], d.overrun
-	d.parts, d.overrun = nil, false
-	if overrun {
+	kind, text, spoilt := d.parts[0], d.parts[1:], d.spoilt
+	d.parts, d.spoilt = nil, false
+	if len(text) == 0 {
+		return
+	}
+	if spoilt {
 		d.garbage(text, at)
 		return
 	}
 	if read := d.symbol(kind, text, at); len(read.Data) > 0 {
 		d.deliver(read)
 	}
+}
+
+// giveUp is longer than a decoder sends one packet again and again, and shorter
+// than the time after which it has given up.
+func (d *dialogue) giveUp() time.Duration { return d.wait*resends + d.wait/2 }
+
+// identified tells whether each symbol begins with an AIM identifier by now. A
+// symbol that the decoder had begun before it was set up so may come later.
+func (d *dialogue) identified(at time.Time) bool {
+	return d.aim == barcode.AIMAlways || !d.aimSince.IsZero() && at.Sub(d.aimSince) > d.giveUp()
+}
+
+// begins tells whether a packet begins with an AIM identifier.
+func begins(p packet) bool {
+	aim, _ := barcode.SplitAIM(p.data[1:])
+	return aim != ""
+}
+
+// goesOn tells whether a packet is the next one of the symbol that has begun.
+// Where no identifiers tell, time must: a decoder sends the next packet as soon
+// as it hears the acknowledgement of the one before. After that, unless it
+// sends it again, it has given the symbol up, and this is another.
+func (d *dialogue) goesOn(p packet, at time.Time) bool {
+	if p.data[0] != d.parts[0] {
+		return false
+	}
+	if d.identified(at) {
+		return !begins(p)
+	}
+	limit := d.wait
+	if p.status&again != 0 {
+		limit = d.giveUp()
+	}
+	return at.Sub(d.lastAt) < limit
 }
 
 // symbol tells the identifier by what the decoder puts before the text, or by
@@ -173,7 +208,7 @@ func (d *dialogue) ask(c *command, now time.Time) {
 func (d *dialogue) late(now time.Time) {
 	c := d.pending
 	switch {
-	case c == nil || now.Sub(d.askedAt) < answerWait:
+	case c == nil || now.Sub(d.askedAt) < d.wait:
 	case c.sent > resends:
 		d.finish(fmt.Errorf("no answer to %s: %w", c.name, hardware.ErrTimeout))
 	default:
@@ -191,6 +226,8 @@ func (d *dialogue) answered(p packet) {
 	case p.opcode != opNak:
 	case len(p.data) > 0 && p.data[0] == nakResend && c.sent <= resends:
 		d.ask(c, time.Now())
+	case len(p.data) > 0 && p.data[0] == nakResend:
+		d.finish(fmt.Errorf("%s does not reach the scanner: %w", c.name, hardware.ErrTimeout))
 	default:
 		d.finish(fmt.Errorf("%s: %w", c.name, errDenied))
 	}

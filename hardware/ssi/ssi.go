@@ -7,6 +7,7 @@ package ssi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,9 @@ import (
 	"holdfast.dev/hardware"
 	"holdfast.dev/hardware/barcode"
 )
+
+// DefaultAnswerWait is the host response time-out that decoders come with.
+const DefaultAnswerWait = 2 * time.Second
 
 const (
 	// characterGap is the silence after which a packet will not be completed:
@@ -39,6 +43,9 @@ type Config struct {
 	MaxFrame int // longest symbol in bytes; zero: barcode.DefaultMaxFrame
 	// MinRescan is as of barcode.Config.
 	MinRescan time.Duration
+	// AnswerWait is the host response time-out that the scanner is set to. What
+	// it sends again is told from another symbol by it. Zero: the default.
+	AnswerWait time.Duration
 	// Heartbeat is how often an idle scanner is asked whether it is there; one
 	// that does not answer is a fault. Zero never asks: a serial line then
 	// does not notice that a scanner was switched off.
@@ -59,6 +66,9 @@ type Scanner struct {
 func New(port hardware.Port, cfg Config) *Scanner {
 	if cfg.MaxFrame == 0 {
 		cfg.MaxFrame = barcode.DefaultMaxFrame
+	}
+	if cfg.AnswerWait == 0 {
+		cfg.AnswerWait = DefaultAnswerWait
 	}
 	return &Scanner{
 		port: port, cfg: cfg, orders: make(chan *command), ended: make(chan struct{}),
@@ -115,7 +125,7 @@ func (s *Scanner) Run(ctx context.Context, deliver func(hardware.Read)) error {
 			return err
 		},
 		deliver:  barcode.Distinct(deliver, s.cfg.MinRescan, &s.suppressed),
-		maxFrame: s.cfg.MaxFrame, aim: s.cfg.AIM,
+		maxFrame: s.cfg.MaxFrame, aim: s.cfg.AIM, wait: s.cfg.AnswerWait,
 		stopping: func() bool { return ctx.Err() != nil },
 	}
 	c := conversation{s: s, d: d, todo: s.setUp(d)}
@@ -145,7 +155,10 @@ func (s *Scanner) setUp(d *dialogue) []*command {
 			name: "AIM identifiers", opcode: opParamSend, answer: opAck,
 			data: []byte{noBeep, codeID, aimID},
 			done: func(err error) {
-				if err != nil { // then the types of symbols must do
+				switch {
+				case err == nil:
+					d.aimSince = time.Now()
+				case errors.Is(err, errDenied): // then the types of symbols must do
 					d.aim = barcode.AIMNever
 				}
 			},

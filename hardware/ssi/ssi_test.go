@@ -164,8 +164,13 @@ func TestASymbolOfManyPacketsIsOne(t *testing.T) {
 			[]string{"]C0first,last"}},
 		{"with two that are equal", []step{{0, first}, {0, first}, {0, last}},
 			[]string{"]C0first,first,last"}},
-		{"whose end the decoder gave up", []step{{0, first}, {7 * second, last}},
+		{"whose end is sent again", []step{{0, first}, {4 * second, packet(again, "last")}},
+			[]string{"]C0first,last"}},
+		{"whose end the decoder gave up, for want of an answer",
+			[]step{{0, first}, {2 * second, firstAgain}, {2 * second, firstAgain}, {2 * second, last}},
 			[]string{"garbage", "]C0last"}},
+		{"whose end the decoder gave up, and sent another again",
+			[]step{{0, first}, {6 * second, packet(again, "last")}}, []string{"garbage", "]C0last"}},
 		{"whose end is another symbol's", []step{{0, first}, {second, otherKind}},
 			[]string{"garbage", "]E04006381333931"}},
 		{"without text", []step{{0, packet(0, "")}, {0, scanner.Packet(decode, 0)}, {0, last}},
@@ -173,6 +178,27 @@ func TestASymbolOfManyPacketsIsOne(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, _ := play(t, ssi.Config{}, c.steps...)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("reads (-want +got):\n%s", diff)
+			}
+		})
+	}
+	always := ssi.Config{AIM: barcode.AIMAlways}
+	for _, c := range []struct {
+		name  string
+		steps []step
+		want  []string
+	}{
+		{"after a long pause", []step{{0, packet(more, "]C1first,")}, {time.Hour, last}},
+			[]string{"]C1first,last"}},
+		{"given up for another", []step{{0, packet(more, "]C1first,")}, {0, packet(0, "]C1B2")}},
+			[]string{"garbage", "]C1B2"}},
+		{"without its beginning", []step{{0, first}, {0, last}, {0, packet(0, "]C1B2")}},
+			[]string{"garbage", "]C1B2"}},
+		{"with nothing but an identifier", []step{{0, packet(0, "]C1")}}, nil},
+	} {
+		t.Run("identified, "+c.name, func(t *testing.T) {
+			got, _ := play(t, always, c.steps...)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("reads (-want +got):\n%s", diff)
 			}
@@ -284,20 +310,20 @@ func TestADecoderIsSetUpFirst(t *testing.T) {
 	const format, codeID = "\xff\xee\x01", "\xff\x2d\x01"
 	acked := scanner.Packet(0xD0, 0x80)
 	for _, c := range []struct {
-		name    string
-		answers map[string][]byte // to each command
-		want    []string
+		name     string
+		answer   []byte // to the command for identifiers
+		commands int
+		want     string
 	}{
-		{"that obeys", map[string][]byte{format: acked, codeID: acked}, []string{"]C1A1"}},
-		{"that knows no identifiers",
-			map[string][]byte{format: acked, codeID: scanner.Packet(0xD1, 0, 2)},
-			[]string{"]C0]C1A1"}},
+		{"that obeys", acked, 2, "]C1A1"},
+		{"that does not hear of identifiers", scanner.Packet(0xD1, 0, 1), 4, "]C1A1"},
+		{"that knows no identifiers", scanner.Packet(0xD1, 0, 2), 2, "]C0]C1A1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := talk(t, ssi.Config{}, func(device io.ReadWriter) {
-				for range c.answers {
+				for range c.commands {
 					_, _, data := hears(device)
-					device.Write(c.answers[string(data)])
+					device.Write(map[string][]byte{format: acked, codeID: c.answer}[string(data)])
 				}
 				time.Sleep(time.Second)
 				device.Write(packet(0, "]C1A1"))
@@ -305,7 +331,7 @@ func TestADecoderIsSetUpFirst(t *testing.T) {
 			if err != nil {
 				t.Errorf("Run = %v", err)
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			if diff := cmp.Diff([]string{c.want}, got); diff != "" {
 				t.Errorf("reads (-want +got):\n%s", diff)
 			}
 		})
