@@ -86,16 +86,21 @@ func (t Text) write(w *writer) error {
 	if t.Size < leastSize || t.Size > mostSize || t.Width < 1 || t.Width > maxSide || lines > 50 {
 		return fmt.Errorf("text of size %d, %d lines of %d dots: out of range", t.Size, lines, t.Width)
 	}
-	if err := w.at(t.X, t.Y); err != nil {
-		return err
-	}
-	align := [...]byte{Left: 'L', Centre: 'C', Right: 'R'}
-	if int(t.Align) >= len(align) {
+	if t.Align > Right {
 		return fmt.Errorf("alignment %d: unknown", t.Align)
 	}
-	fmt.Fprintf(&w.out, "^A0N,%d,%d^FB%d,%d,0,%c,0", t.Size, t.Size, t.Width, lines, align[t.Align])
-	// In a block \& ends a line; a backslash of the text was doubled.
-	w.data(strings.Join(set(printable(t.Content), t.Size, t.Width, lines), `\&`))
+	for i, line := range set(printable(t.Content), t.Size, t.Width, lines) {
+		if err := w.at(t.X, t.Y+i*t.Size); err != nil {
+			return err
+		}
+		fmt.Fprintf(&w.out, "^A0N,%d,%d", t.Size, t.Size)
+		if t.Align != Left {
+			fmt.Fprintf(&w.out, "^FB%d,1,0,%c,0", t.Width, " CR"[t.Align])
+			// A backslash begins a command in a block, and printers differ on which.
+			line = strings.ReplaceAll(line, `\`, "/")
+		}
+		w.data(line)
+	}
 	return nil
 }
 

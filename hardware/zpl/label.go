@@ -30,7 +30,8 @@ const (
 )
 
 // Text is text in the printer's scalable font, in a block that it fills line by
-// line. What does not fit is cut off with three points.
+// line. What does not fit is cut off with three points. In a block that is not
+// aligned left, a slash stands for a backslash.
 type Text struct {
 	X, Y    int
 	Size    int // height of a line, 10 to 400 dots

@@ -30,9 +30,9 @@ func printable(text string) string {
 
 const points = "..."
 
-// set breaks a text into lines that surely fit, and cuts off what is too much:
-// a printer sets the lines that are too many on top of each other. Backslashes
-// are doubled, as blocks want it.
+// set breaks a text into lines that surely fit, and cuts off what is too much. A
+// printer could break lines too, but sets those that are too many on top of each
+// other.
 func set(text string, size, width, lines int) []string {
 	var out []string
 	words := strings.Fields(text)
@@ -47,9 +47,6 @@ func set(text string, size, width, lines int) []string {
 			last = last[:len(last)-1]
 		}
 		out[len(out)-1] = strings.TrimRight(string(last), " ") + points
-	}
-	for i, line := range out {
-		out[i] = strings.ReplaceAll(line, `\`, `\\`)
 	}
 	return out
 }
