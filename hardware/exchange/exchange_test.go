@@ -79,7 +79,9 @@ func TestALateAnswerIsNotTheAnswerToTheNextQuestion(t *testing.T) {
 func TestADeviceThatBabblesIsNoAnswerAndFillsNoMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, far := line(t, 0)
+		silent := make(chan struct{})
 		go func() {
+			defer close(silent)
 			for {
 				if _, err := io.WriteString(far, strings.Repeat("x", 1000)); err != nil {
 					return
@@ -97,6 +99,8 @@ func TestADeviceThatBabblesIsNoAnswerAndFillsNoMemory(t *testing.T) {
 				t.Errorf("%d bytes are kept", len(heard))
 			}
 		}
+		far.Close()
+		<-silent
 	})
 }
 
