@@ -132,6 +132,10 @@ func (c *Control) Handler() http.Handler {
 		c.scanner.Unplug()
 		return "Unplugged", nil
 	}))
+	m.HandleFunc("POST /restart", c.order(func(*http.Request) (string, error) {
+		c.scanner.Restart()
+		return "Restarted", nil
+	}))
 	return http.NewCrossOriginProtection().Handler(m)
 }
 

@@ -90,6 +90,9 @@ func TestTheAPIScansAndBreaksTheScanner(t *testing.T) {
 	if now.Last[1].Code != "4006381333932" || now.Last[0].Code != "4006381333931" {
 		t.Errorf("sent %+v, want the first with another last digit", now.Last)
 	}
+	if _, now = h.order("/restart", nil); !now.Plugged || now.Said != "Restarted" {
+		t.Errorf("restart = %+v", now)
+	}
 	if _, now = h.order("/unplug", nil); now.Plugged {
 		t.Error("still plugged in")
 	}

@@ -41,12 +41,18 @@ func TestAnSSIScannerObeysItsDriver(t *testing.T) {
 		t.Errorf("read (-want +got):\n%s", diff)
 	}
 
+	s.Restart()
+	scan(t, s, "4006381333931", "]E0") // it sends text again, which is no packet
+	if r := h.next(t); !r.Garbage {
+		t.Errorf("read %+v, want garbage", r)
+	}
+
 	s.Unplug()
 	if err := s.Plug(); err != nil {
 		t.Fatal(err)
 	}
 	raw := run(t, barcode.New(openSerial(t, s), barcode.Config{}))
-	scan(t, s, "4006381333931", "]E0") // it has lost its power, and sends text again
+	scan(t, s, "4006381333931", "]E0")
 	if r := raw.next(t); string(r.Data) != "4006381333931" || r.AIM != "" {
 		t.Errorf("read %+v", r)
 	}

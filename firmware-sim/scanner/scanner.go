@@ -210,6 +210,14 @@ func (s *Scanner) Unplug() {
 	}
 }
 
+// Restart takes the scanner's power for a moment, with the cable in: it forgets
+// what the host has set, and the line does not tell.
+func (s *Scanner) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decoder = decoder{enabled: true, packets: s.opts.Packets}
+}
+
 // Close switches the scanner off.
 func (s *Scanner) Close() error {
 	s.Unplug()

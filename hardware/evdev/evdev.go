@@ -3,7 +3,9 @@
 //
 // It reads the kernel's input events, so neither a screen nor its keymap has a
 // part in it, and it grabs the device, so that no page receives the digits. The
-// driver is barcode.New on such a port: Enter is read as CR, Tab as HT.
+// driver is barcode.New on such a port: Enter is read as CR, Tab as HT. The
+// package is tested on a device in memory that does what the kernel does; no
+// real keyboard was at hand.
 package evdev
 
 import (

@@ -2,7 +2,9 @@
 // Simple Serial Interface: checked, acknowledged, and sent again when lost.
 //
 // A packet is acknowledged after it was delivered, so a symbol that the host
-// could not take makes the scanner complain instead of vanishing.
+// could not take makes the scanner complain instead of vanishing. The package
+// is tested against the packets that manuals print and a simulator; no real
+// scanner was at hand.
 package ssi
 
 import (
@@ -25,6 +27,9 @@ const (
 	characterGap = 200 * time.Millisecond
 	// wakePause is how long a sleeping decoder needs after a byte woke it.
 	wakePause = 15 * time.Millisecond
+	// setUpEvery is how often at most a decoder is set up again that talks in
+	// another way: one that lost its power has forgotten.
+	setUpEvery = 10 * time.Second
 	// lookEvery is how often Run looks whether the decoder's answer is late.
 	lookEvery = 100 * time.Millisecond
 )
@@ -174,6 +179,7 @@ type conversation struct {
 	packets  assembler
 	last     time.Time // when the last byte came in
 	lastBeat time.Time
+	lastSet  time.Time // when the decoder was asked to be set up
 }
 
 // wake wakes a decoder that sleeps.
@@ -198,7 +204,7 @@ func (c *conversation) run(
 ) error {
 	silence := time.NewTimer(characterGap)
 	defer silence.Stop()
-	c.lastBeat = time.Now()
+	c.lastBeat, c.lastSet = time.Now(), time.Now()
 	for c.d.broken == nil {
 		look, orders := c.next()
 		select {
@@ -299,4 +305,8 @@ func (c *conversation) gap() {
 	}
 	first, total := c.packets.noise()
 	c.d.noise(first, total, c.last)
+	busy := c.d.pending != nil || len(c.todo) > 0
+	if total >= minPacket && !busy && time.Since(c.lastSet) > setUpEvery {
+		c.todo, c.lastSet = c.s.setUp(c.d), time.Now()
+	}
 }

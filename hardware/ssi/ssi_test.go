@@ -167,10 +167,12 @@ func TestASymbolOfManyPacketsIsOne(t *testing.T) {
 		{"whose end is sent again", []step{{0, first}, {4 * second, packet(again, "last")}},
 			[]string{"]C0first,last"}},
 		{"whose end the decoder gave up, for want of an answer",
-			[]step{{0, first}, {2 * second, firstAgain}, {2 * second, firstAgain}, {2 * second, last}},
+			[]step{{0, first}, {2 * second, firstAgain}, {2 * second, firstAgain}, {2 * second,
+				last}},
 			[]string{"garbage", "]C0last"}},
 		{"whose end the decoder gave up, and sent another again",
-			[]step{{0, first}, {6 * second, packet(again, "last")}}, []string{"garbage", "]C0last"}},
+			[]step{{0, first}, {6 * second, packet(again, "last")}}, []string{"garbage",
+				"]C0last"}},
 		{"whose end is another symbol's", []step{{0, first}, {second, otherKind}},
 			[]string{"garbage", "]E04006381333931"}},
 		{"without text", []step{{0, packet(0, "")}, {0, scanner.Packet(decode, 0)}, {0, last}},
@@ -364,6 +366,32 @@ func TestADecoderThatCannotBeSetUpIsAFault(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "denies") {
 		t.Errorf("Run = %v, want that it was denied", err)
+	}
+}
+
+func TestADecoderThatForgotIsSetUpAgain(t *testing.T) {
+	var commands []string
+	_, err := talk(t, ssi.Config{}, func(device io.ReadWriter) {
+		obey := func() {
+			for range 2 {
+				_, _, data := hears(device)
+				commands = append(commands, string(data))
+				device.Write(scanner.Packet(0xD0, 0))
+			}
+		}
+		obey()
+		time.Sleep(time.Minute) // it loses its power, and comes back
+		device.Write([]byte("4006381333931\r"))
+		if opcode, _, _ := hears(device); opcode != 0xD1 {
+			t.Errorf("the host says %02x to noise, want NAK", opcode)
+		}
+		obey()
+		device.Write([]byte("4006381333931\r")) // at once again: too soon
+		hears(device)
+	})
+	want := []string{"\xff\xee\x01", "\xff\x2d\x01", "\xff\xee\x01", "\xff\x2d\x01"}
+	if diff := cmp.Diff(want, commands); diff != "" || err != nil {
+		t.Errorf("Run = %v; commands (-want +got):\n%s", err, diff)
 	}
 }
 
