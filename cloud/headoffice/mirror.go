@@ -93,9 +93,8 @@ func (m *mirror) see(r *recordv1.Record) error {
 		return nil
 	}
 	if s := r.GetSalvage(); s != nil {
-		fact, err := books.Fact(s)
-		if err == nil && fact.GetRelease() != nil {
-			m.released = append(m.released, released{fact.GetRelease().GetReservation(), fact.GetRelease().GetReason()})
+		if err := m.seeFact(r.GetSeq(), s); err != nil {
+			return err
 		}
 	}
 	var err error
@@ -123,6 +122,23 @@ func (m *mirror) see(r *recordv1.Record) error {
 		return err
 	}
 	return m.book.Apply(r, books.Total)
+}
+
+// seeFact looks at what a former box had recorded.
+func (m *mirror) seeFact(seq uint64, s *recordv1.Salvage) error {
+	fact, err := books.Fact(s)
+	if err != nil {
+		return nil // the books note it
+	}
+	switch v := fact.GetBody().(type) {
+	case *recordv1.Record_Release:
+		m.released = append(m.released, released{v.Release.GetReservation(), v.Release.GetReason()})
+	case *recordv1.Record_Accept:
+		return m.expect(seq, v.Accept.GetReserve())
+	case *recordv1.Record_CollectByToken:
+		return m.expect(seq, v.CollectByToken.GetReserve())
+	}
+	return nil
 }
 
 func (m *mirror) quota(sku stock.SKU) (*quota, error) {

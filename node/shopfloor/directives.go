@@ -183,7 +183,7 @@ func (f *Floor) obeyBody(tx *journal.Tx, rec *recordv1.Record, d *recordv1.Direc
 	case *recordv1.Directive_Void:
 		return f.release(tx, rec, v.Void.GetReservation(), recordv1.ReleaseReason_RELEASE_REASON_VOID, note)
 	case *recordv1.Directive_SalvageFacts:
-		return f.obeySalvage(rec, v.SalvageFacts, o, note)
+		return f.obeySalvage(tx, rec, v.SalvageFacts, o, note)
 	case *recordv1.Directive_Policy:
 		note.Policy = v.Policy.GetPolicy()
 	case *recordv1.Directive_Keys:
@@ -273,7 +273,7 @@ func (f *Floor) obeyVoided(tx *journal.Tx, rec *recordv1.Record, d *recordv1.Dir
 }
 
 // obeySalvage books what a former box of this store had recorded, once.
-func (f *Floor) obeySalvage(rec *recordv1.Record, s *recordv1.SalvageFacts, o order,
+func (f *Floor) obeySalvage(tx *journal.Tx, rec *recordv1.Record, s *recordv1.SalvageFacts, o order,
 	note *recordv1.ApplyDirective) error {
 	rec.Body = &recordv1.Record_ApplyDirective{ApplyDirective: note}
 	var fact recordv1.Record
@@ -285,7 +285,7 @@ func (f *Floor) obeySalvage(rec *recordv1.Record, s *recordv1.SalvageFacts, o or
 	case proto.Unmarshal(s.GetRecords()[0], &fact) != nil:
 		rec.Body = &recordv1.Record_Unclassified{Unclassified: &recordv1.Unclassified{
 			What: "a record of a former box", Raw: s.GetRecords()[0], Code: stock.Unreadable.String()}}
-	case !books.Salvageable(&fact):
+	case !books.Salvageable(&fact) || f.orderedHere(tx, &fact):
 		note.Outcome = "nothing to book"
 	case f.o.Now()-books.Time(&fact) > oldFactMS:
 		rec.Body = &recordv1.Record_Unclassified{Unclassified: &recordv1.Unclassified{
@@ -297,4 +297,21 @@ func (f *Floor) obeySalvage(rec *recordv1.Record, s *recordv1.SalvageFacts, o or
 			OldSeq: fact.GetSeq(), Fact: s.GetRecords()[0]}}
 	}
 	return nil
+}
+
+// orderedHere tells whether a former box's Accept is of a promise that this one
+// is ordered itself, or was: only those of an older timeline, beyond what was
+// applied of it, may be known to nobody else.
+func (f *Floor) orderedHere(tx *journal.Tx, fact *recordv1.Record) bool {
+	r := fact.GetAccept().GetReserve()
+	if r == nil {
+		return false
+	}
+	b := books.Open(tx, f.o.Store)
+	now, err := b.Timeline()
+	if err != nil || stock.Timeline(r.GetTimeline()) >= now {
+		return true
+	}
+	applied, err := b.AppliedIn(stock.Timeline(r.GetTimeline()))
+	return err != nil || r.GetDirective() <= applied
 }

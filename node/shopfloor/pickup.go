@@ -224,7 +224,7 @@ func (f *Floor) Missing(ctx context.Context, c Cause, id ID, line uint32, n stoc
 		if err != nil {
 			return err
 		}
-		if a.Balances[ledger.Sellable] >= n {
+		if a.Balances[ledger.Sellable] >= n && n <= l.Open() {
 			rec.Body = &recordv1.Record_Replace{Replace: &recordv1.Replace{Reservation: id[:], Line: line,
 				Units: int64(n)}}
 			return nil

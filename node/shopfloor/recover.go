@@ -100,10 +100,25 @@ func (f *Floor) setMode(ctx context.Context, mode recordv1.NodeMode) error {
 		f.o.Logger.Warn("mode changed", "mode", mode.String())
 		f.o.Notify(Event{Kind: "settings"})
 	}
-	if mode == recordv1.NodeMode_NODE_MODE_NORMAL {
+	switch mode {
+	case recordv1.NodeMode_NODE_MODE_NORMAL:
 		f.touchAll() // no grants were made meanwhile
+	case recordv1.NodeMode_NODE_MODE_SAFE:
+		f.greetAgain()
 	}
 	return nil
+}
+
+// greetAgain lets the cloud hear at once that the store doubts itself: only the
+// cloud can tell what it has lost.
+func (f *Floor) greetAgain() {
+	box, ok := f.link.Load().(linkBox)
+	if !ok {
+		return
+	}
+	if l, can := box.Link.(interface{ Again() }); can {
+		l.Again()
+	}
 }
 
 // Settle ends the time in which the store waits for its tills after it has come

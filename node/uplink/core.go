@@ -133,6 +133,11 @@ func (c *Core) Step(now time.Time, in Input) []Effect {
 		c.telling = false
 	case Ask:
 		c.queueAsk(in)
+	case Again:
+		if c.phase == open || c.phase == settling || c.phase == greeting {
+			c.tries = 0
+			c.hangUp(now, "the store has something new to say of itself", 0)
+		}
 	case Recovered:
 		if in.Attempt == c.attempt && c.phase == recovering {
 			c.recovered(now, in)

@@ -28,6 +28,8 @@ type (
 		Head  uint64
 		Wants []*uplinkv1.Want
 	}
+	// Again ends a session so that the next Hello says what has changed.
+	Again struct{}
 	// Dialed says that the stream is open, and what the node has to say.
 	Dialed struct {
 		Attempt uint64
@@ -135,6 +137,7 @@ type (
 func (Tick) input()         {}
 func (Grew) input()         {}
 func (Ask) input()          {}
+func (Again) input()        {}
 func (Dialed) input()       {}
 func (Lost) input()         {}
 func (Received) input()     {}

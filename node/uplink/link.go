@@ -145,6 +145,15 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 }
 
+// Again ends the session, if there is one, so that the store says Hello anew:
+// what it thinks of its own state has changed.
+func (l *Link) Again() {
+	select {
+	case l.events <- Again{}:
+	default: // so much is going on that the next Hello comes anyway
+	}
+}
+
 // State tells how the store stands with the cloud.
 func (l *Link) State() State {
 	l.mu.Lock()

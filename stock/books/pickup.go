@@ -157,22 +157,42 @@ func skuOf(r *Reservation, number uint32) stock.SKU {
 	return line.SKU
 }
 
-// replace keeps a promise with other units of the shelf.
+// replace keeps a promise with other units of the shelf. Units that were picked
+// or staged and cannot be found go back to the shelf in the books first.
 func (b *Book) replace(r *Reservation, p *recordv1.Replace) error {
 	line, err := r.Line(p.GetLine())
 	if err != nil {
 		return err
 	}
 	n := units(p.GetUnits())
-	if n > line.At(reservation.Reserved) && b.rules == Strict {
-		return stock.Refuse(stock.LineComplete, "replace %d of %d reserved", n, line.At(reservation.Reserved))
+	if (n <= 0 || n > line.Open()) && b.rules == Strict {
+		return stock.Refuse(stock.LineComplete, "replace %d of %d open", n, line.Open())
 	}
-	err = b.post(line.SKU, ledger.Movement{From: ledger.Sellable, To: ledger.Reserved, Units: n})
+	if err := b.unpick(r, line, n); err != nil {
+		return err
+	}
+	sku := line.SKU
+	err = b.post(sku, ledger.Movement{From: ledger.Sellable, To: ledger.Reserved, Units: n})
 	if err != nil {
 		return err
 	}
-	b.item(Item{Kind: ItemReplaced, SKU: line.SKU, Units: n, Reservation: r.ID})
-	return b.post(line.SKU, ledger.Movement{From: ledger.Reserved, To: ledger.Missing, Units: n})
+	b.item(Item{Kind: ItemReplaced, SKU: sku, Units: n, Reservation: r.ID})
+	return b.post(sku, ledger.Movement{From: ledger.Reserved, To: ledger.Missing, Units: n})
+}
+
+// unpick takes back what a line needs so that n of its units are reserved.
+func (b *Book) unpick(r *Reservation, line *reservation.Line, n stock.Units) error {
+	number := line.Line
+	missing := n - line.At(reservation.Reserved)
+	if staged := min(line.At(reservation.Staged), missing-line.At(reservation.Picked)); staged > 0 {
+		if err := b.step(r, number, reservation.Unstage, staged); err != nil {
+			return err
+		}
+	}
+	if picked := min(line.At(reservation.Picked), missing); picked > 0 {
+		return b.step(r, number, reservation.Unpick, picked)
+	}
+	return nil
 }
 
 // stamp is how refusals tell a time: RFC 3339, UTC.

@@ -193,10 +193,14 @@ func (b *Book) changeRights(t stock.Timeline, sku stock.SKU,
 // drain takes units of an old timeline back, that nobody can claim any more.
 func (b *Book) drain(d *recordv1.DrainLegacy) error {
 	t, sku, n := stock.Timeline(d.GetTimeline()), stock.SKU(d.GetSku()), units(d.GetUnits())
-	if t == 0 {
-		return malformed("drain without a timeline")
+	now, err := b.now()
+	if err != nil {
+		return err
 	}
-	err := b.changeRights(t, sku, func(r escrow.Rights) (escrow.Rights, error) {
+	if t == 0 || t >= now.Timeline {
+		return malformed("drain of a timeline that is not over")
+	}
+	err = b.changeRights(t, sku, func(r escrow.Rights) (escrow.Rights, error) {
 		return r.Return(n, r.Returned+n)
 	})
 	if err != nil {

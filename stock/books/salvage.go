@@ -28,8 +28,8 @@ func Fact(s *recordv1.Salvage) (*recordv1.Record, error) {
 	return nil, malformed("salvaged record")
 }
 
-// Salvageable tells whether a record of a former box says something that the
-// present one has to book. Rights of a dead epoch are not: the present node
+// Salvageable tells whether a record of a former box may say something that the
+// present one has to book. Rights of a dead epoch do not: the present node
 // applies the cloud's directives itself.
 func Salvageable(fact *recordv1.Record) bool {
 	switch fact.GetBody().(type) {
@@ -38,7 +38,7 @@ func Salvageable(fact *recordv1.Record) bool {
 		*recordv1.Record_CollectByToken, *recordv1.Record_Release, *recordv1.Record_Shortage,
 		*recordv1.Record_Replace, *recordv1.Record_Reshelve, *recordv1.Record_TransferOut,
 		*recordv1.Record_TransferIn, *recordv1.Record_Unclassified, *recordv1.Record_Extend,
-		*recordv1.Record_Salvage:
+		*recordv1.Record_Accept, *recordv1.Record_Salvage:
 		return true
 	}
 	return false
@@ -97,8 +97,20 @@ func (v *salvager) body() error {
 		return v.replace(f.Replace)
 	case *recordv1.Record_Extend:
 		return v.extend(f.Extend)
+	case *recordv1.Record_Accept:
+		return v.accept(f.Accept.GetReserve())
 	}
 	return nil
+}
+
+// accept books a promise of an older timeline that only the former box had
+// heard of: a restored cloud may never order it again.
+func (v *salvager) accept(reserve *recordv1.Reserve) error {
+	r, err := v.known(reserve.GetReservation())
+	if err != nil || r != nil {
+		return err
+	}
+	return v.b.accept(reserve)
 }
 
 // leave books units that left the shelf. If the shelf was counted since, the
@@ -253,13 +265,17 @@ func (v *salvager) take(r *Reservation, number uint32, s reservation.Step,
 	if s == reservation.GiveAway {
 		k = min(n, line.At(reservation.Reserved))
 	}
+	shelved := line.At(reservation.Reserved)
 	if k > 0 {
 		if err := v.b.step(r, number, s, k); err != nil {
 			return 0, nil, err
 		}
 	}
 	finish(v.rec, r)
-	return k, line, nil
+	if s == reservation.Collect || s == reservation.RunShort { // gone from the shelf that was counted
+		err = v.balance(line.SKU, shelved-line.At(reservation.Reserved), ledger.Found, ledger.Sellable)
+	}
+	return k, line, err
 }
 
 func (v *salvager) collect(c *recordv1.Collect) error {
@@ -320,6 +336,10 @@ func (v *salvager) unheard(c *recordv1.CollectByToken) error {
 			c.Uncovered = append(c.Uncovered, &recordv1.OutcomeLine{Line: l.GetLine(), Units: int64(bare)})
 		}
 		left[sku] = max(0, left[sku]-n)
+		gone := lineUnits(c.GetLines(), l.GetLine())
+		if err := v.balance(sku, gone, ledger.Found, ledger.Sellable); err != nil {
+			return err
+		}
 	}
 	return v.b.collectByToken(v.rec, c)
 }

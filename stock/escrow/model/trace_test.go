@@ -80,11 +80,7 @@ func (b *books) knows(x record) bool {
 
 // differs lists where the books do not do what the model does.
 func differs(x record, lost []record, b *books) bool {
-	p := &b.promises[x.r]
 	switch x.kind {
-	case replace:
-		// A unit that was taken from the shelf and is missing is not replaced.
-		return x.n > p.at[reserved] && x.n <= p.open()
 	case accept:
 		// A drained promise without units is kept as debt, and does not run short.
 		return b.drained && x.tau == 0 && b.at[sellable] < x.q
@@ -99,12 +95,18 @@ func factDiffers(x record, b *books) bool {
 	switch x.kind {
 	case collect, runShort, replace:
 		// Such a fact names no product. Without the reservation it is dropped.
-		return !p.known || x.kind != replace && b.counted && p.open() > 0
+		return !p.known || x.kind != replace && countedPicked(p, b)
 	case collectByToken:
-		// Units that an order still had when the shelf was counted are not balanced.
-		return b.counted && (!p.known || p.open() > 0)
+		return p.known && countedPicked(p, b)
 	}
 	return false
+}
+
+// countedPicked tells whether units of an order were off the shelf when it was
+// counted. The books know that such a count has not missed them; the model has
+// one count for all.
+func countedPicked(p *promise, b *books) bool {
+	return b.counted && p.at[picked]+p.at[staged] > 0
 }
 
 // proposed are the kinds of records that the books know.
