@@ -45,7 +45,7 @@ func (v *view) Waiting() bool {
 
 // Unfolded tells whether the page shows all of a banner: others leave the room
 // to the work.
-func (v *view) Unfolded() bool { return v.screen.name == "home" || v.screen.name == "inbox" }
+func (v *view) Unfolded() bool { return v.screen.name == "home" }
 
 // MustProve tells whether a manager has to type a name and PIN here.
 func (v *view) MustProve() bool { return !v.Station.Manager || v.Station.Staff == "" }

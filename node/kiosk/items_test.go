@@ -35,7 +35,7 @@ func TestAnItemSaysWhatHappenedAndWhoDealsWithIt(t *testing.T) {
 	item, _ := at(list, "items", 0).(map[string]any)
 	got := []any{item["kind"], item["gtin"], item["quantity"], item["code"], item["progress"], item["happened"]}
 	want := []any{"bumped", lampGTIN, "1", "8XXM2Q9B", "open", "A customer in the shop got what was kept " +
-		"for order 8XXM-2Q9B: 1 × Lamp bulb E27. Decided by Mads."}
+		"for order 8XXM-2Q9B: 1\u00a0× Lamp bulb E27. Decided by Mads."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatal(diff)
 	}
@@ -129,7 +129,7 @@ func TestTheInboxShowsBothEventsAndWorksWithoutScripts(t *testing.T) {
 	s.bump()
 	b := s.browser()
 	_, page := b.open("/inbox")
-	for _, says := range []string{"An order had to give way", "Decided by Mads", "1 × Lamp bulb E27", "till-1 · ",
+	for _, says := range []string{"An order had to give way", "Decided by Mads", "1\u00a0× Lamp bulb E27", "till-1 · ",
 		"record ", "8XXM-2Q9B", "Out of stock", "Offer the shopper something else", "Sign in first"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the inbox lacks %q", says)

@@ -125,8 +125,11 @@ func (k *Kiosk) enter(v *visit) error {
 	return k.seat(v.r.Context(), v.view)
 }
 
-// seat reads the state of the view's station.
+// seat reads the state of the view's station, and what waits for people.
 func (k *Kiosk) seat(ctx context.Context, v *view) (err error) {
+	if v.Inbox, err = k.openItems(ctx); err != nil {
+		return err
+	}
 	v.Station, err = k.o.Floor.Station(ctx, v.Station.Name)
 	return err
 }

@@ -50,7 +50,6 @@ func loadNothing(context.Context, *view) error { return nil }
 // home is what waits in the store.
 type home struct {
 	ToPick, Ready int
-	Inbox         int             // what a person should look at
 	First         *storev1.Pickup // due first of those to pick
 }
 
@@ -60,9 +59,6 @@ func (k *Kiosk) loadHome(ctx context.Context, v *view) error {
 		return err
 	}
 	var h home
-	if h.Inbox, err = k.openItems(ctx); err != nil {
-		return err
-	}
 	for _, p := range open {
 		if p.GetState() == "ready" {
 			h.Ready++

@@ -23,6 +23,7 @@ import (
 type view struct {
 	Lang      words.Lang
 	Station   shopfloor.Station
+	Inbox     int    // how much waits for a person
 	Sound     bool   // this rendering may make a sound
 	Fault     bool   // the last scan met trouble in the machine
 	Notice    string // a refusal of a form
