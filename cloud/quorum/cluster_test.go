@@ -6,6 +6,7 @@ import (
 )
 
 func TestEveryMemberTakesProposals(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	var wait sync.WaitGroup
 	for _, name := range c.names() {

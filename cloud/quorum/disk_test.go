@@ -76,6 +76,7 @@ func withDisks(limit time.Duration) (map[string]*disk, func(string, *Options)) {
 }
 
 func TestNothingIsAcknowledgedBeforeItIsInTheLog(t *testing.T) {
+	t.Parallel()
 	disks, tune := withDisks(time.Minute)
 	c := newCell(t, 1, tune)
 	b := c.boxes["m1"]
@@ -104,6 +105,7 @@ func TestNothingIsAcknowledgedBeforeItIsInTheLog(t *testing.T) {
 // A heartbeat of a newer leader must wait until the old one has finished what
 // it appends.
 func TestAHeartbeatWaitsItsTurn(t *testing.T) {
+	t.Parallel()
 	disks, tune := withDisks(time.Minute)
 	c := newCell(t, 1, tune)
 	m := c.boxes["m1"].m
@@ -143,6 +145,7 @@ func TestAHeartbeatWaitsItsTurn(t *testing.T) {
 }
 
 func TestALeaderWithAHungDiskLosesItsOffice(t *testing.T) {
+	t.Parallel()
 	disks, tune := withDisks(time.Minute)
 	c := newCell(t, 3, func(name string, o *Options) {
 		tune(name, o)
@@ -170,6 +173,7 @@ func TestALeaderWithAHungDiskLosesItsOffice(t *testing.T) {
 }
 
 func TestAFailedWriteIsTheLast(t *testing.T) {
+	t.Parallel()
 	disks, tune := withDisks(time.Minute)
 	c := newCell(t, 3, tune)
 	bad := c.followers()[0]

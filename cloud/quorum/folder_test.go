@@ -46,6 +46,7 @@ func openAlone(dir string, change func(*Options)) (*Member, error) {
 var errCrash = errors.New("crash")
 
 func TestKeptDataAreTakenOverWhateverInterruptsIt(t *testing.T) {
+	t.Parallel()
 	for _, cut := range []string{"mark", "id", "state", "snapshot", "term", "unmark", ""} {
 		dir := t.TempDir()
 		head := keptData(t, dir)
@@ -88,6 +89,7 @@ func TestKeptDataAreTakenOverWhateverInterruptsIt(t *testing.T) {
 }
 
 func TestNewMembersGetWhatWasTakenOver(t *testing.T) {
+	t.Parallel()
 	c := &cell{t: t, dir: t.TempDir(), links: newLinks(), boxes: map[string]*box{}}
 	t.Cleanup(c.close)
 	first := c.add("m1")
@@ -102,6 +104,7 @@ func TestNewMembersGetWhatWasTakenOver(t *testing.T) {
 }
 
 func TestAFolderThatLostSomethingIsRefused(t *testing.T) {
+	t.Parallel()
 	lose := map[string]func(dir string) error{
 		"its log": func(dir string) error { return os.Remove(filepath.Join(dir, ownFolder, logFile)) },
 		"its snapshots": func(dir string) error {
@@ -141,6 +144,7 @@ func TestAFolderThatLostSomethingIsRefused(t *testing.T) {
 }
 
 func TestOnlyAnEmptyFolderJoins(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 1, nil)
 	full := c.add("m2")
 	keptData(t, full.dir)
@@ -158,6 +162,7 @@ func TestOnlyAnEmptyFolderJoins(t *testing.T) {
 }
 
 func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	m, err := openAlone(dir, nil)
 	if err != nil {

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
 
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
@@ -20,14 +23,17 @@ const (
 
 	// leastProposal and leastResult are the fewest bytes of one.
 	leastProposal = 16 + 1 + 1
-	leastResult   = 1
+	leastResult   = 3
+
+	// tellAgain is how long a copy may take for what was committed.
+	tellAgain = 2 * time.Millisecond
 )
 
-// forward lets the leader at addr answer a batch.
-func (m *Member) forward(addr string, batch []*item) {
-	ctx, cancel := context.WithTimeout(m.ctx, patience)
+// forward lets the leader answer a batch.
+func (m *Member) forward(leader raft.Server, batch []*item) {
+	ctx, cancel := context.WithTimeout(m.ctx, m.o.Timing.Patience)
 	defer cancel()
-	reply, err := m.peers.ask(ctx, addr, askPropose, encodeBatch(batch))
+	reply, err := m.peers.ask(ctx, string(leader.Address), askPropose, encodeBatch(batch))
 	var results []result
 	if err == nil {
 		results, err = decodeResults(reply, len(batch))
@@ -38,17 +44,28 @@ func (m *Member) forward(addr string, batch []*item) {
 		answerAll(batch, result{err: err}, everyone)
 		return
 	}
-	newest := uint64(0)
-	for _, r := range results {
-		newest = max(newest, r.index)
-	}
-	// Whoever asked will look at this copy next. If it does not catch up, the
-	// result is true all the same.
-	wait, stop := context.WithTimeout(m.ctx, catchUp)
-	defer stop()
-	_ = m.applied.reach(wait, newest)
+	m.follow(leader, results)
 	for i, it := range batch {
 		it.done <- results[i]
+	}
+}
+
+// follow waits until this copy has what the leader has applied: whoever asked
+// will look at it next. If it does not catch up, the results are true all the
+// same.
+func (m *Member) follow(leader raft.Server, results []result) {
+	var newest result
+	for _, r := range results {
+		if r.index > newest.index {
+			newest = r
+		}
+	}
+	until := time.Now().Add(catchUp)
+	for m.applied.index() < newest.index && time.Now().Before(until) && m.ctx.Err() == nil {
+		m.trans.committed(leader, newest.index, newest.term)
+		wait, stop := context.WithTimeout(m.ctx, tellAgain)
+		_ = m.applied.reach(wait, newest.index) // or it is told again
+		stop()
 	}
 }
 
@@ -128,13 +145,13 @@ func encodeResults(results []result) []byte {
 	for _, res := range results {
 		if errors.Is(res.err, journal.ErrConstraint) {
 			b = append(b, answerConstraint)
-			b = binary.AppendUvarint(b, res.index)
+			b = binary.AppendUvarint(binary.AppendUvarint(b, res.index), res.term)
 			b = appendBytes(b, []byte(res.err.Error()))
 			continue
 		}
 		status, text := answerWith(nil, res.err)
 		b = append(b, status)
-		b = binary.AppendUvarint(b, res.index)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, res.index), res.term)
 		if status != answerOK {
 			b = appendBytes(b, text)
 			continue
@@ -166,7 +183,7 @@ func decodeResults(payload []byte, want int) ([]result, error) {
 
 func decodeResult(r *reader) (res result) {
 	status := r.take(1)[0]
-	res.index = r.uvarint()
+	res.index, res.term = r.uvarint(), r.uvarint()
 	switch status {
 	case answerOK:
 		res.out.Repeated = r.take(1)[0]&flagRepeated != 0

@@ -129,7 +129,7 @@ func (m *Member) askLeader(ctx context.Context, kind byte, w wish) error {
 	if err != nil {
 		return err
 	}
-	until := time.Now().Add(patience)
+	until := time.Now().Add(m.o.Timing.Patience)
 	for {
 		news := m.news.wait()
 		err := m.manage(ctx, kind, payload)

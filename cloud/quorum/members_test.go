@@ -11,6 +11,7 @@ import (
 )
 
 func TestAWipedMemberComesBackAsAnother(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	wiped := c.followers()[0]
 	old := wiped.m.ID()
@@ -39,6 +40,7 @@ func TestAWipedMemberComesBackAsAnother(t *testing.T) {
 }
 
 func TestARemovedMemberEnds(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	out := c.followers()[0]
 	if err := c.followers()[1].m.Remove(t.Context(), out.m.ID()); err != nil {
@@ -56,6 +58,7 @@ func TestARemovedMemberEnds(t *testing.T) {
 }
 
 func TestALeaderThatIsRemovedHandsOverFirst(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	old := c.leader()
 	if err := old.m.Remove(t.Context(), old.m.ID()); err != nil {
@@ -68,6 +71,7 @@ func TestALeaderThatIsRemovedHandsOverFirst(t *testing.T) {
 }
 
 func TestTheLeaderIsWhoWeWant(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	next := c.followers()[1]
 	if err := c.followers()[0].m.TransferLeader(t.Context(), next.m.ID()); err != nil {
@@ -94,6 +98,7 @@ func TestTheLeaderIsWhoWeWant(t *testing.T) {
 }
 
 func TestAMemberThatMovedIsFound(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	moved, leads := c.followers()[0], c.leader()
 	for _, b := range []*box{moved, leads} {
@@ -121,6 +126,7 @@ func TestAMemberThatMovedIsFound(t *testing.T) {
 }
 
 func TestNewCommandsWaitForTheLastMember(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, nil)
 	last := c.followers()[0]
 	newer := func(b *box) {
@@ -159,6 +165,7 @@ func TestNewCommandsWaitForTheLastMember(t *testing.T) {
 }
 
 func TestACopyThatComputesOtherwiseStops(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, func(_ string, o *Options) { o.Timing.Check = 4 })
 	c.fill(c.leader(), 20)
 	for _, m := range c.running() {

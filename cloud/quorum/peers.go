@@ -276,6 +276,11 @@ func readFrame(r io.Reader) (number uint64, kind byte, payload []byte, err error
 
 // servePeer answers the questions of one connection until it ends.
 func (m *Member) servePeer(conn net.Conn) {
+	select {
+	case <-m.started:
+	case <-m.ctx.Done():
+		return
+	}
 	ctx, cancel := context.WithCancel(m.ctx)
 	defer cancel()
 	var wait sync.WaitGroup

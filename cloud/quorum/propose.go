@@ -16,9 +16,6 @@ import (
 )
 
 const (
-	// patience is how long a proposal waits for a leader, and is tried again
-	// when its id allows it.
-	patience = 5 * time.Second
 	// retryAfter bounds how long a try waits for news of a leader.
 	retryAfter = 50 * time.Millisecond
 	// catchUp is how long a proposer waits until its own copy has what the
@@ -60,6 +57,7 @@ type item struct {
 type result struct {
 	out   Outcome
 	index uint64 // of the entry; zero: nothing was logged
+	term  uint64 // in which it was committed
 	err   error
 }
 
@@ -175,7 +173,7 @@ func (q *queue) empty() bool {
 // nothing is recorded. journal.ErrUnknown means that the record may be there or
 // not: propose the same UID again. Without a UID nothing is tried twice.
 func (m *Member) Propose(ctx context.Context, p Proposal) (Outcome, error) {
-	until := time.Now().Add(patience)
+	until := time.Now().Add(m.o.Timing.Patience)
 	for {
 		news := m.news.wait()
 		res := m.try(ctx, &item{p: p, local: true, done: make(chan result, 1)})
@@ -298,12 +296,12 @@ func (m *Member) send(batch []*item) {
 	if len(batch) == 0 {
 		return
 	}
-	leader, _ := m.raft.Load().LeaderWithID()
-	if leader == "" || leader == m.address() {
+	leader, id := m.raft.Load().LeaderWithID()
+	if leader == "" || id == m.id {
 		answerAll(batch, result{err: errNotLeader}, everyone)
 		return
 	}
-	m.forward(string(leader), batch)
+	m.forward(raft.Server{ID: id, Address: leader}, batch)
 }
 
 func everyone(*item) bool { return true }
@@ -347,7 +345,7 @@ func (m *Member) commit(batch []*item) {
 	}
 	for i, it := range taken {
 		r := &applied.results[i]
-		it.done <- result{index: applied.index, err: r.Err, out: Outcome{Seq: r.Outcome.Seq,
+		it.done <- result{index: applied.index, term: applied.term, err: r.Err, out: Outcome{Seq: r.Outcome.Seq,
 			Reply: r.Outcome.Reply, Repeated: r.Outcome.Repeated, Before: r.Before}}
 	}
 }

@@ -53,6 +53,8 @@ type Timing struct {
 	Election time.Duration
 	// Disk is how long an access to the log may take; default 2 s.
 	Disk time.Duration
+	// Patience is how long a proposal or a read waits for a leader; default 5 s.
+	Patience time.Duration
 	// Settle is how long a new member must keep up before it gets a vote;
 	// default 30 s.
 	Settle time.Duration
@@ -68,6 +70,7 @@ type Timing struct {
 func (t *Timing) setDefaults() {
 	t.Election = cmp.Or(t.Election, time.Second)
 	t.Disk = cmp.Or(t.Disk, logstore.Limit)
+	t.Patience = cmp.Or(t.Patience, 5*time.Second)
 	t.Settle = cmp.Or(t.Settle, 30*time.Second)
 	t.Snapshot = cmp.Or(t.Snapshot, 4096)
 	t.Check = cmp.Or(t.Check, 4096)
@@ -122,6 +125,7 @@ type Member struct {
 	ctx     context.Context // ends with Close or a fault
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
+	started chan struct{} // closed when raft runs
 	closing atomic.Bool
 	once    sync.Once
 	fault   chan struct{}
@@ -135,7 +139,8 @@ func Open(ctx context.Context, o Options) (*Member, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Member{o: o, log: o.Logger, fault: make(chan struct{}), notify: make(chan bool, 16)}
+	m := &Member{o: o, log: o.Logger, fault: make(chan struct{}), notify: make(chan bool, 16),
+		started: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.queue.init()
 	m.news.init()
@@ -165,6 +170,7 @@ func (m *Member) open(ctx context.Context) error {
 	if err := m.startRaft(); err != nil {
 		return err
 	}
+	close(m.started)
 	m.wait.Go(m.followLeadership)
 	m.wait.Go(m.pack)
 	m.wait.Go(m.sizeLog)
@@ -201,7 +207,7 @@ func (m *Member) startRaft() error {
 	c, t := raft.DefaultConfig(), m.o.Timing
 	c.LocalID, c.Logger = m.id, raftLogger(m.log)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = t.Election, t.Election, t.Election
-	c.CommitTimeout = tellCommit
+	c.CommitTimeout = min(c.CommitTimeout, t.Election/4)
 	c.BatchApplyCh = true
 	c.ShutdownOnRemove = false
 	c.NoSnapshotRestoreOnStart = true // the database is the snapshot

@@ -20,7 +20,7 @@ func (m *Member) View(ctx context.Context, f func(tx *journal.Tx) error) error {
 // Sync waits until this copy has everything that anybody was told of before
 // Sync was called. A View after it sees it.
 func (m *Member) Sync(ctx context.Context) error {
-	until := time.Now().Add(patience)
+	until := time.Now().Add(m.o.Timing.Patience)
 	for {
 		news := m.news.wait()
 		index, err := m.askFreshIndex(ctx)

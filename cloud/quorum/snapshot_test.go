@@ -35,6 +35,7 @@ func snapshotNow(t *testing.T, m *Member) {
 }
 
 func TestAFollowerThatWasAwayIsSentTheDatabase(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, cutLog)
 	away := c.followers()[0]
 	c.crash(away)
@@ -58,6 +59,7 @@ func TestAFollowerThatWasAwayIsSentTheDatabase(t *testing.T) {
 // A leader that was cut off keeps entries that nobody has. They end with the
 // snapshot that it is sent, although there are more of them.
 func TestADivergedLogEndsWithTheSnapshot(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, func(_ string, o *Options) { o.Timing.Snapshot, o.Timing.Trailing = 1<<20, 2 })
 	old := c.leader()
 	c.fill(old, 3)
@@ -97,6 +99,7 @@ func TestADivergedLogEndsWithTheSnapshot(t *testing.T) {
 }
 
 func TestTooManyInstallsEndTheMember(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 2, nil)
 	m := c.followers()[0].m
 	m.times = nil
@@ -110,6 +113,7 @@ func TestTooManyInstallsEndTheMember(t *testing.T) {
 }
 
 func TestASlowFollowerCatchesUpUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 3, func(_ string, o *Options) { o.Timing.Snapshot, o.Timing.Trailing = 50, 20 })
 	slow := c.followers()[0]
 	c.crash(slow)
@@ -120,10 +124,11 @@ func TestASlowFollowerCatchesUpUnderLoad(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
+	leader := c.leader().m
 	for range 4 {
 		wait.Go(func() {
 			for ctx.Err() == nil {
-				c.leader().m.Propose(ctx, Proposal{UID: fresh(), Data: add(1, 1)}) // may be cut short
+				leader.Propose(ctx, Proposal{UID: fresh(), Data: add(1, 1)}) // may be cut short
 			}
 		})
 	}
@@ -140,6 +145,7 @@ func TestASlowFollowerCatchesUpUnderLoad(t *testing.T) {
 // A database that is received survives a crash at any moment: before it
 // replaced the old one, or after.
 func TestARestoreIsFinishedAfterACrash(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 2, cutLog)
 	l, f := c.leader(), c.followers()[0]
 	c.fill(l, 10)
@@ -183,6 +189,7 @@ func TestARestoreIsFinishedAfterACrash(t *testing.T) {
 }
 
 func TestADamagedDatabaseIsNotTaken(t *testing.T) {
+	t.Parallel()
 	c := newCell(t, 2, nil)
 	f := c.followers()[0]
 	c.fill(c.leader(), 3)

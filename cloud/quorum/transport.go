@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"sync"
-	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -29,14 +28,10 @@ type transport struct {
 	done      chan struct{}
 	stop      func()
 	wait      sync.WaitGroup
+	telling   sync.Mutex // held while raft is told something, or ends
 }
 
-const (
-	noPipeline = 1
-	// tellCommit is after how long without new entries a leader tells what was
-	// committed. Who proposed through a follower waits for it.
-	tellCommit = 10 * time.Millisecond
-)
+const noPipeline = 1
 
 // preVoting is a transport of raft's own.
 type preVoting interface {
@@ -94,6 +89,8 @@ func (t *transport) deliver(rpc raft.RPC) bool {
 
 // install delivers a snapshot, and nothing else before raft answered.
 func (t *transport) install(rpc raft.RPC) {
+	t.telling.Lock()
+	defer t.telling.Unlock()
 	answer, asker := make(chan raft.RPCResponse, 1), rpc.RespChan
 	rpc.RespChan = answer
 	if !t.deliver(rpc) {
@@ -109,6 +106,22 @@ func (t *transport) install(rpc raft.RPC) {
 	if r, ok := resp.Response.(*raft.InstallSnapshotResponse); ok && r.Success {
 		t.installed()
 	}
+}
+
+// committed tells raft what its leader has said beside raft: that it committed
+// the entry with this index in this term. Raft would hear it with the leader's
+// next message, which may take a while when nothing else is proposed. If the
+// entry is not here yet, nothing happens.
+func (t *transport) committed(leader raft.Server, index, term uint64) {
+	if !t.telling.TryLock() {
+		return // another one is being told, or raft is about to end
+	}
+	defer t.telling.Unlock()
+	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(leader.ID),
+		Addr: []byte(leader.Address)}
+	t.deliver(raft.RPC{Command: &raft.AppendEntriesRequest{RPCHeader: header, Term: term,
+		Leader: []byte(leader.Address), PrevLogEntry: index, PrevLogTerm: term,
+		LeaderCommitIndex: index}, RespChan: make(chan raft.RPCResponse, 1)})
 }
 
 // standNow makes this member a candidate without waiting for a leader that
