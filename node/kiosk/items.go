@@ -103,7 +103,7 @@ func (k *Kiosk) itemProto(tx *journal.Tx, lang words.Lang, i *books.Item) (*stor
 			out.Gtin, out.Product = p.GetGtin(), catalogue.Name(p, string(lang))
 		}
 		if p != nil && i.Units > 0 {
-			quantity = together(counted(lang, i.Units, p))
+			quantity = words.Counted(lang, i.Units, p.GetUnit())
 		}
 	}
 	if i.Reservation != (shopfloor.ID{}) {
@@ -120,9 +120,6 @@ func (k *Kiosk) itemProto(tx *journal.Tx, lang words.Lang, i *books.Item) (*stor
 	out.Happened, out.Done, out.Todo = said.Happened, said.Done, said.Todo
 	return out, said, nil
 }
-
-// together keeps a number and what it counts on one line.
-func together(quantity string) string { return strings.ReplaceAll(quantity, " ", "\u00a0") }
 
 // goods are units of one product in a record.
 type goods struct {
@@ -179,7 +176,7 @@ func (k *Kiosk) happeningOf(ctx context.Context, lang words.Lang, rec *recordv1.
 			if err != nil {
 				return err
 			}
-			h.Goods = append(h.Goods, together(counted(lang, g.units, p))+" "+catalogue.Name(p, string(lang)))
+			h.Goods = append(h.Goods, words.Counted(lang, g.units, p.GetUnit())+" "+catalogue.Name(p, string(lang)))
 		}
 		return nil
 	})

@@ -78,6 +78,15 @@ func Quantity(lang Lang, units stock.Units, base string) string {
 	return minus + decimal(known(lang), abs, 3, 0) + nbsp + bigger
 }
 
+// Counted words units as they stand before a product's name: "2 ×", "350 g". The
+// spaces in it do not break.
+func Counted(lang Lang, units stock.Units, base string) string {
+	if base == "g" || base == "ml" {
+		return Quantity(lang, units, base)
+	}
+	return Number(lang, int64(units)) + nbsp + "×"
+}
+
 // decimal writes n shifted right by shift digits, grouped by thousands. Zeros
 // at the end of the fraction are dropped down to keep digits.
 func decimal(lang Lang, n uint64, shift, keep int) string {

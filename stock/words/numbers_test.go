@@ -81,6 +81,14 @@ func TestQuantityReadsInTheUnitOfTheShelf(t *testing.T) {
 	}
 }
 
+func TestCountedUnitsStandBeforeAName(t *testing.T) {
+	for base, want := range map[string]string{"each": "1.200 ×", "": "1.200 ×", "g": "1,2 kg", "ml": "1,2 l"} {
+		if got := plain(Counted(DA, 1200, base)); got != want {
+			t.Errorf("%q: %q, want %q", base, got, want)
+		}
+	}
+}
+
 // TestDateAndTimeReadAsInICU compares with ICU 78 (CLDR 48), en as en-GB.
 func TestDateAndTimeReadAsInICU(t *testing.T) {
 	at := time.Date(2025, 11, 20, 14, 2, 0, 0, time.UTC)
