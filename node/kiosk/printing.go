@@ -35,10 +35,21 @@ type slips struct {
 	mu   sync.Mutex
 	due  map[shopfloor.ID]bool // guarded by mu
 	wake chan struct{}
+	turn chan struct{} // held while a basket ends, so that it is owed one receipt
 }
 
 func newSlips() *slips {
-	return &slips{due: make(map[shopfloor.ID]bool), wake: make(chan struct{}, 1)}
+	return &slips{due: make(map[shopfloor.ID]bool), wake: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
+}
+
+// takeTurn waits for the turn to end a basket.
+func (s *slips) takeTurn(ctx context.Context) (done func(), err error) {
+	select {
+	case s.turn <- struct{}{}:
+		return func() { <-s.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (s *slips) look(id shopfloor.ID) {
@@ -85,6 +96,9 @@ func (k *Kiosk) printSlips(ctx context.Context) error {
 const missedWithin = 10 * time.Minute
 
 func (k *Kiosk) missedPaper(ctx context.Context) error {
+	if err := k.missedReceipts(ctx); err != nil {
+		return err
+	}
 	const recent = 20
 	var open, ended []*books.Reservation
 	err := k.view(ctx, func(tx *journal.Tx) (err error) {
@@ -106,6 +120,17 @@ func (k *Kiosk) missedPaper(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// missedReceipts queues the receipts of baskets that ended just before the
+// process did.
+func (k *Kiosk) missedReceipts(ctx context.Context) error {
+	done, err := k.slips.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return k.settleOwed(ctx)
 }
 
 func (k *Kiosk) slipOf(ctx context.Context, id shopfloor.ID) error {
@@ -217,9 +242,18 @@ type finished struct {
 }
 
 // finishBasket ends a basket and queues its receipt. The same request again
-// returns the same receipt.
+// returns the same receipt. That the receipt is owed is on the disk before the
+// basket ends, so that no crash between the two loses it.
 func (k *Kiosk) finishBasket(ctx context.Context, station string, request shopfloor.ID) (finished, error) {
 	key := "sale/" + idString(request)
+	done, err := k.slips.takeTurn(ctx)
+	if err != nil {
+		return finished{}, err
+	}
+	defer done()
+	if err := k.settleOwed(ctx); err != nil {
+		return finished{}, err
+	}
 	before, err := k.spool.Find(ctx, key)
 	if err != nil {
 		return finished{}, err
@@ -229,13 +263,18 @@ func (k *Kiosk) finishBasket(ctx context.Context, station string, request shopfl
 		err := json.Unmarshal(before.Source, &sale)
 		return finished{Total: sale.Total(), Job: before}, err
 	}
+	printer := k.printer(station)
+	if printer != "" {
+		if err := k.promise(ctx, key, station); err != nil {
+			return finished{}, err
+		}
+	}
 	st, err := k.o.Floor.FinishBasket(ctx, station)
 	if err != nil {
-		return finished{}, err
+		return finished{}, err // the promise is settled by what the books say then
 	}
 	total, _ := st.Total()
 	k.events.publish(event("station", station, ""))
-	printer := k.printer(station)
 	if printer == "" {
 		return finished{Total: total}, nil
 	}

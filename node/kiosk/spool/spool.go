@@ -31,15 +31,24 @@ CREATE TABLE local_print_job (
 CREATE INDEX local_print_job_queue ON local_print_job (device, job) WHERE settled = 0;
 `
 
+// A row without a device is a promise: a paper that is owed if something else
+// happens, and is no job before.
 const (
 	columns   = `job, key, kind, device, title, state, copy_of, error, at, text, source`
-	selectJob = `SELECT ` + columns + ` FROM local_print_job WHERE job = ?`
-	selectKey = `SELECT ` + columns + ` FROM local_print_job WHERE key = ?`
-	selectAll = `SELECT ` + columns + ` FROM local_print_job ORDER BY job DESC LIMIT ?`
+	selectJob = `SELECT ` + columns + ` FROM local_print_job WHERE job = ? AND device <> ''`
+	selectKey = `SELECT ` + columns + ` FROM local_print_job WHERE key = ? AND device <> ''`
+	selectAll = `SELECT ` + columns + ` FROM local_print_job WHERE device <> '' ORDER BY job DESC LIMIT ?`
 	insertJob = `INSERT INTO local_print_job
   (key, kind, device, title, state, settled, tries, copy_of, error, at, text, source, data)
-  VALUES (?,?,?,?,1,0,0,?,'',?,?,?,?) ON CONFLICT (key) DO NOTHING`
-	selectNext = `SELECT job, data, tries FROM local_print_job
+  VALUES (?,?,?,?,1,0,0,?,'',?,?,?,?) ON CONFLICT (key) DO UPDATE SET device = excluded.device,
+  title = excluded.title, at = excluded.at, text = excluded.text, source = excluded.source,
+  data = excluded.data WHERE device = ''`
+	insertPromise = `INSERT INTO local_print_job
+  (key, kind, device, title, state, settled, tries, copy_of, error, at, text, source, data)
+  VALUES (?,?,'','',1,0,0,0,'',?,'',?,x'') ON CONFLICT (key) DO NOTHING`
+	selectPromised = `SELECT ` + columns + ` FROM local_print_job WHERE device = '' AND settled = 0 ORDER BY job`
+	deletePromise  = `DELETE FROM local_print_job WHERE key = ? AND device = ''`
+	selectNext     = `SELECT job, data, tries FROM local_print_job
   WHERE device = ? AND settled = 0 AND state = 1 ORDER BY job LIMIT 1`
 	updateState = `UPDATE local_print_job SET state = ?, settled = ?, error = ?, tries = ? WHERE job = ?`
 	orphans     = `UPDATE local_print_job SET state = 5, settled = 1, error = ? WHERE state = 2 AND settled = 0`
@@ -119,13 +128,33 @@ func (s *Spool) Add(ctx context.Context, j Job) (Job, error) {
 	return j, err
 }
 
-// Has tells whether a job with this key was queued before.
-func (s *Spool) Has(tx *journal.Tx, key string) (bool, error) {
-	_, err := scan(tx.QueryRow(selectKey, key))
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+// Promise writes down that a paper is owed if what comes next happens. Add with
+// its key makes a job of it; Forget takes it back. It is on the disk when
+// Promise returns.
+func (s *Spool) Promise(ctx context.Context, j Job) error {
+	err := s.o.Journal.Local(context.WithoutCancel(ctx), func(tx *journal.Tx) error {
+		_, err := tx.Exec(insertPromise, j.Key, j.Kind, time.Now().UnixMilli(), append([]byte{}, j.Source...))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("promise a paper: %w", err)
 	}
-	return err == nil, err
+	return nil
+}
+
+// Promised lists the papers that may be owed, oldest first.
+func (s *Spool) Promised(ctx context.Context) ([]Job, error) { return s.list(ctx, selectPromised) }
+
+// Forget takes a promise back.
+func (s *Spool) Forget(ctx context.Context, key string) error {
+	err := s.o.Journal.Local(context.WithoutCancel(ctx), func(tx *journal.Tx) error {
+		_, err := tx.Exec(deletePromise, key)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget a paper: %w", err)
+	}
+	return nil
 }
 
 // Find returns the job with this key; its ID is zero if there is none.
@@ -153,9 +182,13 @@ func (s *Spool) Job(ctx context.Context, id int64) (j Job, err error) {
 }
 
 // List returns the newest jobs first.
-func (s *Spool) List(ctx context.Context, limit int) (all []Job, err error) {
+func (s *Spool) List(ctx context.Context, limit int) ([]Job, error) {
+	return s.list(ctx, selectAll, limit)
+}
+
+func (s *Spool) list(ctx context.Context, query string, args ...any) (all []Job, err error) {
 	err = s.view(ctx, func(tx *journal.Tx) error {
-		rows, err := tx.Query(selectAll, limit)
+		rows, err := tx.Query(query, args...)
 		if err != nil {
 			return fmt.Errorf("list print jobs: %w", err)
 		}

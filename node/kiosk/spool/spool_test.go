@@ -271,3 +271,42 @@ func TestAJobForNoPrinterIsRefused(t *testing.T) {
 		t.Errorf("Add = %v", err)
 	}
 }
+
+func TestAPromiseIsNoJobUntilItIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	d := open(t, path, newPrinter())
+	for _, key := range []string{"kept", "forgotten", "open"} {
+		if err := d.Promise(t.Context(), spool.Job{Key: key, Kind: "receipt", Source: []byte(key)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := d.states(); len(got) != 0 {
+		t.Errorf("promises are listed as jobs: %v", got)
+	}
+	if j, err := d.Find(t.Context(), "kept"); err != nil || j.ID != 0 {
+		t.Errorf("a promise is found as a job: %+v, %v", j, err)
+	}
+	if err := d.Forget(t.Context(), "forgotten"); err != nil {
+		t.Fatal(err)
+	}
+	d.stop()
+	p := newPrinter()
+	d = open(t, path, p)
+	d.add("kept", "K")
+	d.until("kept printed")
+	d.add("kept", "twice")
+	if err := d.Promise(t.Context(), spool.Job{Key: "kept", Kind: "receipt"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Forget(t.Context(), "kept"); err != nil { // it is a job now
+		t.Fatal(err)
+	}
+	d.until("kept printed")
+	if diff := cmp.Diff([]string{"K"}, p.printed()); diff != "" {
+		t.Error(diff)
+	}
+	left, err := d.Promised(t.Context())
+	if err != nil || len(left) != 1 || left[0].Key != "open" || string(left[0].Source) != "open" {
+		t.Errorf("promised %+v, %v", left, err)
+	}
+}
