@@ -140,6 +140,8 @@ func (m *Member) begin(ctx context.Context, j *journal.Journal) error {
 		return nil // waits to be taken in, again
 	case m.id != "":
 		return errors.New("this member was not taken in by any cluster yet: name a member to join")
+	case m.o.Adopt && m.o.Join == "":
+		return m.found(ctx, j)
 	case holds && m.o.Join == "":
 		return errors.New("the database belongs to a member whose log is gone: " +
 			"it cannot go on; join the cluster with an empty folder")
@@ -204,8 +206,9 @@ func (m *Member) found(ctx context.Context, j *journal.Journal) error {
 			return m.makeID()
 		}},
 		{"state", func() error {
-			if j.Applied().Index > 0 {
-				return nil
+			if j.Applied().Index > 0 { // adopted, or done before a crash
+				_, err := j.Harden(ctx)
+				return err
 			}
 			return j.Found(ctx, j.Head().Seq+1, firstTerm, m.o.Machine.Version())
 		}},

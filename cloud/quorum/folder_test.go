@@ -161,6 +161,37 @@ func TestOnlyAnEmptyFolderJoins(t *testing.T) {
 	c.until("it is taken in at last", func() bool { return len(c.leader().m.servers()) == 2 })
 }
 
+func TestABackupFoundsANewCluster(t *testing.T) {
+	t.Parallel()
+	dir, restored := t.TempDir(), t.TempDir()
+	m, err := openAlone(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for range 3 {
+		if _, err := m.Propose(t.Context(), Proposal{Data: add(1, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Journal().Backup(t.Context(), filepath.Join(restored, "books.db")); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := openAlone(restored, nil); err == nil {
+		m.Close()
+		t.Error("a copy went on as if it were the member itself")
+	}
+	again, err := openAlone(restored, func(o *Options) { o.Adopt = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	out, err := again.Propose(t.Context(), Proposal{Data: add(1, 1)})
+	if err != nil || value(out.Reply) != 4 || again.ID() == m.ID() {
+		t.Errorf("the new cluster answers %v, %v", out, err)
+	}
+}
+
 func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -83,8 +83,11 @@ type Options struct {
 	Machine Machine
 	Net     Net    // to the other members; nil: there are none
 	Join    string // address of a member that takes a new one in; "": found a cluster
-	Logger  *slog.Logger
-	Timing  Timing
+	// Adopt founds a cluster with a database whose log is gone, such as one from
+	// a backup. Whoever sets it knows that no member is left that has more.
+	Adopt  bool
+	Logger *slog.Logger
+	Timing Timing
 
 	// Applied, when set, is told the number of the newest record after each
 	// commit, before proposers hear of theirs. Restored tells that the whole
@@ -218,7 +221,7 @@ func (m *Member) startRaft() error {
 	}
 	c.TrailingLogs = m.trailing()
 	c.NotifyCh = m.notify
-	r, err := raft.NewRaft(c, (*fsm)(m), m.store, m.store, m.snaps, m.trans)
+	r, err := raft.NewRaft(c, (*fsm)(m), m.store.ForRaft(), m.store, m.snaps, m.trans)
 	if err != nil {
 		return err
 	}

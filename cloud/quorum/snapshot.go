@@ -317,7 +317,7 @@ func (k *sinkFile) Close() error {
 		err = os.Rename(k.part.Name(), filepath.Join(k.s.dir, k.meta.ID+dataSuffix))
 	}
 	if err != nil {
-		return errors.Join(err, removeIfThere(k.part.Name()))
+		return k.s.broken(fmt.Errorf("keep a received database: %w", err))
 	}
 	return k.keep(true)
 }
@@ -343,7 +343,7 @@ func (k *sinkFile) keep(received bool) error {
 			err = writeDurably(filepath.Join(k.s.dir, k.meta.ID+metaSuffix), text)
 		}
 		if err != nil {
-			return fmt.Errorf("keep snapshot %s: %w", k.meta.ID, err)
+			return k.s.broken(fmt.Errorf("keep snapshot %s: %w", k.meta.ID, err))
 		}
 	}
 	k.s.mu.Lock()
@@ -359,6 +359,12 @@ func (k *sinkFile) keep(received bool) error {
 		}
 	}
 	return nil
+}
+
+// broken ends the member: what a disk says after a failed fsync proves nothing.
+func (s *snapshots) broken(err error) error {
+	s.m.fail(err)
+	return err
 }
 
 // drop lets an old snapshot go.

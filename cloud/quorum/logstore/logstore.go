@@ -62,6 +62,21 @@ type Options struct {
 	Fatal func(error)
 }
 
+// ForRaft returns the log as raft needs it: raft would panic when it cannot
+// read an entry. Reading then ends the goroutine.
+func (s *Store) ForRaft() raft.LogStore { return unpanicking{s} }
+
+type unpanicking struct{ *Store }
+
+// GetLog reads one entry.
+func (u unpanicking) GetLog(index uint64, entry *raft.Log) error {
+	err := u.Store.GetLog(index, entry)
+	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		runtime.Goexit()
+	}
+	return err
+}
+
 // Store is a log under guard. The first fault latches: every later write gets
 // it as its answer, without another try.
 type Store struct {
