@@ -6,7 +6,7 @@ CATALOGUE ?=
 FUZZTIME  ?= 100000x
 PACKAGES  := ./...
 FAULTS    := ./stock/journal ./node/shopfloor
-BROWSER   := ./internal/look ./cloud/storefront ./node/kiosk ./firmware-sim/demo/console
+BROWSER   := ./internal/look ./cloud/storefront ./cloud/dashboard ./node/kiosk ./firmware-sim/demo/console
 
 export GOFLAGS += -buildvcs=false
 

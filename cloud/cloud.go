@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/cloud/dashboard"
 	"holdfast.dev/cloud/gateway"
 	"holdfast.dev/cloud/headoffice"
 	"holdfast.dev/cloud/headoffice/single"
@@ -233,6 +234,8 @@ func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
 	}
 	mux := process.AdminMux(c.health, c.registry)
 	mux.Handle("/v1/", c.office.RESTHandler())
+	mux.Handle("/", dashboard.New(dashboard.Options{Office: c.gateway.Office(),
+		Language: words.Match(c.o.Language, words.EN), Logger: c.log}).Handler())
 	return c.office.Handler(mux), nil
 }
 

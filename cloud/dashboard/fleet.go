@@ -1,0 +1,128 @@
+package dashboard
+
+import (
+	"cmp"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/internal/look"
+	shopv1 "holdfast.dev/proto/shop/v1"
+	"holdfast.dev/stock/words"
+)
+
+// fleetPage is how all stores stand.
+type fleetPage struct {
+	view
+	AsOf      string
+	Connected int
+	Trouble   int
+	Waiting   int
+	Stores    []storeRow
+}
+
+// storeRow is one store, in words.
+type storeRow struct {
+	ID       uint32
+	Name     string
+	Town     string
+	Link     template.HTML
+	Heard    string
+	Backlog  uint64
+	Unacked  uint64 // directives that the store has not confirmed
+	Epoch    string
+	Node     string // that it waits to be admitted with
+	Open     int
+	Troubles []string
+
+	rank int
+}
+
+// fleet shows the stores, those in trouble first.
+func fleet(v *visit) error {
+	stores, err := v.d.o.Office.Fleet(v.r.Context())
+	if err != nil {
+		return err
+	}
+	open, err := v.open()
+	if err != nil {
+		return err
+	}
+	p := fleetPage{view: v.view, AsOf: words.Time(v.Lang, v.Now.UTC()), Waiting: open}
+	for _, s := range stores {
+		row := v.storeRow(s)
+		if s.State.GetStore().GetConnected() {
+			p.Connected++
+		}
+		if len(row.Troubles) > 0 {
+			p.Trouble++
+		}
+		p.Stores = append(p.Stores, row)
+	}
+	slices.SortStableFunc(p.Stores, func(a, b storeRow) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return v.show(http.StatusOK, sheet{name: "fleet", title: v.T("fleet.title"), open: open, data: p})
+}
+
+// open counts what needs a person.
+func (v *visit) open() (int, error) {
+	list, err := v.d.o.Office.ListItems(v.r.Context(), &shopv1.ListItemsRequest{PageSize: 1})
+	return int(list.GetOpen()), err
+}
+
+// Ranks of stores in the list.
+const (
+	inTrouble = 1 + iota
+	offline
+	allWell
+)
+
+func (v view) storeRow(f gateway.FleetStore) storeRow {
+	s, store := f.State, f.State.GetStore()
+	row := storeRow{ID: store.GetStore(), Name: store.GetName(), Town: store.GetTown(), Backlog: s.GetBacklog(),
+		Unacked: s.GetDirectivesNext() - min(s.GetDirectivesNext(), s.GetDirectivesAcked()+1), Epoch: s.GetEpoch(),
+		Open: f.Open, rank: allWell}
+	since := ""
+	if t := store.GetOfflineSince(); t.IsValid() {
+		since = v.since(t.AsTime(), store.GetTimezone())
+	}
+	row.Link = look.LinkState(v.Lang, store.GetConnected(), 0, since)
+	if heard := s.GetLastSeen(); heard.IsValid() {
+		row.Heard = v.When(heard.AsTime(), store.GetTimezone())
+	}
+	switch {
+	case f.Node == "":
+		row.Troubles = append(row.Troubles, v.T("fleet.joinless"))
+	case !store.GetConnected():
+		row.rank = offline
+	}
+	if f.Frozen {
+		row.Node = f.Node
+		row.Troubles = append(row.Troubles, v.T("fleet.frozen"))
+	}
+	if f.Quarantined {
+		row.Troubles = append(row.Troubles, v.T("fleet.quarantined"))
+	}
+	if f.Trouble != "" && f.Trouble != codeQuarantine {
+		row.Troubles = append(row.Troubles, words.Item(v.Lang, f.Trouble).Title)
+	}
+	if len(row.Troubles) > 0 {
+		row.rank = inTrouble
+	}
+	return row
+}
+
+// codeQuarantine is the note of what a row says by itself.
+const codeQuarantine = "QUARANTINE"
+
+// since is When with a time of day for what has just begun.
+func (v view) since(t time.Time, zone string) string {
+	const fresh = time.Minute
+	if v.Now.Sub(t) >= fresh {
+		return v.When(t, zone)
+	}
+	return v.When(t.Add(-fresh), zone)
+}
