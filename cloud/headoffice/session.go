@@ -6,6 +6,7 @@ import (
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/journal"
 )
 
@@ -86,6 +87,9 @@ func (d *desk) recover(s *store, v verdict) (*recordv1.Result, error) {
 		node := s.node
 		d.newEpoch(s)
 		s.node, s.bootCount, s.bootID = node, 0, nil
+		if err := d.forgetAcks(s); err != nil {
+			return nil, err
+		}
 	}
 	if v.forked {
 		s.forkedAt = d.now
@@ -96,6 +100,21 @@ func (d *desk) recover(s *store, v verdict) (*recordv1.Result, error) {
 	return sessionResult(&recordv1.SessionResult{Epoch: epochProto(s.epoch),
 		Timeline: uint32(s.timeline), Mode: v.mode, ResumeFrom: s.applied.Seq + 1,
 		SalvageFrom: v.salvageFrom}), nil
+}
+
+// forgetAcks takes back what the store had confirmed beyond the records that
+// the cloud has of it: with its lost records it has lost that too, and says so
+// when it comes again.
+func (d *desk) forgetAcks(s *store) error {
+	mirror, err := books.CursorOf(d.tx, s.id)
+	if err != nil {
+		return err
+	}
+	if mirror.Timeline != s.timeline {
+		mirror.Directives = 0
+	}
+	s.acked = min(s.acked, mirror.Directives)
+	return nil
 }
 
 func (d *desk) checkVersion(h *recordv1.Hello) error {
