@@ -169,7 +169,7 @@ func TestTheFleetShowsTroubleFirst(t *testing.T) {
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Error(diff)
 	}
-	for _, says := range []string{"2 of 4", "offline since 13:02", "Records set apart", "Waits to be admitted",
+	for _, says := range []string{"2 / 4", "offline since 13:02", "Records set apart", "Waits to be admitted",
 		"Two histories of one store", "No computer yet", "never yet", "12 records", ">13:01<", ">1.2<", "<dd>3</dd>",
 		`href="/items?store=1"`, "2 open", `<span class="count">2</span>`,
 		"0f3ac4d1e5b60718293a4b5c6d7e8f90"} {
