@@ -10,7 +10,7 @@ BROWSER   := ./internal/look ./cloud/storefront ./cloud/dashboard ./node/kiosk .
 
 export GOFLAGS += -buildvcs=false
 
-.PHONY: demo demo-reset build test check tools gen gen-check vet race browser faults fuzz journey bench long clean
+.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey bench long clean
 
 ## demo: one cloud and three stores on this machine; Ctrl-C stops them
 demo: build
@@ -26,7 +26,7 @@ build:
 		./node/cmd/holdfast-node ./cloud/cmd/holdfast-cloud ./firmware-sim/cmd/holdfast-sim
 
 ## test: everything; installs what it needs on Debian
-test: tools vet gen-check race browser faults fuzz journey
+test: tools vet gen-check race browser peer faults fuzz journey
 	@echo "all tests passed"
 
 ## check: what every commit should pass, in under three minutes
@@ -39,6 +39,7 @@ tools:
 vet:
 	$(GO) vet $(PACKAGES)
 	$(GO) vet -tags browser $(BROWSER)
+	$(GO) vet -tags peer ./firmware-sim/printer
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 
 ## gen: the Go code and OpenAPI files of proto/
@@ -58,6 +59,10 @@ browser:
 ## faults: power cuts, and death at every write, on file systems of their own (needs root)
 faults:
 	$(GO) test -count=1 -timeout 20m -tags faults -run 'PowerCut|EveryWrite|EveryError' $(FAULTS)
+
+## peer: receipts of other people's encoders, and their readers on our codes
+peer:
+	$(GO) test -count=1 -timeout 5m -tags peer -run Other ./firmware-sim/printer
 
 ## fuzz: every fuzz target for FUZZTIME runs (a time instead of a count can end in a spurious "deadline exceeded")
 fuzz:
