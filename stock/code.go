@@ -55,6 +55,9 @@ const (
 	PrinterDown                        // Args: state
 	Frozen                             // head office has to admit the store's node first
 	NeedPIN                            // the order has a PIN that the shopper has to say
+	ScaleDown                          // the scale gave no weight; Args: state
+	LockerDown                         // the compartment was not opened; Args: shelf, state
+	ShelfTaken                         // the compartment holds another order, or none is free; Args: shelf
 )
 
 var codeNames = map[Code]string{
@@ -72,7 +75,8 @@ var codeNames = map[Code]string{
 	TooOld: "TOO_OLD", Busy: "BUSY", Offline: "OFFLINE", RateLimited: "RATE_LIMITED",
 	TooMany: "TOO_MANY", DocumentUsed: "DOCUMENT_USED", FeatureRefused: "FEATURE_REFUSED",
 	NotTrusted: "NOT_TRUSTED", ClockNotTrusted: "CLOCK_NOT_TRUSTED", PrinterDown: "PRINTER_DOWN",
-	Frozen: "FROZEN", NeedPIN: "NEED_PIN",
+	Frozen: "FROZEN", NeedPIN: "NEED_PIN", ScaleDown: "SCALE_DOWN", LockerDown: "LOCKER_DOWN",
+	ShelfTaken: "SHELF_TAKEN",
 }
 
 // String gives the stable name, for example "SHORT".
@@ -86,7 +90,7 @@ func (c Code) String() string {
 // Codes lists every code in order, for tables that must be complete.
 func Codes() []Code {
 	all := make([]Code, 0, len(codeNames))
-	for c := BadRequest; c <= NeedPIN; c++ {
+	for c := BadRequest; c <= ShelfTaken; c++ {
 		all = append(all, c)
 	}
 	return all

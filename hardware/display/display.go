@@ -79,11 +79,14 @@ type Config struct {
 
 // Display is a hardware.Display on one port.
 type Display struct {
-	line *exchange.Line
-	cfg  Config
-	page *charmap.Charmap
+	line  *exchange.Line
+	cfg   Config
+	page  *charmap.Charmap
+	ready chan struct{} // closed when the display was initialized, or Run has ended
+	begin sync.Once     // closes ready
 
 	mu    sync.Mutex
+	ran   bool   // guarded by mu; Run has begun
 	shown string // guarded by mu; what shows the lines again
 }
 
@@ -99,13 +102,19 @@ func New(port hardware.Port, cfg Config) *Display {
 	if page == nil {
 		page, cfg.Page = pages[Page437], Page437
 	}
-	return &Display{line: exchange.New(port, 0), cfg: cfg, page: page}
+	return &Display{line: exchange.New(port, 0), cfg: cfg, page: page, ready: make(chan struct{})}
 }
 
 // Run initializes the display and reads the port, to notice when it is gone,
 // until ctx ends (nil) or the port fails (a fault).
 func (d *Display) Run(ctx context.Context) error {
+	d.mu.Lock()
+	d.ran = true
+	d.mu.Unlock()
+	begun := func() { d.begin.Do(func() { close(d.ready) }) }
+	defer begun()
 	return d.line.Run(ctx, func(ctx context.Context) {
+		defer begun()
 		d.line.Tell(ctx, []byte(d.initial())) // a fault of the port reaches Run too
 	})
 }
@@ -173,7 +182,19 @@ func (d *Display) Brightness(ctx context.Context, level int) error {
 	return d.tell(ctx, "set brightness", clearScreen+cdBrightness+value+shown)
 }
 
+// tell sends what the initialization of a driver that runs would wipe out after
+// that.
 func (d *Display) tell(ctx context.Context, what, data string) error {
+	d.mu.Lock()
+	ran := d.ran
+	d.mu.Unlock()
+	if ran {
+		select {
+		case <-d.ready:
+		case <-ctx.Done():
+			return fmt.Errorf("%s on display: %w", what, ctx.Err())
+		}
+	}
 	if _, err := d.line.Tell(ctx, []byte(data)); err != nil {
 		return fmt.Errorf("%s on display: %w", what, err)
 	}

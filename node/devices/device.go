@@ -9,11 +9,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
-	"holdfast.dev/hardware"
-	"holdfast.dev/stock"
+	"holdfast.dev/hardware/receipt/session"
 )
 
 const (
@@ -37,20 +37,27 @@ type device struct {
 	set        *Set
 	logger     *slog.Logger
 	maxBackoff time.Duration
-	printing   chan struct{} // holds a token while a job is being printed
+	printing   chan struct{}  // holds a token while a job is being printed
+	wanted     chan [2]string // of a display: holds what should stand there, if that is new
 
-	mu      sync.Mutex
-	status  status           // guarded by mu
-	printer hardware.Printer // guarded by mu; nil unless its port is open
+	mu     sync.Mutex
+	status status    // guarded by mu
+	unit   any       // guarded by mu; the driver; nil unless its port is open
+	kicks  []kick    // guarded by mu; the newest last
+	text   [2]string // guarded by mu; what should stand on a display
 }
 
 func newDevice(cfg Config, set *Set, opts Options) *device {
+	d := drivers[cfg.Kind][cfg.Driver]
+	profile, err := profileOf(d.profiles, cfg)
 	return &device{
-		cfg: cfg, driver: drivers[cfg.Kind][cfg.Driver], answers: answers(cfg), set: set,
+		cfg: cfg, driver: d, answers: answers(cfg), set: set,
 		logger: opts.Logger.With("device", cfg.Name), maxBackoff: opts.MaxBackoff,
-		printing: make(chan struct{}, 1),
+		printing: make(chan struct{}, 1), wanted: make(chan [2]string, 1),
 		status: status{State: State{
-			Name: cfg.Name, Kind: cfg.Kind, Width: cfg.Width, Phase: Connecting,
+			Name: cfg.Name, Kind: cfg.Kind, Driver: cfg.Driver, Path: cfg.Path, Width: cfg.Width,
+			Phase: Connecting, Since: time.Now(),
+			drawerSwitch: err == nil && profile.BackChannel && profile.Drawer != session.NoSwitch,
 		}},
 	}
 }
@@ -80,35 +87,26 @@ func (d *device) run(ctx context.Context) {
 }
 
 // serve opens the device and runs its driver until one of them fails or ctx ends.
-// A driver that panics is a driver that failed.
-func (d *device) serve(ctx context.Context) (err error) {
+func (d *device) serve(ctx context.Context) error {
+	return d.guarded(func() error {
+		port, err := d.driver.open(ctx, d.cfg)
+		if err != nil {
+			return err
+		}
+		defer port.Close()
+		return orEnded(d.drive(ctx, port))
+	})
+}
+
+// guarded calls a driver. One that panics is one that failed.
+func (d *device) guarded(call func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			d.logger.Error("driver panicked", "err", cause, "stack", string(debug.Stack()))
 			err = fmt.Errorf("driver panicked: %v", cause)
 		}
 	}()
-	port, err := d.driver.open(ctx, d.cfg)
-	if err != nil {
-		return err
-	}
-	defer port.Close()
-	if d.driver.printer != nil {
-		return d.servePrinter(ctx, port)
-	}
-	scanner := d.driver.scanner(port, d.cfg)
-	d.opened()
-	return orEnded(scanner.Run(ctx, func(read hardware.Read) { d.deliver(ctx, read) }))
-}
-
-func (d *device) servePrinter(ctx context.Context, port hardware.Port) error {
-	printer := d.driver.printer(port, d.cfg)
-	d.use(printer)
-	defer d.use(nil)
-	d.opened()
-	return orEnded(printer.Run(ctx, func(p hardware.PrinterStatus) {
-		d.update(func(s *status) bool { return s.told(p) })
-	}))
+	return call()
 }
 
 func (d *device) opened() {
@@ -118,57 +116,12 @@ func (d *device) opened() {
 	})
 }
 
-func (d *device) use(p hardware.Printer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.printer = p
-}
-
 // orEnded gives a driver that stops by itself a reason.
 func orEnded(err error) error {
 	if err == nil {
 		return errors.New("driver ended")
 	}
 	return err
-}
-
-// deliver counts a read and queues it. It waits while the queue is full.
-func (d *device) deliver(ctx context.Context, read hardware.Read) {
-	d.update(func(s *status) bool {
-		s.scanned(read)
-		return true
-	})
-	select {
-	case d.set.scans <- Scan{Device: d.cfg.Name, Read: read}:
-	case <-ctx.Done():
-	}
-}
-
-// print runs one job on the printer, in turn.
-func (d *device) print(ctx context.Context, job []byte) (state hardware.PrintState, err error) {
-	select {
-	case d.printing <- struct{}{}:
-		defer func() { <-d.printing }()
-	case <-ctx.Done():
-		return hardware.Failed, fmt.Errorf("wait for printer %s: %w", d.cfg.Name, ctx.Err())
-	}
-	d.mu.Lock()
-	printer, now := d.printer, d.status.State
-	d.mu.Unlock()
-	if trouble := now.trouble(); trouble != "" || printer == nil {
-		return hardware.Failed, stock.Refuse(stock.PrinterDown, "printer %s is %s: %s",
-			d.cfg.Name, now.Phase, now.LastError).With("state", trouble)
-	}
-	defer func() {
-		if cause := recover(); cause != nil {
-			d.logger.Error("driver panicked", "err", cause, "stack", string(debug.Stack()))
-			state, err = hardware.Unknown, fmt.Errorf("print on %s: driver panicked: %v", d.cfg.Name, cause)
-		}
-	}()
-	if state, err = printer.Print(ctx, job); err != nil {
-		return state, fmt.Errorf("print on %s: %w", d.cfg.Name, err)
-	}
-	return state, nil
 }
 
 // update changes the state, logs a new phase, and tells the watchers if the
@@ -189,11 +142,20 @@ func (d *device) snapshot() State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.status.State
-	if s.Printer != nil {
-		p := *s.Printer
-		s.Printer = &p
+	s.Printer, s.Label, s.Weight = copyOf(s.Printer), copyOf(s.Label), copyOf(s.Weight)
+	s.Doors = slices.Clone(s.Doors)
+	if u, ok := d.unit.(interface{ Suppressed() uint64 }); ok {
+		s.Suppressed += u.Suppressed()
 	}
 	return s
+}
+
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 // wait pauses, but no longer than until a missing device file is there. It

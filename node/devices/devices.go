@@ -1,18 +1,15 @@
-// Package devices opens, supervises and reopens the scanners and printers of
-// one store, so that the rest of the node sees scans and states, never ports.
+// Package devices opens, supervises and reopens the devices of one store, so
+// that the rest of the node sees scans, states and jobs, never ports.
 package devices
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"holdfast.dev/hardware"
-	"holdfast.dev/stock"
 )
 
 // DefaultMaxBackoff is the longest pause between two attempts to open a device.
@@ -24,30 +21,6 @@ const scanQueue = 256
 
 // DefaultWidth is how many characters fit on a line of the usual 80 mm paper.
 const DefaultWidth = 42
-
-// Kind says what a device is for.
-type Kind string
-
-// Kinds of devices.
-const (
-	Scanner Kind = "scanner"
-	Printer Kind = "printer"
-)
-
-// Config is one device of the store, as its configuration names it.
-type Config struct {
-	Name   string `toml:"name"`   // unique, such as "counter-scanner"
-	Kind   Kind   `toml:"kind"`   // scanner or printer
-	Driver string `toml:"driver"` // see Drivers
-	Path   string `toml:"path"`   // device file, or host:port
-	Baud   int    `toml:"baud"`   // of a serial line; zero: 9600
-
-	Suffix    string        `toml:"suffix"`     // of a scanner: auto, cr, lf, crlf, tab, etx, none
-	MinRescan time.Duration `toml:"min_rescan"` // of a presentation scanner; zero delivers every read
-
-	Profile string `toml:"profile"` // of a printer: epson (if empty), status-only or write-only
-	Width   int    `toml:"width"`   // of a printer, characters on a line; zero: DefaultWidth
-}
 
 // Options says which devices a store has.
 type Options struct {
@@ -70,6 +43,7 @@ type Set struct {
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]struct{} // guarded by mu
+	expected map[string]chan Scan       // guarded by mu; by the data of the symbol
 }
 
 // New makes a set. It opens nothing; Run does.
@@ -84,33 +58,13 @@ func New(opts Options) *Set {
 		invalid:  Check(opts.Devices),
 		scans:    make(chan Scan, scanQueue),
 		watchers: make(map[chan struct{}]struct{}),
+		expected: make(map[string]chan Scan),
 	}
 	for _, cfg := range opts.Devices {
-		if cfg.Kind == Printer && cfg.Width == 0 {
-			cfg.Width = DefaultWidth
-		}
-		s.devices = append(s.devices, newDevice(cfg, s, opts))
+		full, _ := cfg.full() // what is wrong with it stands in invalid
+		s.devices = append(s.devices, newDevice(full, s, opts))
 	}
 	return s
-}
-
-// Check says what is wrong with a list of devices, all of it.
-func Check(list []Config) error {
-	var wrong []error
-	seen := make(map[string]bool, len(list))
-	for i, cfg := range list {
-		switch {
-		case cfg.Name == "":
-			wrong = append(wrong, fmt.Errorf("device %d has no name", i+1))
-		case seen[cfg.Name]:
-			wrong = append(wrong, fmt.Errorf("two devices are called %q", cfg.Name))
-		}
-		seen[cfg.Name] = true
-		if err := checkDriver(cfg); err != nil {
-			wrong = append(wrong, fmt.Errorf("device %q: %w", cfg.Name, err))
-		}
-	}
-	return errors.Join(wrong...)
 }
 
 // Run keeps every device open until ctx ends (nil), and then closes Scans. It
@@ -169,17 +123,4 @@ func (s *Set) changed() {
 		default:
 		}
 	}
-}
-
-// Print prints a job on a printer by name, after the jobs before it. A printer
-// that is not ready refuses with stock.PrinterDown before anything is sent:
-// hardware.Failed. Otherwise state and fault are what the driver knows for sure.
-func (s *Set) Print(ctx context.Context, name string, job []byte) (hardware.PrintState, error) {
-	i := slices.IndexFunc(s.devices, func(d *device) bool {
-		return d.cfg.Name == name && d.cfg.Kind == Printer
-	})
-	if i < 0 {
-		return hardware.Failed, stock.Refuse(stock.PrinterDown, "no printer is called %q", name)
-	}
-	return s.devices[i].print(ctx, job)
 }

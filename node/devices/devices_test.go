@@ -476,7 +476,7 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 	if err := s.Run(t.Context()); err == nil {
 		t.Error("Run takes a configuration that Check refuses")
 	}
-	if diff := cmp.Diff([]string{"serial", "tcp"}, Drivers(Scanner)); diff != "" {
+	if diff := cmp.Diff([]string{"evdev", "serial", "ssi", "tcp"}, Drivers(Scanner)); diff != "" {
 		t.Errorf("Drivers (-want +got):\n%s", diff)
 	}
 }

@@ -1,7 +1,10 @@
 package devices
 
 import (
+	"cmp"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"holdfast.dev/hardware"
@@ -30,25 +33,82 @@ const (
 type State struct {
 	Name      string
 	Kind      Kind
-	Width     int // characters on a line of a printer
+	Driver    string
+	Path      string
+	Width     int // characters on a line of a receipt
 	Phase     Phase
-	LastSeen  time.Time               // when it last said something, or was opened
-	LastError string                  // why it is not ready; empty when it is
-	Scans     uint64                  // symbols read since the start
-	Garbage   uint64                  // frames that were no symbols
-	Printer   *hardware.PrinterStatus // what a printer last said; nil: nothing yet
+	Since     time.Time // when it entered the phase
+	Opened    time.Time // since when its port is open; zero: it is not
+	LastSeen  time.Time // when it last said something, or was opened
+	LastError string    // why it is not ready; empty when it is
+	Fault     string    // the last trouble, also when it is over
+	FaultAt   time.Time // when that began; zero: there was none
+
+	Scans      uint64 // symbols read since the start
+	Garbage    uint64 // frames that were no symbols
+	Suppressed uint64 // reads of a symbol that lay there, dropped
+	Losses     uint64 // times that it was lost
+	Jobs       Jobs   // of a printer of receipts or labels
+	Done       uint64 // doors opened, weights taken, texts shown
+
+	Printer *hardware.PrinterStatus // what a printer last said; nil: nothing yet
+	Label   *hardware.LabelStatus   // the same of a label printer
+	Doors   []hardware.DoorStatus   // of a locker, in the order of its boards and locks
+	Weight  *hardware.Weight        // what a scale last said
+	Shown   [2]string               // what stands on a display, as far as it is known
+
+	drawerSwitch bool // the printer tells how its drawer is
 }
 
-// trouble is the word for what keeps a printer from printing, as the sentence
-// of stock.PrinterDown names it; empty when nothing does.
-func (s State) trouble() string {
-	switch s.Phase {
-	case Ready:
-		return ""
-	case Degraded:
-		return troubleOf(*s.Printer)
+// Jobs counts what became of the jobs of a printer since the start.
+type Jobs struct{ Printed, Sent, Failed, Unknown uint64 }
+
+// count adds a job that ended in a state.
+func (j *Jobs) count(state hardware.PrintState) {
+	switch state {
+	case hardware.Printed:
+		j.Printed++
+	case hardware.Sent:
+		j.Sent++
+	case hardware.Failed:
+		j.Failed++
+	case hardware.Unknown:
+		j.Unknown++
 	}
-	return "offline"
+}
+
+// Prints tells whether the device prints jobs, on receipts or on labels.
+func (s State) Prints() bool { return s.Kind == Printer || s.Kind == LabelPrinter }
+
+// Drawer is what the printer's switch says of the cash drawer.
+func (s State) Drawer() hardware.DrawerState {
+	switch {
+	case !s.drawerSwitch || s.Opened.IsZero() || s.Printer == nil || s.Printer.At.IsZero():
+		return hardware.DrawerUnknown
+	case s.Printer.DrawerOpen:
+		return hardware.DrawerOpen
+	}
+	return hardware.DrawerClosed
+}
+
+// Trouble is a word for what keeps the device from its work; empty when nothing
+// does. Sentences and pages have a text for each.
+func (s State) Trouble() string {
+	switch {
+	case s.Phase == Ready:
+		return ""
+	case s.Phase != Degraded:
+		return "offline"
+	case s.Printer != nil:
+		return troubleOf(*s.Printer)
+	case s.Label != nil:
+		return labelTrouble(*s.Label)
+	case s.Weight != nil:
+		return scaleTrouble(*s.Weight)
+	case s.Doors != nil:
+		return "board_silent"
+	}
+	return "noise"
 }
 
 // troubleOf names the cause that a person can remove before its consequence:
@@ -67,6 +127,34 @@ func troubleOf(p hardware.PrinterStatus) string {
 	return ""
 }
 
+func labelTrouble(l hardware.LabelStatus) string {
+	switch {
+	case l.Ready():
+		return ""
+	case l.HeadOpen:
+		return "head_open"
+	case l.MediaOut:
+		return "labels_out"
+	case l.RibbonOut:
+		return "ribbon_out"
+	case l.Paused:
+		return "paused"
+	case l.Broken:
+		return "printer_error"
+	}
+	return "offline"
+}
+
+func scaleTrouble(w hardware.Weight) string {
+	switch w.State {
+	case hardware.ScaleSilent:
+		return "offline"
+	case hardware.ScaleNotZero:
+		return "not_zero"
+	}
+	return ""
+}
+
 // status is a device's state and what leads from one to the next.
 type status struct {
 	State
@@ -77,13 +165,32 @@ type status struct {
 
 // become enters a phase; the cause says why it is not ready.
 func (s *status) become(phase Phase, cause string) {
+	now := time.Now()
+	if s.Phase != phase {
+		s.Since = now
+	}
+	if cause != "" && (cause != s.LastError || s.Phase != phase) {
+		s.Fault, s.FaultAt = cause, now
+	}
+	if phase == Lost && s.Phase != Lost {
+		s.Losses++
+	}
 	s.Phase, s.LastError = phase, cause
 	s.worked = s.worked || phase == Ready || phase == Degraded
 }
 
+// judge is become for a device that said how it is.
+func (s *status) judge(trouble string) {
+	if trouble == "" {
+		s.become(Ready, "")
+		return
+	}
+	s.become(Degraded, trouble)
+}
+
 // opened says that the port is open now.
 func (s *status) opened(at time.Time, waitForAnswer bool) {
-	s.LastSeen, s.noisy = at, 0
+	s.LastSeen, s.Opened, s.noisy = at, at, 0
 	if waitForAnswer {
 		s.become(Connecting, "")
 		return
@@ -91,12 +198,19 @@ func (s *status) opened(at time.Time, waitForAnswer bool) {
 	s.become(Ready, "")
 }
 
-// closed says that the port could not be opened, or failed.
+// closed says that the port could not be opened, or failed. What a device said
+// of itself is no longer known.
 func (s *status) closed(cause error, missing bool) {
+	s.Opened = time.Time{}
 	if s.Printer != nil {
 		gone := *s.Printer
 		gone.Online = false
 		s.Printer = &gone
+	}
+	s.Label, s.Weight, s.Shown = nil, nil, [2]string{}
+	s.Doors = slices.Clone(s.Doors) // a snapshot may still hold the old ones
+	for i := range s.Doors {
+		s.Doors[i].State, s.Doors[i].Item = hardware.DoorUnknown, false
 	}
 	switch {
 	case s.worked:
@@ -131,20 +245,76 @@ func (s *status) scanned(read hardware.Read) {
 func (s *status) told(p hardware.PrinterStatus) bool {
 	before := s.State
 	s.Printer = &p
-	if !p.At.IsZero() {
-		s.LastSeen = p.At
-	}
-	if trouble := troubleOf(p); trouble == "" {
-		s.become(Ready, "")
-	} else {
-		s.become(Degraded, trouble)
-	}
+	s.seen(p.At)
+	s.judge(troubleOf(p))
 	if before.Printer == nil {
 		return true
 	}
 	same := *before.Printer
 	same.At = p.At
 	return same != p || before.Phase != s.Phase
+}
+
+func (s *status) seen(at time.Time) {
+	if !at.IsZero() {
+		s.LastSeen = at
+	}
+}
+
+// labelled is told for a label printer.
+func (s *status) labelled(l hardware.LabelStatus) bool {
+	before := s.State
+	s.Label = &l
+	if l.Online {
+		s.seen(l.At)
+	}
+	s.judge(labelTrouble(l))
+	if before.Label == nil {
+		return true
+	}
+	same := *before.Label
+	same.At = l.At
+	return same != l || before.Phase != s.Phase
+}
+
+// weighed is told for a scale.
+func (s *status) weighed(w hardware.Weight) bool {
+	before := s.State
+	s.Weight = &w
+	if w.State != hardware.ScaleSilent {
+		s.seen(w.At)
+	}
+	s.judge(scaleTrouble(w))
+	if before.Weight == nil {
+		return true
+	}
+	same := *before.Weight
+	same.At = w.At
+	return same != w || before.Phase != s.Phase
+}
+
+// moved is told for one door of a locker.
+func (s *status) moved(d hardware.DoorStatus) {
+	i, known := slices.BinarySearchFunc(s.Doors, d.Door, func(a hardware.DoorStatus, b hardware.Door) int {
+		return cmp.Or(cmp.Compare(a.Door.Board, b.Board), cmp.Compare(a.Door.Lock, b.Lock))
+	})
+	doors := slices.Clone(s.Doors) // a snapshot may still hold the old ones
+	if known {
+		doors[i] = d
+	} else {
+		doors = slices.Insert(doors, i, d)
+	}
+	s.Doors = doors
+	if d.State != hardware.DoorUnknown {
+		s.seen(d.At)
+	}
+	for _, each := range doors {
+		if each.State == hardware.DoorUnknown {
+			s.become(Degraded, fmt.Sprintf("board %d does not answer", each.Door.Board))
+			return
+		}
+	}
+	s.become(Ready, "")
 }
 
 // log writes one line when the phase or its cause has changed.
