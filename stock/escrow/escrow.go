@@ -2,11 +2,7 @@
 // units: three counters that only rise, each with one writer, and how much to give.
 package escrow
 
-import (
-	"math"
-
-	"holdfast.dev/stock"
-)
+import "holdfast.dev/stock"
 
 // Rights are the counters of one SKU as the store keeps them. The zero value
 // is a SKU that nothing was ever granted of.
@@ -118,16 +114,10 @@ func Unasked(sellable, online stock.Units, permille uint32) stock.Units {
 	free := max(0, sellable) + max(0, online)
 	target := free * stock.Units(permille) / 1000 // the odd unit stays in the store
 	missing := target - max(0, online)
-	if missing < step(target) {
+	if missing < Step(target) {
 		return 0
 	}
 	return max(0, min(missing, sellable))
-}
-
-// step is the smallest difference worth a record: a quarter of the target's
-// square root, at least one.
-func step(target stock.Units) stock.Units {
-	return max(1, stock.Units(math.Ceil(0.25*math.Sqrt(float64(target)))))
 }
 
 // Risk is the chance, in thousandths, that lending one of the promised-away
