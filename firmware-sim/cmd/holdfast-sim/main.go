@@ -12,10 +12,11 @@ import (
 )
 
 type commands struct {
-	Demo  demoOptions   `cmd:"" help:"Run a cloud and three stores on this machine, with a console to play with."`
-	Reset resetOptions  `cmd:"" help:"Delete what the demo has kept."`
-	Bench bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
-	Fleet fleetOptions  `cmd:"" help:"Run stores and their cloud in virtual time, break what can break, and check every promise."`
+	Demo   demoOptions   `cmd:"" help:"Run a cloud and three stores on this machine, with a console to play with."`
+	Reset  resetOptions  `cmd:"" help:"Delete what the demo has kept."`
+	Bench  bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
+	Policy policyOptions `cmd:"" help:"Play ways to share stock with shoppers through cuts, and count what is lost."`
+	Fleet  fleetOptions  `cmd:"" help:"Run stores and their cloud in virtual time, break what can break, and check every promise."`
 
 	Scanner scannerOptions `cmd:"" help:"Run one simulated scanner alone, with a page to scan with and to break it."`
 	Printer printerOptions `cmd:"" help:"Run one simulated receipt printer alone, with a page that shows its paper."`
@@ -47,6 +48,8 @@ func run() error {
 	case loaded.Command == "bench":
 		c.Bench.Out, c.Bench.Progress = os.Stdout, os.Stderr
 		return bench.Run(ctx, c.Bench)
+	case loaded.Command == "policy":
+		return c.Policy.run(ctx)
 	case loaded.Command == "fleet":
 		return c.Fleet.run(ctx)
 	case loaded.Command == "scanner":
