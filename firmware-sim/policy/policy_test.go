@@ -123,6 +123,26 @@ func TestASeedGivesTheSameStoreAgain(t *testing.T) {
 	}
 }
 
+func TestRightsMoveOnDemandOnlyWhenTheyMust(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		free, online int64
+		web          bool
+		left         int64
+		moved        bool
+	}{
+		{"a shopper, and the cloud has some", 3, 2, true, 1, false},
+		{"a shopper, and the cloud has none", 3, 0, true, 0, true},
+		{"a customer, and the store has some", 3, 2, false, 2, false},
+		{"a customer, and the cloud has all", 3, 3, false, 2, true},
+	} {
+		s := split{online: []int64{test.online}}
+		if moved := s.take(0, test.free, test.web); moved != test.moved || s.online[0] != test.left {
+			t.Errorf("%s: moved %v, the cloud has %d", test.name, moved, s.online[0])
+		}
+	}
+}
+
 func TestDemandIsWhatWasPlanned(t *testing.T) {
 	for _, w := range workloads {
 		wanted, expected := 0.0, 0.0

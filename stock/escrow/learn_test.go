@@ -212,6 +212,9 @@ func TestCutsGoOnAsTheyDid(t *testing.T) {
 	if got := unseen.Left(10*hour, 800); got != 10*hour {
 		t.Errorf("what nobody has seen lasts as long again: %d min", got/minute)
 	}
+	if got := unseen.Left(2*hour, 0); got != 2*hour {
+		t.Errorf("after two hours, as long again at least: %d min", got/minute)
+	}
 	var long Cuts
 	for range maxCuts + 10 {
 		long.Add(8 * hour)
@@ -224,8 +227,8 @@ func TestCutsGoOnAsTheyDid(t *testing.T) {
 			t.Errorf("after %d h: %d min more", elapsed/hour, got/minute)
 		}
 	}
-	for _, permille := range []int{-1, 0, 1000, 5000} {
-		if got := long.Left(hour, max(0, permille)); got <= 0 {
+	for _, permille := range []int{0, 1000, 5000} {
+		if got := long.Left(hour, permille); got <= 0 {
 			t.Errorf("part %d: %d", permille, got)
 		}
 	}

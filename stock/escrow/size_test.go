@@ -185,19 +185,43 @@ func TestMoveIsWorthARecord(t *testing.T) {
 	if n := z.Move(slow, slow.At, Shares{Sellable: 2}); n != 0 {
 		t.Errorf("a product that hardly sells moves %d", n)
 	}
-	d.Moved = d.At - restTime/2
-	far := Shares{Sellable: 10 - n/2, Online: n / 2}
-	unlikely := z.web(d, d.At, d.At+soon).Tail(far.Online) <= urgentChance
-	if n := z.Move(d, d.At, far); n != 0 && unlikely {
-		t.Errorf("half a minute after a move: %d", n)
+}
+
+func TestMovesRestUnlessTheyAreUrgent(t *testing.T) {
+	z := seller()
+	full := Shares{Sellable: 20}
+	for _, test := range []struct {
+		name  string
+		web   float64 // shoppers a day
+		moved int64   // before now
+		moves bool
+	}{
+		{"never moved", 0.3, monday, true},
+		{"a minute ago", 0.3, restTime, true},
+		{"half a minute ago", 0.3, restTime / 2, false},
+		{"half a minute ago, and a shopper is likely at once", 30, restTime / 2, true},
+		{"in the future, before the clock was set back", 0.3, -hour, true},
+	} {
+		d := seen(z, 10, test.web)
+		d.Moved = d.At - test.moved
+		if n := z.Move(d, d.At, full); (n != 0) != test.moves {
+			t.Errorf("%s: move %d", test.name, n)
+		}
 	}
-	d.Moved = d.At
-	if n := z.Move(d, d.At, full); n == 0 {
-		t.Error("a shopper is likely at once, and the cloud has nothing: no move")
+}
+
+func TestForecastsReachAnHourAheadAndToTheTill(t *testing.T) {
+	z := NewSizer()
+	for range maxCuts {
+		z.Cuts.Add(minute)
 	}
-	d.Moved = d.At + hour
-	if n := z.Move(d, d.At, full); n == 0 {
-		t.Error("a move in the future stops moves")
+	d := seen(z, 10, 2)
+	s := z.ahead(d, d.At, 20)
+	if want := z.web(d, d.At, d.At+hour); s.web[0].NB != want {
+		t.Errorf("shoppers %v, want %v of an hour", s.web[0].NB, want)
+	}
+	if want := z.shop(d, d.At, d.At+hour+20*minute); s.shop[0].NB != want {
+		t.Errorf("customers %v, want %v of 80 minutes", s.shop[0].NB, want)
 	}
 }
 
