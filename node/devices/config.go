@@ -65,7 +65,11 @@ type Config struct {
 	Reversed bool          `toml:"reversed"`  // its sensors say open when closed
 	OpenWait time.Duration `toml:"open_wait"` // for a door to open; some must be pulled
 
-	EightBits bool `toml:"eight_bits"` // a scale that is set to 8N1
+	EightBits bool          `toml:"eight_bits"` // a scale that is set to 8N1
+	Settle    time.Duration `toml:"settle"`     // how long a weighing waits for a load at rest
+
+	// Poll is how often a label printer, a locker or a scale is looked at.
+	Poll time.Duration `toml:"poll"`
 }
 
 // Board is one board of a locker.

@@ -94,7 +94,7 @@ var (
 	})
 	zplPrinter = driver{check: checkLabels,
 		label: func(port hardware.Port, cfg Config) hardware.LabelPrinter {
-			return zpl.New(port, zpl.Config{WriteOnly: cfg.Profile == writeOnly})
+			return zpl.New(port, zpl.Config{WriteOnly: cfg.Profile == writeOnly, Poll: cfg.Poll})
 		}}
 )
 
@@ -232,7 +232,8 @@ func customerDisplay(dialect display.Dialect) driver {
 func lockerOf(dialect string) driver {
 	i := slices.IndexFunc(locker.Dialects, func(d locker.Dialect) bool { return d.Name == dialect })
 	set := func(cfg Config) locker.Config {
-		c := locker.Config{Dialect: dialect, Reversed: cfg.Reversed, OpenWait: cfg.OpenWait}
+		c := locker.Config{Dialect: dialect, Reversed: cfg.Reversed, OpenWait: cfg.OpenWait,
+			Poll: cfg.Poll}
 		for _, b := range cfg.Boards {
 			c.Boards = append(c.Boards, locker.Board{Address: b.Address, Locks: b.Locks})
 		}
@@ -248,12 +249,16 @@ func lockerOf(dialect string) driver {
 		}}
 }
 
+func weighing(cfg Config) scale.Config {
+	return scale.Config{EightBits: cfg.EightBits, Settle: cfg.Settle, Poll: cfg.Poll}
+}
+
 func newToledo(port hardware.Port, cfg Config) hardware.Scale {
-	return scale.NewToledo(port, scale.Config{EightBits: cfg.EightBits})
+	return scale.NewToledo(port, weighing(cfg))
 }
 
 func newDialog06(port hardware.Port, cfg Config) hardware.Scale {
-	return scale.NewDialog06(port, scale.Config{EightBits: cfg.EightBits})
+	return scale.NewDialog06(port, weighing(cfg))
 }
 
 // checkScale keeps the line at eight bits: the driver codes the parity of the
