@@ -145,6 +145,19 @@ func TestATillOfAnEarlierEpochIsAskedToSendAgain(t *testing.T) {
 	}
 }
 
+func TestWhatLeftTheShopIsBookedAgainWhateverIsPromised(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	s.receive(1, breadGTIN)
+	s.grant(1, 1)
+	c := &till{s: s}
+	if status, _ := c.post("/v1/sales", sale(newID(), "")); status != 409 {
+		t.Errorf("a promised unit: %d", status)
+	}
+	if status, _ := c.post("/v1/sales", sale(newID(), `"resentEpoch":"1.1",`)); status != 200 {
+		t.Errorf("one that has left: %d", status)
+	}
+}
+
 func TestWitnessesSpeakGRPCToo(t *testing.T) {
 	s := openShop(t, shopOptions{})
 	s.receive(5, breadGTIN)
