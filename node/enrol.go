@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"holdfast.dev/internal/identity"
 	"holdfast.dev/node/shopfloor"
@@ -61,6 +62,18 @@ const storeFile = "store.json"
 // storeInfo is what receipts and pages say of the store.
 type storeInfo struct {
 	Name, Town, Street, Currency, Timezone, Language string
+}
+
+// zone tells how far the store's wall time is ahead of UTC, in ms.
+func (s storeInfo) zone() func(ms int64) int64 {
+	place, err := time.LoadLocation(s.Timezone)
+	if err != nil {
+		place = time.UTC
+	}
+	return func(ms int64) int64 {
+		_, offset := time.UnixMilli(ms).In(place).Zone()
+		return int64(offset) * 1000
+	}
 }
 
 // saveStoreInfo replaces the file at once, so that a crash leaves the old one.

@@ -57,9 +57,16 @@ func (l floorLink) Connected() bool { return l.State().Phase != uplink.Offline }
 
 // AskReturn asks the cloud to return units.
 func (l floorLink) AskReturn(ctx context.Context, wants []shopfloor.Want) error {
+	return l.Link.AskReturn(ctx, wireWants(wants))
+}
+
+// Wish asks the cloud for units that it can do without.
+func (l floorLink) Wish(wants []shopfloor.Want) { l.Link.Wish(wireWants(wants)) }
+
+func wireWants(wants []shopfloor.Want) []*uplinkv1.Want {
 	out := make([]*uplinkv1.Want, len(wants))
 	for i, w := range wants {
 		out[i] = &uplinkv1.Want{Sku: uint32(w.SKU), Target: int64(w.Target), Timeline: uint32(w.Timeline)}
 	}
-	return l.Link.AskReturn(ctx, out)
+	return out
 }

@@ -50,6 +50,8 @@ const (
 	journalFile = "store.db"
 	// housekeeping is how often due orders and the acknowledged number are looked at.
 	housekeeping = 15 * time.Second
+	// balanceRest is the least time between two looks at what the cloud is given.
+	balanceRest = 50 * time.Millisecond
 )
 
 // node is one running process; its parts in the order of their start.
@@ -161,6 +163,8 @@ func (n *node) openFloor(ctx context.Context) error {
 	}
 	o := n.floorOptions(nodeID)
 	o.Notify = func(e shopfloor.Event) { n.kiosk.Notify(e) }
+	o.Rest = rest(balanceRest)
+	o.ZoneMS = n.info.zone()
 	n.floor = shopfloor.New(o, localTables()...)
 	n.journal, err = journal.Open(ctx, journal.Options{Path: filepath.Join(n.o.Data, journalFile),
 		Machine: n.floor.Machine(), Logger: n.log})
@@ -188,6 +192,16 @@ func floorOptions(peer identity.Peer, id shopfloor.ID, products shopfloor.Catalo
 func steady() func() time.Duration {
 	begun := time.Now()
 	return func() time.Duration { return time.Since(begun) }
+}
+
+// rest pauses, or until ctx ends.
+func rest(d time.Duration) func(ctx context.Context) {
+	return func(ctx context.Context) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(d):
+		}
+	}
 }
 
 // localTables are the tables beside the books.
@@ -231,7 +245,7 @@ func (n *node) housekeep(ctx context.Context) error {
 			n.log.Info("released unclaimed orders", "count", released)
 		}
 		for what, due := range map[string]func(context.Context) error{
-			"keep acknowledged number": n.floor.SaveAcked, "settle": n.floor.SettleDue,
+			"keep acknowledged number": n.floor.SaveAcked, "keep forecast": n.floor.SaveForecast, "settle": n.floor.SettleDue,
 			"write digest": n.floor.DigestDue, "take old units back": n.drainLegacy} {
 			if err := due(ctx); err != nil {
 				n.log.Error(what, "err", err)

@@ -9,7 +9,6 @@ import (
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
-	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/ledger"
 )
 
@@ -31,7 +30,7 @@ func DefaultPolicy() *recordv1.Policy {
 	return &recordv1.Policy{
 		LastUnit: recordv1.LastUnitPolicy_LAST_UNIT_POLICY_ASK,
 		GraceMs:  30 * minuteMS, StoreCost: 1500, OnlineCost: 1000, BrokenCost: 5000,
-		SharePermille: escrow.Share, PickupWindowMs: 4 * hourMS, HoldMs: 15 * minuteMS,
+		PickupWindowMs: 4 * hourMS, HoldMs: 15 * minuteMS,
 	}
 }
 

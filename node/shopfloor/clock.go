@@ -29,6 +29,7 @@ type sample struct {
 // decide when the store acts, never whether it may.
 func (f *Floor) SampleClock(cloudMS int64) {
 	now := f.o.Now()
+	f.forecast.hear(f.local())
 	f.mu.Lock()
 	f.sampled = &sample{wall: now, steady: f.o.Steady(), offset: cloudMS - now}
 	f.mu.Unlock()

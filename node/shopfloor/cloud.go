@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
@@ -100,10 +98,17 @@ func (f *Floor) GrantUpTo(ctx context.Context, wants []Want) ([]Got, error) {
 			got[i] = Got{SKU: w.SKU, Total: a.Rights.Granted}
 			n := stock.Units(0)
 			if w.Timeline == a.Rights.Timeline && !f.frozen(a) {
-				floor := stock.Units(f.Policy().GetFloorUnits())
+				floor, err := f.forecast.floor(tx, a, f.local())
+				if err != nil {
+					return err
+				}
+				floor = max(floor, stock.Units(f.Policy().GetFloorUnits()))
 				n = escrow.GrantUpTo(a.Balances[ledger.Sellable], floor, a.Rights, w.Target)
 			}
 			got[i].Total += n
+			if missed := w.Target - got[i].Total; missed > 0 && w.Timeline == a.Rights.Timeline {
+				f.forecast.ask(w.SKU, 0, missed, f.local())
+			}
 			return grant(rec, a, n)
 		})
 		if err != nil {
@@ -119,132 +124,4 @@ func grant(rec *recordv1.Record, a books.Account, n stock.Units) error {
 			GrantedTotal: int64(a.Rights.Granted + n)}}
 	}
 	return nil
-}
-
-// frozen tells whether new grants are off: existing ones stay valid.
-func (f *Floor) frozen(a books.Account) bool {
-	return f.Mode() != recordv1.NodeMode_NODE_MODE_NORMAL || a.Balances[ledger.Sellable] < 0
-}
-
-// touch marks SKUs whose share of the cloud may need a look.
-func (f *Floor) touch(skus []stock.SKU) {
-	if len(skus) == 0 {
-		return
-	}
-	f.mu.Lock()
-	for _, sku := range skus {
-		f.touched[sku] = true
-	}
-	f.mu.Unlock()
-	f.look()
-}
-
-// touchAll marks every SKU.
-func (f *Floor) touchAll() {
-	f.mu.Lock()
-	f.all = true
-	f.mu.Unlock()
-	f.look()
-}
-
-func (f *Floor) look() {
-	select {
-	case f.wake <- struct{}{}:
-	default: // a look is due already
-	}
-}
-
-// Balance grants the cloud its share of the SKUs that were touched, unasked,
-// until ctx ends.
-func (f *Floor) Balance(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-f.wake:
-		}
-		if err := f.BalanceOnce(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-}
-
-// BalanceOnce looks once at every SKU that was touched.
-func (f *Floor) BalanceOnce(ctx context.Context) error {
-	f.mu.Lock()
-	skus, all := slices.Sorted(maps.Keys(f.touched)), f.all
-	clear(f.touched)
-	f.all = false
-	f.mu.Unlock()
-	due, err := f.dueGrants(ctx, skus)
-	if all && err == nil {
-		due, err = f.allDueGrants(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	for _, sku := range due {
-		_, err := f.write(ctx, Cause{Actor: "node"}, func(tx *journal.Tx, rec *recordv1.Record) error {
-			a, err := f.account(tx, sku)
-			if err != nil {
-				return err
-			}
-			return grant(rec, a, f.unasked(a))
-		})
-		if _, refused := stock.AsRefusal(err); err != nil && !refused {
-			return err
-		}
-		if stock.Refused(err, stock.Busy) {
-			f.mu.Lock()
-			f.touched[sku] = true // at the next look; waking now would only add to the crowd
-			f.mu.Unlock()
-		}
-	}
-	return nil
-}
-
-// accountsPage bounds the accounts that are looked at together.
-const accountsPage = 1000
-
-// allDueGrants looks at every SKU.
-func (f *Floor) allDueGrants(ctx context.Context) (due []stock.SKU, err error) {
-	after, more := stock.SKU(0), true
-	for more && err == nil {
-		err = f.j.View(ctx, func(tx *journal.Tx) error {
-			page, err := books.Accounts(tx, f.o.Store, after, accountsPage)
-			more = len(page) == accountsPage
-			for _, a := range page {
-				after = a.SKU
-				if f.unasked(a) > 0 {
-					due = append(due, a.SKU)
-				}
-			}
-			return err
-		})
-	}
-	return due, err
-}
-
-// dueGrants looks, outside the writer, which SKUs need a grant at all.
-func (f *Floor) dueGrants(ctx context.Context, skus []stock.SKU) (due []stock.SKU, err error) {
-	err = f.j.View(ctx, func(tx *journal.Tx) error {
-		for _, sku := range skus {
-			a, err := f.account(tx, sku)
-			if err != nil {
-				return err
-			}
-			if f.unasked(a) > 0 {
-				due = append(due, sku)
-			}
-		}
-		return nil
-	})
-	return due, err
-}
-
-func (f *Floor) unasked(a books.Account) stock.Units {
-	if f.frozen(a) {
-		return 0
-	}
-	return escrow.Unasked(a.Balances[ledger.Sellable], a.Rights.Online(), f.Policy().GetSharePermille())
 }

@@ -14,6 +14,7 @@ import (
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/gtin"
 	"holdfast.dev/stock/journal"
 )
 
@@ -51,7 +52,8 @@ type Event struct {
 	Seq         uint64
 }
 
-// Options say what a Floor stands on. All fields are needed but Notify and Local.
+// Options say what a Floor stands on. All fields are needed but Notify, Decoder
+// and Lockers.
 type Options struct {
 	Store     stock.StoreID
 	NodeID    ID
@@ -61,8 +63,16 @@ type Options struct {
 	Now       func() int64         // Unix ms
 	Steady    func() time.Duration // never jumps; from any moment on; default: by Now
 	NewID     func() ID
-	Notify    func(Event)
-	Logger    *slog.Logger
+	Decoder   gtin.Decoder // of this store's own numbers; without rules: gtin.Shop
+	Lockers   Lockers      // nil: none
+	// ZoneMS is how far the store's own wall time is ahead of UTC at a Unix time,
+	// both in ms; default: not at all.
+	ZoneMS func(ms int64) int64
+	Notify func(Event)
+	// Rest is how long Balance pauses between two looks, so that a busy till is
+	// looked at once for many sales; default: not at all.
+	Rest   func(ctx context.Context)
+	Logger *slog.Logger
 }
 
 // Floor does what happens in one store. Its methods may be called at once from
@@ -82,6 +92,7 @@ type Floor struct {
 
 	suspectSince atomic.Int64
 	digestAt     atomic.Int64
+	forecast     *forecast
 
 	hlc uint64 // owned by the journal's writer
 
@@ -106,11 +117,18 @@ func New(o Options, local ...string) *Floor {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Decoder.Rules == nil {
+		o.Decoder.Rules = gtin.Shop()
+	}
 	f := &Floor{o: o, machine: &Machine{Store: o.Store, Local: local},
 		touched: make(map[stock.SKU]bool), desks: make(map[string]*desk), wake: make(chan struct{}, 1)}
 	if o.Steady == nil {
 		f.o.Steady = func() time.Duration { return time.Duration(o.Now()) * time.Millisecond }
 	}
+	if o.ZoneMS == nil {
+		f.o.ZoneMS = func(int64) int64 { return 0 }
+	}
+	f.forecast = newForecast()
 	f.epoch.Store(&o.Epoch)
 	f.started = f.o.Steady()
 	f.digestAt.Store(o.Now())
@@ -142,6 +160,9 @@ func (f *Floor) reload(ctx context.Context) error {
 		if acked, err = getBytes(tx, selectLocal, localAcked); err != nil {
 			return err
 		}
+		if err := f.forecast.load(tx); err != nil {
+			return err
+		}
 		return errors.Join(getMessage(tx, selectSetting, settingPolicy, policy),
 			getMessage(tx, selectSetting, settingKeys, keys))
 	})
@@ -149,6 +170,7 @@ func (f *Floor) reload(ctx context.Context) error {
 		return fmt.Errorf("load settings: %w", err)
 	}
 	f.acked.Store(max(f.acked.Load(), decodeSeq(acked)))
+	f.forecast.costs(policy)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.policy, f.keys = policy, keys
@@ -291,9 +313,8 @@ func (f *Floor) after(ctx context.Context, rec *recordv1.Record) {
 			e.SKUs = f.reserved(ctx, e.Reservation)
 		}
 	}
-	if rec.GetSale() == nil { // a sale leaves less to share, so it makes no grant due
-		f.touch(e.SKUs)
-	}
+	f.asked(rec)
+	f.touch(e.SKUs)
 	f.o.Notify(e)
 }
 

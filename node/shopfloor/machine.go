@@ -46,7 +46,7 @@ const (
 // Migrations returns the SQL of the books and of the local tables.
 func (m *Machine) Migrations() []string {
 	all := append([]string{books.Migration(), settingTable}, m.Local...)
-	return append(all, books.RecoveryMigration())
+	return append(all, books.RecoveryMigration(), forecastTable)
 }
 
 // Apply books one record, or refuses it before anything is written.

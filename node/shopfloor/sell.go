@@ -10,7 +10,6 @@ import (
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
-	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 	"holdfast.dev/stock/reservation"
@@ -213,7 +212,8 @@ type shortfall struct {
 	found, bump stock.Units
 	debt        bool        // sellable goes below zero
 	promised    stock.Units // online and reserved here
-	risk        uint32
+	lent        stock.Units // of what the cloud may promise
+	risk        uint32      // thousandths that a promise breaks
 }
 
 // cover plans how n units of a SKU are covered.
@@ -226,12 +226,12 @@ func cover(a books.Account, n stock.Units) shortfall {
 	s.found = max(0, n-(own+online+reserved))
 	s.bump = min(reserved, max(0, n-s.found-(own+online)))
 	s.debt = own+s.found+s.bump < n
-	s.risk = escrow.Risk(a.Rights.Online(), n-s.bump-max(0, own+s.found))
+	s.lent = n - s.bump - own - s.found // with what was lent before
 	switch {
 	case s.bump > 0:
-		s.level, s.risk = levelBump, 1000
+		s.level = levelBump
 	case s.found > 0 && !s.debt:
-		s.level, s.risk = levelFound, 0
+		s.level = levelFound
 	}
 	return s
 }
@@ -248,6 +248,9 @@ func (f *Floor) lastUnits(tx *journal.Tx, s Sell) (*recordv1.Sale, error) {
 			return nil, err
 		}
 		short := cover(a, need[sku])
+		if short.risk, err = f.riskOf(tx, a, short); err != nil {
+			return nil, err
+		}
 		all = append(all, short)
 		no := f.mayLend(short, s.Decided)
 		if no != nil && (refused == nil || no.Code == stock.ManagerNeeded && refused.Code != no.Code) {
@@ -264,6 +267,17 @@ func (f *Floor) lastUnits(tx *journal.Tx, s Sell) (*recordv1.Sale, error) {
 		}
 	}
 	return sale, nil
+}
+
+// riskOf is the chance that a sale breaks a promise, in thousandths.
+func (f *Floor) riskOf(tx *journal.Tx, a books.Account, s shortfall) (uint32, error) {
+	switch s.level {
+	case levelBump:
+		return 1000, nil
+	case levelLend:
+		return f.forecast.risk(tx, a, s.lent, f.local())
+	}
+	return 0, nil
 }
 
 // mayLend applies the policy to a unit that is promised.

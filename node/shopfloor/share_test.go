@@ -3,6 +3,7 @@ package shopfloor_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 
 	"holdfast.dev/node/shopfloor"
@@ -62,17 +63,80 @@ func TestSaleThatBumpsOneProductNeedsAManagerForTheWhole(t *testing.T) {
 
 func TestRiskCountsUnitsThatWereLentBefore(t *testing.T) {
 	s := open(t)
-	s.receive(1)
-	s.grant(1)
+	s.receive(2)
+	s.grant(2)
+	risk := func() int {
+		_, err := s.Sell(t.Context(), sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 1}))
+		refusal, _ := stock.AsRefusal(err)
+		n, err := strconv.Atoi(refusal.Args["risk"])
+		if err != nil {
+			t.Fatal(err, refusal)
+		}
+		return n
+	}
+	first := risk()
 	sale := sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 1})
 	sale.Decided = &shopfloor.Decider{Name: "Eva"}
 	if _, err := s.Sell(t.Context(), sale); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Sell(t.Context(), sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 1}))
-	refusal, _ := stock.AsRefusal(err)
-	if refusal == nil || refusal.Args["risk"] != "500" {
-		t.Errorf("the promise has no unit but the one in the customer's hand: %v %v", err, refusal.Args)
+	if second := risk(); second <= first || first == 0 {
+		t.Errorf("lending the last of two units is as safe as the first: %d, then %d", first, second)
+	}
+}
+
+func TestRiskGrowsWithTheSilenceOfTheCloud(t *testing.T) {
+	s := open(t)
+	s.receive(1)
+	s.grant(1)
+	s.SampleClock(s.now)
+	var last int
+	for _, hours := range []int64{0, 2, 40} {
+		s.now += hours * 3600_000
+		_, err := s.Sell(t.Context(), sellLines(s, &recordv1.SaleLine{Sku: 1, Units: 1}))
+		refusal, _ := stock.AsRefusal(err)
+		n, err := strconv.Atoi(refusal.Args["risk"])
+		if err != nil || hours > 0 && n <= last {
+			t.Errorf("after %d more hours: risk %d, was %d (%v)", hours, n, last, err)
+		}
+		last = n
+	}
+}
+
+func TestSplitFollowsDemand(t *testing.T) {
+	online := map[string]stock.Units{}
+	for _, kind := range []string{"shop", "web"} {
+		s := open(t)
+		s.receive(10)
+		for range 40 { // five hours of nothing but one kind of customer
+			s.now += 450_000
+			s.receive(1)
+			if kind == "shop" {
+				s.scan("till1", "9521234500001")
+			} else {
+				s.now++
+				s.grantSome()
+				s.accept("AAAAAAAA", 1)
+			}
+			if err := s.BalanceOnce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.SaveForecast(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		online[kind] = s.account(bread).Rights.Online()
+	}
+	if online["shop"] >= online["web"] || online["web"] == 0 {
+		t.Errorf("the cloud is given %d where customers come to the shelf and %d where they come online",
+			online["shop"], online["web"])
+	}
+}
+
+// grantSome lets the cloud have a unit if it has none.
+func (s *store) grantSome() {
+	if s.account(bread).Rights.Online() == 0 {
+		s.grant(1)
 	}
 }
 
@@ -118,6 +182,7 @@ func TestTillRecallsWhatTheCloudHasAlthoughItIsNotEnough(t *testing.T) {
 
 func TestCloudGetsItsShareOfWhatComesBackFromOrders(t *testing.T) {
 	s := open(t)
+	s.share(500)
 	s.receive(4)
 	s.grant(4)
 	id := [16]byte(s.accept("AAAAAAAA", 4).Reservation)
@@ -158,4 +223,13 @@ func TestShareFollowsThePolicyAndTheEndOfDoubt(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 0, ledger.Online: 4})
+}
+
+// share fixes the cloud's part of the free units, in thousandths.
+func (s *store) share(permille uint32) {
+	p := &recordv1.Policy{LastUnit: recordv1.LastUnitPolicy_LAST_UNIT_POLICY_ASK, SharePermille: permille}
+	err := s.direct(&recordv1.Directive{Body: &recordv1.Directive_Policy{Policy: &recordv1.PolicyUpdate{Policy: p}}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }

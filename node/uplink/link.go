@@ -145,6 +145,15 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 }
 
+// Wish asks the cloud to give units back up to absolute targets (R), when it can
+// do without. Nobody waits for an answer: what is given comes as directives.
+func (l *Link) Wish(wants []*uplinkv1.Want) {
+	select {
+	case l.events <- Ask{Head: l.o.Floor.Head().Seq, Wants: wants}:
+	default: // there is more urgent work
+	}
+}
+
 // Again ends the session, if there is one, so that the store says Hello anew:
 // what it thinks of its own state has changed.
 func (l *Link) Again() {

@@ -1,0 +1,278 @@
+package shopfloor
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/escrow"
+	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/ledger"
+)
+
+// forecastTable keeps what was seen of demand. It is no part of the books: what
+// a crash loses of it costs a little accuracy.
+const forecastTable = `
+CREATE TABLE local_demand (sku INTEGER PRIMARY KEY, demand BLOB NOT NULL) STRICT;
+`
+
+const (
+	selectDemand = `SELECT demand FROM local_demand WHERE sku = ?`
+	upsertDemand = `INSERT INTO local_demand (sku, demand) VALUES (?,?)
+  ON CONFLICT (sku) DO UPDATE SET demand = excluded.demand`
+
+	localForecast = "forecast"
+	// maxDemands bounds the products whose demand is kept in memory.
+	maxDemands = 20_000
+	// leastCut is a silence of the cloud that counts as a cut line, in ms; pongs
+	// come every few seconds.
+	leastCut = int64(60_000)
+	// hoursFor is how long the hours of the week are taken as they were learned.
+	hoursFor = int64(3600_000)
+)
+
+// forecast is what the store expects to be asked for, and how long its line
+// stays down when it is cut. It decides what is set aside for whom, never what
+// may be promised.
+type forecast struct {
+	mu      sync.Mutex
+	sizer   *escrow.Sizer
+	shop    escrow.Week
+	web     escrow.Week
+	hoursAt int64 // when the sizer's hours were made
+	demands map[stock.SKU]*seen
+	pace    escrow.Pace
+	heard   int64 // when the cloud was last heard of, in Unix ms; 0: not since the start
+}
+
+// seen is one product's demand, and what was seen since it was last counted.
+type seen struct {
+	escrow.Demand
+	shop, web stock.Units
+	loaded    bool // what was kept is in Demand
+	dirty     bool
+}
+
+// kept is what survives a restart besides the products.
+type kept struct {
+	Shop, Web escrow.Week
+	Cuts      escrow.Cuts
+}
+
+func newForecast() *forecast {
+	return &forecast{sizer: escrow.NewSizer(), demands: make(map[stock.SKU]*seen)}
+}
+
+// load reads what was kept.
+func (f *forecast) load(tx *journal.Tx) error {
+	raw, err := getBytes(tx, selectLocal, localForecast)
+	if err != nil || raw == nil {
+		return err
+	}
+	var k kept
+	if err := json.Unmarshal(raw, &k); err != nil {
+		return fmt.Errorf("read the forecast: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shop, f.web, f.sizer.Cuts = k.Shop, k.Web, k.Cuts
+	return nil
+}
+
+// of returns a product's demand; f.mu is held.
+func (f *forecast) of(tx *journal.Tx, sku stock.SKU) (*seen, error) {
+	s := f.entry(sku)
+	if s.loaded {
+		return s, nil
+	}
+	var raw []byte
+	err := tx.QueryRow(selectDemand, sku).Scan(&raw)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("load demand of sku %d: %w", sku, err)
+	}
+	if len(raw) > 0 {
+		if _, err := binary.Decode(raw, binary.LittleEndian, &s.Demand); err != nil {
+			s.Demand = escrow.Demand{} // of another version of the program
+		}
+	}
+	s.loaded = true
+	return s, nil
+}
+
+// entry is what is in memory of a product; f.mu is held.
+func (f *forecast) entry(sku stock.SKU) *seen {
+	s, ok := f.demands[sku]
+	if !ok {
+		s = new(seen)
+		f.demands[sku] = s
+	}
+	return s
+}
+
+// ask notes units that were asked for at the shelf or online; local is the
+// store's wall time.
+func (f *forecast) ask(sku stock.SKU, shop, web stock.Units, local int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.entry(sku)
+	s.shop, s.web = s.shop+shop, s.web+web
+	if shop > 0 {
+		f.shop.Add(local, shop)
+	}
+	if web > 0 {
+		f.web.Add(local, web)
+	}
+}
+
+// look counts what was seen of a product until now and returns how many units
+// to grant, or below zero to ask back, unasked.
+func (f *forecast) look(tx *journal.Tx, a books.Account, local int64) (stock.Units, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.of(tx, a.SKU)
+	if err != nil {
+		return 0, err
+	}
+	if local-f.hoursAt >= hoursFor || local < f.hoursAt {
+		f.sizer.Shop.Hours, f.sizer.Web.Hours, f.hoursAt = f.shop.Hours(), f.web.Hours(), local
+	}
+	own, online := a.Balances[ledger.Sellable], a.Rights.Online()
+	s.Demand = f.sizer.Observe(s.Demand, escrow.Seen{At: local, Shop: s.shop, Web: s.web,
+		ShopHas: own > 0, WebHas: online > 0})
+	s.shop, s.web, s.dirty = 0, 0, true
+	return f.sizer.Move(s.Demand, local, escrow.Shares{Sellable: own, Online: online}), nil
+}
+
+// moved notes that a product's split was changed unasked; it is false when the
+// node has made enough of such changes this second.
+func (f *forecast) moved(sku stock.SKU, local int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.pace.Take(local) {
+		return false
+	}
+	if s, ok := f.demands[sku]; ok {
+		s.Moved = local
+	}
+	return true
+}
+
+// floor is how many of the store's own units are probably in customers' hands.
+func (f *forecast) floor(tx *journal.Tx, a books.Account, local int64) (stock.Units, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.of(tx, a.SKU)
+	if err != nil {
+		return 0, err
+	}
+	return f.sizer.Floor(s.Demand, local, a.Balances[ledger.Sellable]), nil
+}
+
+// risk is the chance, in thousandths, that lending units of what the cloud may
+// promise breaks a promise. Without a line the cloud was last heard at heard.
+func (f *forecast) risk(tx *journal.Tx, a books.Account, lent stock.Units, local int64) (uint32, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.of(tx, a.SKU)
+	if err != nil {
+		return 0, err
+	}
+	contact := local
+	if f.heard > 0 {
+		contact = min(local, f.heard)
+	}
+	return f.sizer.Risk(s.Demand, local, escrow.Loan{Contact: contact, Online: a.Rights.Online(), Lent: lent}), nil
+}
+
+// hear notes that the cloud was heard of: a long silence before was a cut.
+func (f *forecast) hear(local int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if silence := local - f.heard; f.heard > 0 && silence >= leastCut {
+		f.sizer.Cuts.Add(silence)
+	}
+	f.heard = local
+}
+
+// costs takes the costs of the policy.
+func (f *forecast) costs(p *recordv1.Policy) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sizer.Costs = escrow.UsualCosts()
+	if p.GetStoreCost() > 0 && p.GetOnlineCost() > 0 {
+		f.sizer.Costs = escrow.Costs{Store: p.GetStoreCost(), Online: p.GetOnlineCost(), Broken: p.GetBrokenCost()}
+	}
+}
+
+// save writes down what has changed, and lets go of products when there are
+// many.
+func (f *forecast) save(ctx context.Context, j *journal.Journal) error {
+	f.mu.Lock()
+	rows := make(map[stock.SKU][]byte)
+	for sku, s := range f.demands {
+		if s.loaded && s.dirty {
+			raw, err := binary.Append(nil, binary.LittleEndian, s.Demand)
+			if err != nil {
+				f.mu.Unlock()
+				return fmt.Errorf("encode demand: %w", err)
+			}
+			rows[sku], s.dirty = raw, false
+		}
+	}
+	rest, err := json.Marshal(kept{f.shop, f.web, f.sizer.Cuts})
+	if len(f.demands) > maxDemands {
+		f.demands = make(map[stock.SKU]*seen)
+	}
+	f.mu.Unlock()
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return j.Local(ctx, func(tx *journal.Tx) error {
+		for _, sku := range slices.Sorted(maps.Keys(rows)) {
+			if _, err := tx.Exec(upsertDemand, sku, rows[sku]); err != nil {
+				return fmt.Errorf("keep demand of sku %d: %w", sku, err)
+			}
+		}
+		_, err := tx.Exec(upsertLocal, localForecast, rest)
+		return err
+	})
+}
+
+// asked tells the forecast what a durable record says of demand.
+func (f *Floor) asked(rec *recordv1.Record) {
+	shop, web := demandIn(rec)
+	for _, l := range shop {
+		f.forecast.ask(stock.SKU(l.GetSku()), stock.Units(l.GetUnits()), 0, f.local())
+	}
+	for _, l := range web {
+		f.forecast.ask(stock.SKU(l.GetSku()), 0, stock.Units(l.GetUnits()), f.local())
+	}
+}
+
+// demandIn lists what a record says was asked for, at the shelf and online.
+func demandIn(rec *recordv1.Record) (shop []*recordv1.SaleLine, web []*recordv1.ReservedLine) {
+	switch v := rec.GetBody().(type) {
+	case *recordv1.Record_Sale:
+		return v.Sale.GetLines(), nil
+	case *recordv1.Record_Accept:
+		return nil, v.Accept.GetReserve().GetLines()
+	case *recordv1.Record_CollectByToken:
+		return nil, v.CollectByToken.GetReserve().GetLines()
+	}
+	return nil, nil
+}
+
+// local is the store's own wall time, in ms: its customers come by it.
+func (f *Floor) local() int64 { return f.o.Now() + f.o.ZoneMS(f.o.Now()) }
+
+// SaveForecast keeps what was learned of demand.
+func (f *Floor) SaveForecast(ctx context.Context) error { return f.forecast.save(ctx, f.j) }
