@@ -35,7 +35,12 @@ type Presented struct {
 }
 
 // CollectFor hands over an order to a shopper who may have to say a PIN.
+// An order that lies behind the door of a compartment is handed over when the
+// door is open.
 func (f *Floor) CollectFor(ctx context.Context, c Cause, p Presented) (Handover, error) {
+	if err := f.openFor(ctx, p); err != nil {
+		return Handover{}, err
+	}
 	if human, err := token.ParseCode(p.Code); err == nil {
 		return f.collectByCode(ctx, c, human, p)
 	}

@@ -12,6 +12,7 @@ import (
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/gtin"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 	"holdfast.dev/stock/token"
@@ -63,10 +64,16 @@ type store struct {
 	key  ed25519.PrivateKey
 	path string // of the journal; empty: in memory
 	heed func(shopfloor.Event)
+
+	decoder gtin.Decoder
+	lockers shopfloor.Lockers
 }
 
-func open(t *testing.T) *store {
-	s := &store{t: t, now: 1_000_000, key: ed25519.NewKeyFromSeed(make([]byte, 32))}
+func open(t *testing.T) *store { return furnish(&store{t: t}) }
+
+// furnish opens a store that has something of its own.
+func furnish(s *store) *store {
+	s.now, s.key = 1_000_000, ed25519.NewKeyFromSeed(make([]byte, 32))
 	s.start()
 	s.direct(&recordv1.Directive{Body: &recordv1.Directive_Keys{Keys: &recordv1.KeySet{Version: 1,
 		Keys: []*recordv1.PickupKey{{Id: 9, Public: s.key.Public().(ed25519.PublicKey), NotAfter: 1 << 50}}}}})
@@ -93,6 +100,7 @@ func (s *store) start() {
 func (s *store) options() shopfloor.Options {
 	return shopfloor.Options{Store: 7, Epoch: stock.Epoch{Timeline: 1, Counter: 1},
 		Tenant: 1, Catalogue: shelf{}, Now: func() int64 { return s.now }, NewID: s.id,
+		Decoder: s.decoder, Lockers: s.lockers,
 		Notify: func(e shopfloor.Event) {
 			if s.heed != nil {
 				s.heed(e)

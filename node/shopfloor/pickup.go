@@ -102,8 +102,11 @@ func (f *Floor) productName(tx *journal.Tx, sku stock.SKU) string {
 }
 
 // Stage books everything that is picked of a reservation onto a pickup shelf, a
-// record for each line. The same request again is answered with its records.
+// record for each line. A shelf that is a locker's compartment is opened before
+// that, and holds no other order. The same request again is answered with its
+// records.
 func (f *Floor) Stage(ctx context.Context, c Cause, id ID, shelf string) ([]Written, error) {
+	shelf, locked := f.compartment(shelf)
 	if shelf == "" || len(shelf) > maxDocument {
 		return nil, stock.Refuse(stock.BadRequest, "shelf of %d characters", len(shelf)).With("what", "shelf")
 	}
@@ -119,8 +122,14 @@ func (f *Floor) Stage(ctx context.Context, c Cause, id ID, shelf string) ([]Writ
 		if err == nil {
 			lines = len(r.Lines)
 		}
+		if err == nil && locked {
+			err = f.mayHold(tx, r, shelf)
+		}
 		return err
 	})
+	if err == nil && locked {
+		err = f.o.Lockers.Open(ctx, shelf)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +190,9 @@ func (f *Floor) stageNext(id ID, shelf string) buildFunc {
 		}
 		for _, l := range r.Lines {
 			if n := l.At(reservation.Picked); n > 0 {
+				if err := f.vacant(tx, r.ID, shelf); err != nil {
+					return err
+				}
 				rec.Body = &recordv1.Record_Stage{Stage: &recordv1.Stage{Reservation: id[:], Line: l.Line,
 					Units: int64(n), Shelf: shelf}}
 				return nil

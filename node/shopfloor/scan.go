@@ -21,6 +21,9 @@ type Scan struct {
 	Garbage bool
 	// Units is what a person typed for goods sold by weight; 0: as the code says.
 	Units stock.Units
+	// Amount is what a scale that computes prices asks for the goods, in minor
+	// units; 0: as the price list says.
+	Amount int64
 	// Decided answers the station's question for the same scan.
 	Decided *Decider
 }
@@ -53,7 +56,7 @@ func (f *Floor) read(ctx context.Context, d *desk, s Scan) (Answer, error) {
 	if s.Garbage {
 		return Answer{}, stock.Refuse(stock.Unreadable, "%d bytes of noise", len(s.Data))
 	}
-	sym, err := gtin.Decode(s.Data, s.AIM)
+	sym, err := f.o.Decoder.Decode(s.Data, s.AIM)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -73,7 +76,7 @@ func (f *Floor) readProduct(ctx context.Context, d *desk, s Scan, sym gtin.Symbo
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Product: p, Units: unitsOf(p, sym, s)}
+	a := Answer{Product: p, Units: unitsOf(p, sym, s), Amount: amountOf(p, sym, s)}
 	c := Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}
 	sku := stock.SKU(p.GetSku())
 	if a.Units == 0 && !slices.Contains([]Mode{Picking, Staging, Looking, Counting}, d.Mode) {
@@ -136,12 +139,33 @@ func unitsOf(p *recordv1.Product, sym gtin.Symbol, s Scan) stock.Units {
 	switch {
 	case s.Units > 0:
 		return s.Units
+	case Measured(p) && sym.Weight == 0 && priced(p, sym):
+		const kilogram = 1000
+		return stock.Units((sym.Price*kilogram + p.GetPriceMinor()/2) / p.GetPriceMinor())
 	case Measured(p):
 		return sym.Weight
 	case sym.Count > 0:
 		return sym.Count
 	}
 	return 1
+}
+
+// priced tells whether a label names a price of this store's currency for goods
+// that it has a price for.
+func priced(p *recordv1.Product, sym gtin.Symbol) bool {
+	return sym.Price > 0 && p.GetPriceMinor() > 0 && (sym.Currency == "" || sym.Currency == p.GetCurrency())
+}
+
+// amountOf is what a scale or a label asks for the goods; 0: as the price list
+// says.
+func amountOf(p *recordv1.Product, sym gtin.Symbol, s Scan) int64 {
+	switch {
+	case s.Amount > 0:
+		return s.Amount
+	case s.Units == 0 && priced(p, sym):
+		return sym.Price
+	}
+	return 0
 }
 
 // sellScan books the sale of one scan, or asks who decides.
@@ -153,6 +177,9 @@ func (f *Floor) sellScan(ctx context.Context, d *desk, s Scan, a Answer) (Answer
 		return a, err
 	}
 	line := saleLine(a.Product, a.Units)
+	if a.Amount > 0 {
+		line.TotalMinor = a.Amount
+	}
 	w, err := f.Sell(ctx, Sell{Cause: Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}, Till: d.Name,
 		Lines: []*recordv1.SaleLine{line}, Currency: a.Product.GetCurrency(), Basket: d.Basket,
 		Decided: s.Decided})
@@ -200,7 +227,7 @@ func (f *Floor) openBasket(ctx context.Context, d *desk) error {
 }
 
 func question(s Scan, a Answer, r *stock.Refusal) *Question {
-	q := &Question{ID: s.ID, Data: s.Data, AIM: s.AIM, Product: a.Product, Units: a.Units,
+	q := &Question{ID: s.ID, Data: s.Data, AIM: s.AIM, Product: a.Product, Units: a.Units, Amount: a.Amount,
 		Level: r.Args["level"], Manager: r.Code == stock.ManagerNeeded}
 	q.Promised = stock.Units(number(r.Args["promised"]))
 	q.Risk = uint32(number(r.Args["risk"]))
@@ -259,6 +286,7 @@ func (f *Floor) readShelf(ctx context.Context, d *desk, s Scan, shelf string) (A
 		return Answer{}, stock.Refuse(stock.WrongState, "a shelf in mode %d", d.Mode).
 			With("state", "no order").With("step", "stage")
 	}
+	shelf, _ = f.compartment(shelf)
 	ws, err := f.Stage(ctx, Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}, d.Pickup, shelf)
 	a := Answer{Done: "floor.staged", Pickup: d.Pickup, Shelf: shelf}
 	if len(ws) > 0 {

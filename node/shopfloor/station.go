@@ -43,6 +43,7 @@ type Question struct {
 	AIM      string
 	Product  *recordv1.Product
 	Units    stock.Units
+	Amount   int64  // that a scale or a label asked for; 0: as the price list says
 	Level    string // "L2" lend, "L3" bump
 	Promised stock.Units
 	Risk     uint32 // thousandths
