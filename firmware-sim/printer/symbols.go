@@ -90,11 +90,19 @@ func (m *machine) pdf417(fn byte, body []byte) {
 
 var errNotDrawn = errors.New("is not drawn")
 
+// most2D is how many bytes a symbol can hold at best; more is not tried.
+var most2D = map[byte]int{cnQR: 7089, cnPDF417: 2710, cnAztec: 3832, cnDataMatrix: 3116}
+
+var errTooLong = errors.New("holds more than any symbol")
+
 // draw2D gives the symbol of the stored data; nil if there is none.
 func (m *machine) draw2D(cn byte) (name string, picture *bitmap, err error) {
 	s := m.symbol(cn)
-	if len(s.data) == 0 {
+	switch {
+	case len(s.data) == 0:
 		return "", nil, nil
+	case len(s.data) > most2D[cn]:
+		return "symbol", nil, errTooLong
 	}
 	var code image.Image
 	wide, tall := s.module, s.module
