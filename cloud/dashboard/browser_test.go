@@ -21,14 +21,17 @@ var shots = flag.String("shots", "", "folder that pictures of the pages are writ
 // axeFile is axe-core, which the kiosk's tests keep with its licence.
 const axeFile = "../../node/kiosk/testdata/axe.min.js"
 
-const runAxe = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-	.then((r) => JSON.stringify(r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + v.help + ": " + n.html.slice(0, 200)))))`
+const runAxe = `axe.run(document,
+		{runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+	.then((r) => JSON.stringify(r.violations.flatMap((v) =>
+		v.nodes.map((n) => v.id + ": " + v.help + ": " + n.html.slice(0, 200)))))`
 
 // tooSmall lists what a finger would miss, and says when a page is too wide.
-const tooSmall = `JSON.stringify([...document.querySelectorAll("a:not(.skip), button, select, summary, input:not([type=hidden])")]
+const tooSmall = `JSON.stringify([...document.querySelectorAll(
+		"a:not(.skip), button, select, summary, input:not([type=hidden])")]
 	.filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 47)
 	.map((e) => e.outerHTML.slice(0, 120))
-	.concat(document.documentElement.scrollWidth > innerWidth ? ["the page is wider than the screen"] : []))`
+	.concat(document.documentElement.scrollWidth > innerWidth ? ["the page is too wide"] : []))`
 
 // screen is a kind of device.
 type screen struct {
@@ -37,12 +40,13 @@ type screen struct {
 	dark          bool
 }
 
-var screens = []screen{{"phone", 390, 844, false}, {"desk-dark", 1280, 800, true}, {"phone-dark", 390, 844, true},
-	{"desk", 1280, 800, false}}
+var screens = []screen{{"phone", 390, 844, false}, {"desk-dark", 1280, 800, true},
+	{"phone-dark", 390, 844, true}, {"desk", 1280, 800, false}}
 
 func browse(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox,
+		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-component-update", true))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(stop)
@@ -72,7 +76,8 @@ func eval[T any](t *testing.T, ctx context.Context, script string) T {
 
 func until(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(10*time.Second))); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script,
+		chromedp.WithPollingTimeout(10*time.Second))); err != nil {
 		t.Fatalf("waiting for %s: %v", script, err)
 	}
 }
@@ -114,7 +119,8 @@ func TestPagesAreAccessibleOnEveryScreen(t *testing.T) {
 	axe := inject(t, ctx)
 	for _, p := range []struct{ name, url string }{{"fleet", url + "/"}, {"inbox", url + "/items"},
 		{"inbox-all-nl", url + "/items?filter=all&lang=nl"}, {"fleet-nl", url + "/?lang=nl"},
-		{"missing", url + "/nowhere?lang=en"}, {"fleet-empty", bare + "/"}, {"inbox-empty", bare + "/items?lang=de"}} {
+		{"missing", url + "/nowhere?lang=en"}, {"fleet-empty", bare + "/"},
+		{"inbox-empty", bare + "/items?lang=de"}} {
 		do(t, ctx, chromedp.Navigate(p.url))
 		until(t, ctx, `document.fonts.status === "loaded" && document.readyState === "complete"`)
 		do(t, ctx, chromedp.Evaluate[chromedp.Void](axe))

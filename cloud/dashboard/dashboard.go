@@ -27,7 +27,8 @@ import (
 // Office is what the pages ask of head office.
 type Office interface {
 	Fleet(ctx context.Context) ([]gateway.FleetStore, error)
-	ListStoreStates(ctx context.Context, r *shopv1.ListStoreStatesRequest) (*shopv1.ListStoreStatesResponse, error)
+	ListStoreStates(ctx context.Context,
+		r *shopv1.ListStoreStatesRequest) (*shopv1.ListStoreStatesResponse, error)
 	ListItems(ctx context.Context, r *shopv1.ListItemsRequest) (*shopv1.ListItemsResponse, error)
 	HandleItem(ctx context.Context, r *shopv1.HandleItemRequest) (*shopv1.Item, error)
 }
@@ -83,7 +84,9 @@ type view struct {
 }
 
 // T is a text of the dashboard.
-func (v view) T(key string, args ...any) string { return words.T(v.Lang, "dashboard."+key, args...) }
+func (v view) T(key string, args ...any) string {
+	return words.T(v.Lang, "dashboard."+key, args...)
+}
 
 // When words a moment as the people of a store say it; an unknown zone reads as
 // UTC.
@@ -150,7 +153,8 @@ func (v *visit) cookie(name string) string {
 
 func (v *visit) remember(name, value string) {
 	http.SetCookie(v.w, &http.Cookie{Name: name, Value: url.QueryEscape(value), Path: "/",
-		MaxAge: int(year.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.r.TLS != nil})
+		MaxAge: int(year.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: v.r.TLS != nil})
 }
 
 // sheet is one page to be shown.
@@ -174,10 +178,12 @@ func (v *visit) show(status int, p sheet) error {
 		return err
 	}
 	path := v.r.URL.Path
-	return look.Page(v.w, status, look.Shell{Title: p.title, Lang: string(v.Lang), Place: v.T("foot.place"),
+	return look.Page(v.w, status, look.Shell{Title: p.title, Lang: string(v.Lang),
+		Place: v.T("foot.place"),
 		Nav: []look.Link{
 			{Href: "/", Label: v.T("nav.fleet"), Icon: "store", Current: path == "/"},
-			{Href: "/items", Label: v.T("nav.inbox"), Icon: "bell", Count: p.open, Current: strings.HasPrefix(path, "/items")},
+			{Href: "/items", Label: v.T("nav.inbox"), Icon: "bell", Count: p.open,
+				Current: strings.HasPrefix(path, "/items")},
 		}, Body: `<link rel="stylesheet" href="/office.css">` + body, Foot: foot})
 }
 
@@ -223,7 +229,8 @@ func (v *visit) fail(err error) {
 	if errors.Is(err, context.Canceled) && v.r.Context().Err() != nil {
 		return // nobody waits for an answer
 	}
-	code, p := http.StatusInternalServerError, problem{view: v.view, Sentence: v.T("problem.broken"), Back: "/"}
+	code := http.StatusInternalServerError
+	p := problem{view: v.view, Sentence: v.T("problem.broken"), Back: "/"}
 	if v.r.Method == http.MethodPost {
 		p.Back = "/items"
 	}

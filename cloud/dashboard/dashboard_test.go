@@ -36,7 +36,8 @@ type office struct {
 
 func (o *office) Fleet(context.Context) ([]gateway.FleetStore, error) { return o.fleet, nil }
 
-func (o *office) ListStoreStates(context.Context, *shopv1.ListStoreStatesRequest) (*shopv1.ListStoreStatesResponse, error) {
+func (o *office) ListStoreStates(context.Context, *shopv1.ListStoreStatesRequest) (
+	*shopv1.ListStoreStatesResponse, error) {
 	out := &shopv1.ListStoreStatesResponse{}
 	for _, f := range o.fleet {
 		out.States = append(out.States, f.State)
@@ -44,7 +45,8 @@ func (o *office) ListStoreStates(context.Context, *shopv1.ListStoreStatesRequest
 	return out, nil
 }
 
-func (o *office) ListItems(_ context.Context, r *shopv1.ListItemsRequest) (*shopv1.ListItemsResponse, error) {
+func (o *office) ListItems(_ context.Context, r *shopv1.ListItemsRequest) (
+	*shopv1.ListItemsResponse, error) {
 	if r.GetPageSize() > 1 {
 		o.asked = r
 	}
@@ -74,11 +76,14 @@ func (o *office) HandleItem(_ context.Context, r *shopv1.HandleItemRequest) (*sh
 	return nil, stock.Refuse(stock.WrongState, "handled in the store")
 }
 
-func stamp(before time.Duration) *timestamppb.Timestamp { return timestamppb.New(noon.Add(-before)) }
+func stamp(before time.Duration) *timestamppb.Timestamp {
+	return timestamppb.New(noon.Add(-before))
+}
 
 func newOffice() *office {
 	store := func(id uint32, name, town string, connected bool) *shopv1.StoreState {
-		s := &shopv1.Store{Store: id, Name: name, Town: town, Timezone: "Europe/Amsterdam", Connected: connected}
+		s := &shopv1.Store{Store: id, Name: name, Town: town, Timezone: "Europe/Amsterdam",
+			Connected: connected}
 		if !connected {
 			s.OfflineSince = stamp(8 * time.Minute)
 		}
@@ -92,15 +97,18 @@ func newOffice() *office {
 		fleet: []gateway.FleetStore{
 			{State: store(1, "Tjalk Utrecht", "Utrecht", true), Node: node, Open: 2},
 			{State: store(2, "Tjalk Aarhus", "Aarhus", false), Node: node},
-			{State: store(3, "Tjalk Kiel", "Kiel", true), Node: node, Quarantined: true, Frozen: true, Trouble: "STORE_FORKED"},
+			{State: store(3, "Tjalk Kiel", "Kiel", true), Node: node, Quarantined: true, Frozen: true,
+				Trouble: "STORE_FORKED"},
 			{State: never},
 		},
 		items: []*shopv1.Item{
-			{Item: "office.3.120.1", Store: 3, HeadOffice: true, Kind: "STORE_FORKED", Progress: "open", Seq: 120,
-				At: stamp(time.Hour), Detail: "its history differed after record 118"},
-			{Item: "store.1.40.1", Store: 1, Kind: "bumped", Progress: "taken", Owner: "Anna", Note: "called", Seq: 40,
+			{Item: "office.3.120.1", Store: 3, HeadOffice: true, Kind: "STORE_FORKED", Progress: "open",
+				Seq: 120, At: stamp(time.Hour), Detail: "its history differed after record 118"},
+			{Item: "store.1.40.1", Store: 1, Kind: "bumped", Progress: "taken", Owner: "Anna",
+				Note: "called", Seq: 40,
 				At: stamp(26 * time.Hour), Product: "Rye crispbread 250 g", Code: "7K3M2Q9A"},
-			{Item: "office.1.38.1", Store: 1, HeadOffice: true, Kind: "OLD_BOX", Progress: "done", Owner: "Ada", Seq: 38,
+			{Item: "office.1.38.1", Store: 1, HeadOffice: true, Kind: "OLD_BOX", Progress: "done",
+				Owner: "Ada", Seq: 38,
 				At: stamp(50 * time.Hour)},
 		},
 	}
@@ -169,8 +177,10 @@ func TestTheFleetShowsTroubleFirst(t *testing.T) {
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Error(diff)
 	}
-	for _, says := range []string{"2 / 4", "offline since 13:02", "Records set apart", "Waits to be admitted",
-		"Two histories of one store", "No computer yet", "never yet", "12 records", ">13:01<", ">1.2<", "<dd>3</dd>",
+	for _, says := range []string{"2 / 4", "offline since 13:02", "Records set apart",
+		"Waits to be admitted",
+		"Two histories of one store", "No computer yet", "never yet", "12 records", ">13:01<",
+		">1.2<", "<dd>3</dd>",
 		`href="/items?store=1"`, "2 open", `<span class="count">2</span>`,
 		"0f3ac4d1e5b60718293a4b5c6d7e8f90"} {
 		if !strings.Contains(page, says) {
@@ -183,10 +193,12 @@ func TestHeadOfficeHandlesItsItemsByForm(t *testing.T) {
 	o := newOffice()
 	r := newReader(t, o)
 	_, page := r.get("/items?store=3")
-	if o.asked.GetStore() != 3 || o.asked.GetDone() || !strings.Contains(page, "Find out whether a copy") {
+	if o.asked.GetStore() != 3 || o.asked.GetDone() ||
+		!strings.Contains(page, "Find out whether a copy") {
 		t.Errorf("asked for %v", o.asked)
 	}
-	if strings.Count(page, "<form class=\"row\"") != 1 || !strings.Contains(page, "The store deals with this.") ||
+	if strings.Count(page, "<form class=\"row\"") != 1 ||
+		!strings.Contains(page, "The store deals with this.") ||
 		!strings.Contains(page, "order 7K3M-2Q9A") || !strings.Contains(page, "Anna looks at it") {
 		t.Error("items of the store and of head office are not told apart")
 	}
@@ -200,13 +212,17 @@ func TestHeadOfficeHandlesItsItemsByForm(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"/items/office.3.120.1", []string{"progress", "taken", "owner", "Åse Ø"}, 200, "Åse Ø looks at it"},
-		{"/items/office.3.120.1", []string{"progress", "done", "owner", "Åse Ø", "note", "found it", "filter", "all"}, 200,
+		{"/items/office.3.120.1", []string{"progress", "taken", "owner", "Åse Ø"}, 200,
+			"Åse Ø looks at it"},
+		{"/items/office.3.120.1", []string{"progress", "done", "owner", "Åse Ø", "note", "found it",
+			"filter", "all"}, 200,
 			"Done by Åse Ø"},
-		{"/items/office.3.120.1", []string{"progress", "open", "owner", "Åse Ø"}, 200, `value="Åse Ø"`},
+		{"/items/office.3.120.1", []string{"progress", "open", "owner", "Åse Ø"}, 200,
+			`value="Åse Ø"`},
 		{"/items/store.1.40.1", []string{"progress", "done", "owner", "Åse Ø"}, 409, "did not work"},
 	} {
-		if status, page := r.post(step.path, step.fields...); status != step.status || !strings.Contains(page, step.says) {
+		if status, page := r.post(step.path, step.fields...); status != step.status ||
+			!strings.Contains(page, step.says) {
 			t.Errorf("POST %s %v: %d without %q", step.path, step.fields, status, step.says)
 		}
 	}
@@ -230,14 +246,15 @@ func TestOlderItemsAreOnTheNextPage(t *testing.T) {
 }
 
 // keyOrHole finds a text that is missing, or a value that it was not given.
-var keyOrHole = regexp.MustCompile(`\b(dashboard|common|items|refusal)\.[a-z_]+|\{[a-z_]+\}|<no value>|%!`)
+var keyOrHole = regexp.MustCompile(
+	`\b(dashboard|common|items|refusal)\.[a-z_]+|\{[a-z_]+\}|<no value>|%!`)
 
 func TestEveryPageSpeaksEveryLanguage(t *testing.T) {
 	for _, lang := range words.Langs() {
 		r := newReader(t, newOffice())
 		empty := newReader(t, &office{})
-		for path, want := range map[string]int{"/": 200, "/items": 200, "/items?filter=all": 200, "/items?store=x": 400,
-			"/nowhere": 404} {
+		for path, want := range map[string]int{"/": 200, "/items": 200, "/items?filter=all": 200,
+			"/items?store=x": 400, "/nowhere": 404} {
 			for _, who := range []*reader{r, empty} {
 				sep := "?"
 				if strings.Contains(path, "?") {

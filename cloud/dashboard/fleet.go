@@ -82,9 +82,11 @@ const (
 
 func (v view) storeRow(f gateway.FleetStore) storeRow {
 	s, store := f.State, f.State.GetStore()
-	row := storeRow{ID: store.GetStore(), Name: store.GetName(), Town: store.GetTown(), Backlog: s.GetBacklog(),
-		Unacked: s.GetDirectivesNext() - min(s.GetDirectivesNext(), s.GetDirectivesAcked()+1), Epoch: s.GetEpoch(),
-		Open: f.Open, rank: allWell}
+	row := storeRow{ID: store.GetStore(), Name: store.GetName(), Town: store.GetTown(),
+		Backlog: s.GetBacklog(), Epoch: s.GetEpoch(), Open: f.Open, rank: allWell}
+	if next, acked := s.GetDirectivesNext(), s.GetDirectivesAcked(); next > acked {
+		row.Unacked = next - acked - 1
+	}
 	since := ""
 	if t := store.GetOfflineSince(); t.IsValid() {
 		since = v.since(t.AsTime(), store.GetTimezone())

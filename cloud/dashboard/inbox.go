@@ -59,7 +59,8 @@ func (p inboxPage) Group(code string) string { return token.GroupCode(code) }
 
 // inbox shows what needs a person, the newest first.
 func inbox(v *visit) error {
-	p := inboxPage{view: v.view, Filter: filterOpen, Filters: []string{filterOpen, filterAll}, Name: v.cookie(nameCookie)}
+	p := inboxPage{view: v.view, Filter: filterOpen, Filters: []string{filterOpen, filterAll},
+		Name: v.cookie(nameCookie)}
 	if v.r.FormValue("filter") == filterAll {
 		p.Filter = filterAll
 	}
@@ -80,7 +81,8 @@ func inbox(v *visit) error {
 		byID[s.GetStore().GetStore()] = s.GetStore()
 	}
 	list, err := v.d.o.Office.ListItems(v.r.Context(), &shopv1.ListItemsRequest{Store: p.Store,
-		Done: p.Filter == filterAll, PageSize: maxCards, PageToken: v.r.FormValue("page"), Language: string(v.Lang)})
+		Done: p.Filter == filterAll, PageSize: maxCards, PageToken: v.r.FormValue("page"),
+		Language: string(v.Lang)})
 	if err != nil {
 		return err
 	}
@@ -90,8 +92,8 @@ func inbox(v *visit) error {
 		if i.GetAt().IsValid() {
 			at = i.GetAt().AsTime()
 		}
-		p.Cards = append(p.Cards, card{Item: i, Title: words.Item(v.Lang, i.GetKind()).Title, Place: s.GetName(),
-			When: v.When(at, s.GetTimezone())})
+		p.Cards = append(p.Cards, card{Item: i, Title: words.Item(v.Lang, i.GetKind()).Title,
+			Place: s.GetName(), When: v.When(at, s.GetTimezone())})
 	}
 	open := int(list.GetOpen())
 	if p.Store != 0 {
@@ -106,12 +108,13 @@ func inbox(v *visit) error {
 func handle(v *visit) error {
 	owner := strings.TrimSpace(v.r.FormValue("owner"))
 	if owner == "" {
-		v.tell(http.StatusBadRequest, problem{view: v.view, Sentence: v.T("problem.nobody"), Back: "/items"})
+		v.tell(http.StatusBadRequest, problem{view: v.view, Sentence: v.T("problem.nobody"),
+			Back: "/items"})
 		return nil
 	}
 	v.remember(nameCookie, owner)
-	r := &shopv1.HandleItemRequest{Item: v.r.PathValue("item"), Progress: v.r.FormValue("progress"), Owner: owner,
-		Note: strings.TrimSpace(v.r.FormValue("note"))}
+	r := &shopv1.HandleItemRequest{Item: v.r.PathValue("item"), Progress: v.r.FormValue("progress"),
+		Owner: owner, Note: strings.TrimSpace(v.r.FormValue("note"))}
 	if r.GetProgress() == "open" {
 		r.Owner = ""
 	}

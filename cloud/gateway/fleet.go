@@ -53,8 +53,8 @@ func (o *Office) Fleet(ctx context.Context) ([]FleetStore, error) {
 			if err != nil {
 				return err
 			}
-			fleet = append(fleet, FleetStore{State: state, Node: hex.EncodeToString(s.NodeID), Quarantined: s.Quarantined,
-				Frozen: s.Frozen, Open: len(items), Trouble: trouble[id]})
+			fleet = append(fleet, FleetStore{State: state, Node: hex.EncodeToString(s.NodeID),
+				Quarantined: s.Quarantined, Frozen: s.Frozen, Open: len(items), Trouble: trouble[id]})
 		}
 		return nil
 	})

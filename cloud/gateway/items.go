@@ -57,7 +57,8 @@ func parseItem(name string) (k itemKey, err error) {
 			return k, bad
 		}
 	}
-	return itemKey{office: parts[0] == "office", store: stock.StoreID(n[0]), seq: n[1], number: uint32(n[2])}, nil
+	return itemKey{office: parts[0] == "office", store: stock.StoreID(n[0]), seq: n[1],
+		number: uint32(n[2])}, nil
 }
 
 // newestFirst orders items.
@@ -69,8 +70,8 @@ func newestFirst(a, b itemKey) int {
 			office = -1
 		}
 	}
-	return cmp.Or(cmp.Compare(b.at, a.at), office, cmp.Compare(b.store, a.store), cmp.Compare(b.seq, a.seq),
-		cmp.Compare(b.number, a.number))
+	return cmp.Or(cmp.Compare(b.at, a.at), office, cmp.Compare(b.store, a.store),
+		cmp.Compare(b.seq, a.seq), cmp.Compare(b.number, a.number))
 }
 
 // listed is one item of a list: what a store has noted, or head office.
@@ -89,7 +90,8 @@ func (l listed) done() bool {
 }
 
 // ListItems lists what people should look at, in the stores and in head office.
-func (o *Office) ListItems(ctx context.Context, r *shopv1.ListItemsRequest) (*shopv1.ListItemsResponse, error) {
+func (o *Office) ListItems(ctx context.Context, r *shopv1.ListItemsRequest) (
+	*shopv1.ListItemsResponse, error) {
 	after, err := parseItemToken(r.GetPageToken())
 	if err != nil {
 		return nil, err
@@ -150,7 +152,8 @@ func (g *Gateway) gather(tx *journal.Tx, only stock.StoreID, done bool) ([]liste
 		var items []*books.Item
 		items, err = books.Items(tx, books.ItemQuery{Store: id, Done: done, Limit: most})
 		for _, i := range items {
-			all = append(all, listed{itemKey: itemKey{at: i.At, store: id, seq: i.Seq, number: i.Number}, item: i})
+			all = append(all, listed{itemKey: itemKey{at: i.At, store: id, seq: i.Seq, number: i.Number},
+				item: i})
 		}
 	}
 	slices.SortFunc(all, func(a, b listed) int { return newestFirst(a.itemKey, b.itemKey) })
@@ -185,7 +188,8 @@ var progressWords = map[recordv1.ItemProgress]string{
 }
 
 func (l listed) show(tx *journal.Tx, lang words.Lang) (*shopv1.Item, error) {
-	out := &shopv1.Item{Item: l.String(), Store: uint32(l.store), HeadOffice: l.office, At: stamp(l.at), Seq: l.seq}
+	out := &shopv1.Item{Item: l.String(), Store: uint32(l.store), HeadOffice: l.office,
+		At: stamp(l.at), Seq: l.seq}
 	s, err := headoffice.FindStore(tx, l.store)
 	if err != nil {
 		return nil, err
@@ -208,7 +212,8 @@ func (l listed) show(tx *journal.Tx, lang words.Lang) (*shopv1.Item, error) {
 
 // describe fills in what a store's item is about, and returns the values of its
 // sentences.
-func (l listed) describe(tx *journal.Tx, lang words.Lang, out *shopv1.Item) (args []any, err error) {
+func (l listed) describe(tx *journal.Tx, lang words.Lang, out *shopv1.Item) (
+	args []any, err error) {
 	i := l.item
 	out.Kind, out.Detail, out.Quantity = i.Kind, i.Detail, int64(i.Units)
 	out.Progress, out.Owner, out.Note = progressWords[i.Progress], i.Owner, i.Note
@@ -253,7 +258,8 @@ func parseItemToken(text string) (k itemKey, err error) {
 }
 
 // HandleItem says who deals with an item of head office, and how far that is.
-func (o *Office) HandleItem(ctx context.Context, r *shopv1.HandleItemRequest) (*shopv1.Item, error) {
+func (o *Office) HandleItem(ctx context.Context, r *shopv1.HandleItemRequest) (
+	*shopv1.Item, error) {
 	k, err := parseItem(r.GetItem())
 	if err != nil {
 		return nil, err
@@ -261,17 +267,19 @@ func (o *Office) HandleItem(ctx context.Context, r *shopv1.HandleItemRequest) (*
 	if !k.office {
 		return nil, stock.Refuse(stock.WrongState, "item %s is handled in the store", k)
 	}
-	h := &recordv1.HandleAnomaly{Store: uint32(k.store), Seq: k.seq, Number: k.number, Owner: r.GetOwner(),
-		Note: r.GetNote()}
+	h := &recordv1.HandleAnomaly{Store: uint32(k.store), Seq: k.seq, Number: k.number,
+		Owner: r.GetOwner(), Note: r.GetNote()}
 	for progress, word := range progressWords {
 		if word == r.GetProgress() {
 			h.Progress = progress
 		}
 	}
 	if h.GetProgress() == 0 {
-		return nil, stock.Refuse(stock.BadRequest, "progress %q", r.GetProgress()).With("what", "progress")
+		return nil, stock.Refuse(stock.BadRequest, "progress %q", r.GetProgress()).
+			With("what", "progress")
 	}
-	_, err = o.g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_HandleAnomaly{HandleAnomaly: h}})
+	_, err = o.g.o.Engine.Propose(ctx,
+		&recordv1.Command{Body: &recordv1.Command_HandleAnomaly{HandleAnomaly: h}})
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,10 @@ import (
 
 // found is a sale that the store's books knew no unit for.
 func (s *shop) found() *recordv1.Record {
-	lines := []*recordv1.MovementLine{{Sku: s.sku(bread), Units: 2}}
-	return &recordv1.Record{Body: &recordv1.Record_Sale{Sale: &recordv1.Sale{Mode: recordv1.SaleMode_SALE_MODE_FOUND,
-		Found: lines, Lines: []*recordv1.SaleLine{{Sku: s.sku(bread), Units: 2}}}}}
+	return &recordv1.Record{Body: &recordv1.Record_Sale{Sale: &recordv1.Sale{
+		Mode:  recordv1.SaleMode_SALE_MODE_FOUND,
+		Found: []*recordv1.MovementLine{{Sku: s.sku(bread), Units: 2}},
+		Lines: []*recordv1.SaleLine{{Sku: s.sku(bread), Units: 2}}}}}
 }
 
 func alarm() *recordv1.Record {
@@ -53,13 +54,15 @@ func TestItemsOfStoresAndOfHeadOfficeAreOneList(t *testing.T) {
 	want := []brief{
 		{true, "ALARM", "Tjalk meldt iets wat onmogelijk hoort te zijn.", "open"},
 		{false, "alarm", "Er gebeurde iets wat onmogelijk hoort te zijn.", "open"},
-		{false, "found", "Volgens de boeken was er geen meer, maar een klant had het in de hand: 2\u00a0× Rye bread.", "open"},
+		{false, "found", "Volgens de boeken was er geen meer, maar een klant had het in de hand: " +
+			"2\u00a0× Rye bread.", "open"},
 	}
 	list := s.items(&shopv1.ListItemsRequest{Language: "nl"})
 	if diff := cmp.Diff(want, briefly(list)); diff != "" || list.GetOpen() != 3 {
 		t.Errorf("%d open: %s", list.GetOpen(), diff)
 	}
-	if list.GetItems()[2].GetGtin() != bread || list.GetItems()[0].GetDetail() != "a genuine code without units" {
+	if list.GetItems()[2].GetGtin() != bread ||
+		list.GetItems()[0].GetDetail() != "a genuine code without units" {
 		t.Errorf("details: %v", list)
 	}
 	var paged []brief
@@ -102,7 +105,8 @@ func TestHeadOfficeHandlesItsOwnItemsOnly(t *testing.T) {
 		t.Errorf("%v %s", err, diff)
 	}
 	open, all := s.items(&shopv1.ListItemsRequest{}), s.items(&shopv1.ListItemsRequest{Done: true})
-	if len(open.GetItems()) != 1 || open.GetOpen() != 1 || len(all.GetItems()) != 2 || all.GetOpen() != 1 {
+	if len(open.GetItems()) != 1 || open.GetOpen() != 1 || len(all.GetItems()) != 2 ||
+		all.GetOpen() != 1 {
 		t.Errorf("afterwards open %v, all %v", open, all)
 	}
 }
@@ -130,7 +134,8 @@ func TestTheFleetShowsTroubleAndWhatWaits(t *testing.T) {
 	}
 	s.granted = 40 // the next grant does not add up
 	s.grant(1)
-	if fleet, err = s.Office().Fleet(t.Context()); err != nil || !fleet[0].Quarantined || fleet[0].Trouble != "QUARANTINE" {
+	if fleet, err = s.Office().Fleet(t.Context()); err != nil || !fleet[0].Quarantined ||
+		fleet[0].Trouble != "QUARANTINE" {
 		t.Errorf("%+v %v", fleet, err)
 	}
 }

@@ -73,7 +73,8 @@ func (k *Kiosk) loadInbox(ctx context.Context, v *view) error {
 }
 
 // itemsOf lists one more item than a page shows.
-func (k *Kiosk) itemsOf(ctx context.Context, filter string, before itemPlace) (items []*books.Item, err error) {
+func (k *Kiosk) itemsOf(ctx context.Context, filter string, before itemPlace) (
+	items []*books.Item, err error) {
 	q := books.ItemQuery{Store: k.o.Info.Store, BeforeSeq: before.seq, BeforeNumber: before.number,
 		Limit: maxCards + 1}
 	if filter == progressDone {
@@ -178,11 +179,13 @@ func (k *Kiosk) loadReconcile(ctx context.Context, v *view) error {
 
 // postSettle ends the wait for the tills.
 func (k *Kiosk) postSettle(v *visit) (string, error) {
-	return "/inbox", k.settle(v.r.Context(), v.Station.Name, signature{v.form("name"), v.r.PostForm.Get("pin")})
+	return "/inbox", k.settle(v.r.Context(), v.Station.Name,
+		signature{v.form("name"), v.r.PostForm.Get("pin")})
 }
 
 // postReconcile takes back what was set aside.
 func (k *Kiosk) postReconcile(v *visit) (string, error) {
-	_, err := k.reconcile(v.r.Context(), v.Station.Name, signature{v.form("name"), v.r.PostForm.Get("pin")})
+	_, err := k.reconcile(v.r.Context(), v.Station.Name,
+		signature{v.form("name"), v.r.PostForm.Get("pin")})
 	return "/inbox", err
 }

@@ -89,7 +89,8 @@ func detailIn(i *books.Item) string {
 }
 
 // itemProto says what an item is about, in words; report has its title too.
-func (k *Kiosk) itemProto(tx *journal.Tx, lang words.Lang, i *books.Item) (*storev1.Item, words.Report, error) {
+func (k *Kiosk) itemProto(tx *journal.Tx, lang words.Lang, i *books.Item) (
+	*storev1.Item, words.Report, error) {
 	out := &storev1.Item{Item: placeOf(i).String(), Kind: i.Kind, At: stampMillis(i.At),
 		Quantity: int64(i.Units), Reservation: idString(i.Reservation), Detail: detailIn(i),
 		Progress: progressWords[i.Progress], Owner: i.Owner, Note: i.Note, Seq: i.Seq}
@@ -156,7 +157,8 @@ type happening struct {
 // maxGoods bounds how many products one happening lists.
 const maxGoods = 4
 
-func (k *Kiosk) happeningOf(ctx context.Context, lang words.Lang, rec *recordv1.Record) (happening, error) {
+func (k *Kiosk) happeningOf(ctx context.Context, lang words.Lang, rec *recordv1.Record) (
+	happening, error) {
 	h := happening{What: recordText(rec), Who: rec.GetActor(), At: int64(rec.GetHlc() >> 16),
 		Seq: rec.GetSeq()}
 	moved := goodsIn(rec)
@@ -176,7 +178,8 @@ func (k *Kiosk) happeningOf(ctx context.Context, lang words.Lang, rec *recordv1.
 			if err != nil {
 				return err
 			}
-			h.Goods = append(h.Goods, words.Counted(lang, g.units, p.GetUnit())+" "+catalogue.Name(p, string(lang)))
+			h.Goods = append(h.Goods,
+				words.Counted(lang, g.units, p.GetUnit())+" "+catalogue.Name(p, string(lang)))
 		}
 		return nil
 	})

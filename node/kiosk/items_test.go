@@ -33,9 +33,11 @@ func TestAnItemSaysWhatHappenedAndWhoDealsWithIt(t *testing.T) {
 	s.bump()
 	_, list := s.get("/v1/items")
 	item, _ := at(list, "items", 0).(map[string]any)
-	got := []any{item["kind"], item["gtin"], item["quantity"], item["code"], item["progress"], item["happened"]}
-	want := []any{"bumped", lampGTIN, "1", "8XXM2Q9B", "open", "A customer in the shop got what was kept " +
-		"for order 8XXM-2Q9B: 1\u00a0× Lamp bulb E27. Decided by Mads."}
+	got := []any{item["kind"], item["gtin"], item["quantity"], item["code"], item["progress"],
+		item["happened"]}
+	want := []any{"bumped", lampGTIN, "1", "8XXM2Q9B", "open",
+		"A customer in the shop got what was kept " +
+			"for order 8XXM-2Q9B: 1\u00a0× Lamp bulb E27. Decided by Mads."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatal(diff)
 	}
@@ -43,11 +45,13 @@ func TestAnItemSaysWhatHappenedAndWhoDealsWithIt(t *testing.T) {
 	handle := request() + `"item":"` + name + `","progress":"taken","owner":"Anna","note":"on it"}`
 	for range 2 { // the same request once more is the same record
 		out := s.must("/v1/items/"+name+":handle", handle)
-		if diff := cmp.Diff([]any{"taken", "Anna", "on it"}, []any{out["progress"], out["owner"], out["note"]}); diff != "" {
+		if diff := cmp.Diff([]any{"taken", "Anna", "on it"},
+			[]any{out["progress"], out["owner"], out["note"]}); diff != "" {
 			t.Error(diff)
 		}
 	}
-	s.must("/v1/items/"+name+":handle", request()+`"item":"`+name+`","progress":"done","owner":"Anna"}`)
+	s.must("/v1/items/"+name+":handle",
+		request()+`"item":"`+name+`","progress":"done","owner":"Anna"}`)
 	_, open := s.get("/v1/items")
 	_, all := s.get("/v1/items?done=true&language=nl")
 	if at(open, "items", 0) != nil || at(all, "items", 0, "progress") != "done" {
@@ -129,13 +133,15 @@ func TestTheInboxShowsBothEventsAndWorksWithoutScripts(t *testing.T) {
 	s.bump()
 	b := s.browser()
 	_, page := b.open("/inbox")
-	for _, says := range []string{"An order had to give way", "Decided by Mads", "1\u00a0× Lamp bulb E27", "till-1 · ",
+	for _, says := range []string{"An order had to give way", "Decided by Mads",
+		"1\u00a0× Lamp bulb E27", "till-1 · ",
 		"record ", "8XXM-2Q9B", "Out of stock", "Offer the shopper something else", "Sign in first"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the inbox lacks %q", says)
 		}
 	}
-	if _, page := b.open("/"); !strings.Contains(page, `<span class="count" aria-hidden="true">1</span>`) {
+	if _, page := b.open("/"); !strings.Contains(page,
+		`<span class="count" aria-hidden="true">1</span>`) {
 		t.Error("the home page has no count")
 	}
 	_, list := s.get("/v1/items")
@@ -152,7 +158,8 @@ func TestTheInboxShowsBothEventsAndWorksWithoutScripts(t *testing.T) {
 		{path, []string{"progress", "taken", "to", "/inbox"}, "Anna looks at it"},
 		{path, []string{"progress", "done", "note", "gave tea", "to", "/inbox"}, "Nothing to look at"},
 	} {
-		if status, page := b.send(step.path, step.fields...); status != 200 || !strings.Contains(page, step.says) {
+		if status, page := b.send(step.path, step.fields...); status != 200 ||
+			!strings.Contains(page, step.says) {
 			t.Errorf("POST %s %v: %d, without %q", step.path, step.fields, status, step.says)
 		}
 	}
@@ -170,10 +177,12 @@ func TestALongInboxHasMoreThanOnePage(t *testing.T) {
 	b := s.browser()
 	_, first := b.open("/inbox")
 	_, next := b.open("/inbox?filter=open.3-1")
-	if n := strings.Count(first, `class="card case"`); n != maxCards || !strings.Contains(first, "filter=open.3-1") {
+	if n := strings.Count(first, `class="card case"`); n != maxCards ||
+		!strings.Contains(first, "filter=open.3-1") {
 		t.Errorf("%d cards on the first page, or no way on", n)
 	}
-	if n := strings.Count(next, `class="card case"`); n != 2 || strings.Contains(next, "filter=open.") {
+	if n := strings.Count(next, `class="card case"`); n != 2 ||
+		strings.Contains(next, "filter=open.") {
 		t.Errorf("%d cards on the second page, want 2 and no third", n)
 	}
 }
@@ -187,8 +196,9 @@ func TestEveryPageSaysWhenTheStoreIsNotWhatItShouldBe(t *testing.T) {
 	for code, says := range map[string]string{"FENCED": "store no more", "FORKED": "Two computers",
 		"FROZEN": "n-1", "ROLLED_BACK": "older than this store"} {
 		s.link.state = uplink.State{Phase: uplink.Offline, Refused: code}
-		if _, page := b.open("/sell"); !strings.Contains(page, says) || !strings.Contains(page, "call head office") &&
-			!strings.Contains(page, "Call head office") {
+		if _, page := b.open("/sell"); !strings.Contains(page, says) ||
+			!strings.Contains(page, "call head office") &&
+				!strings.Contains(page, "Call head office") {
 			t.Errorf("%s: no %q, or nobody to call", code, says)
 		}
 	}
@@ -197,11 +207,13 @@ func TestEveryPageSaysWhenTheStoreIsNotWhatItShouldBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, page := b.open("/stock")
-	if strings.Count(page, "<details class=\"alert") != 1 || !strings.Contains(page, `href="/settle"`) {
+	if strings.Count(page, "<details class=\"alert") != 1 ||
+		!strings.Contains(page, `href="/settle"`) {
 		t.Error("a store that has come back does not say so, or says more")
 	}
 	seen := s.o.Floor.Seen()
-	if _, err := s.o.Floor.Witness(t.Context(), shopfloor.Seen{Epoch: seen.Epoch, Seq: seen.Seq + 9}); err == nil {
+	if _, err := s.o.Floor.Witness(t.Context(),
+		shopfloor.Seen{Epoch: seen.Epoch, Seq: seen.Seq + 9}); err == nil {
 		t.Fatal("a newer witness was believed")
 	}
 	if _, page := b.open("/orders"); !strings.Contains(page, "does not trust its books") {

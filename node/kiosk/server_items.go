@@ -14,7 +14,8 @@ import (
 )
 
 // ListItems lists what a person should look at, newest first.
-func (s *server) ListItems(ctx context.Context, r *storev1.ListItemsRequest) (*storev1.ListItemsResponse, error) {
+func (s *server) ListItems(ctx context.Context, r *storev1.ListItemsRequest) (
+	*storev1.ListItemsResponse, error) {
 	const usual, limit = 50, 200
 	n, err := pageSize(r.GetPageSize(), usual, limit)
 	if err != nil {
@@ -51,7 +52,9 @@ func (s *server) ListItems(ctx context.Context, r *storev1.ListItemsRequest) (*s
 	return out, err
 }
 
-func itemToken(p itemPlace) string { return base64.RawURLEncoding.EncodeToString([]byte(p.String())) }
+func itemToken(p itemPlace) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(p.String()))
+}
 
 func parseItemToken(token string) (p itemPlace, err error) {
 	if token == "" {
@@ -68,7 +71,8 @@ func parseItemToken(token string) (p itemPlace, err error) {
 }
 
 // HandleItem says who deals with an item, and how far that is.
-func (s *server) HandleItem(ctx context.Context, r *storev1.HandleItemRequest) (*storev1.Item, error) {
+func (s *server) HandleItem(ctx context.Context, r *storev1.HandleItemRequest) (
+	*storev1.Item, error) {
 	id, err := parseID(r.GetRequestId())
 	if err != nil {
 		return nil, err
@@ -89,7 +93,8 @@ func (s *server) HandleItem(ctx context.Context, r *storev1.HandleItemRequest) (
 	return s.k.item(ctx, s.k.language(ctx), place)
 }
 
-func (k *Kiosk) item(ctx context.Context, lang words.Lang, p itemPlace) (out *storev1.Item, err error) {
+func (k *Kiosk) item(ctx context.Context, lang words.Lang, p itemPlace) (
+	out *storev1.Item, err error) {
 	err = k.view(ctx, func(tx *journal.Tx) error {
 		i, err := books.FindItem(tx, k.o.Info.Store, p.seq, p.number)
 		if err != nil {
@@ -115,7 +120,8 @@ func (k *Kiosk) handle(ctx context.Context, c shopfloor.Cause, h *recordv1.Handl
 
 // manager returns who signs, or is signed in at the station, if that is a
 // manager.
-func (k *Kiosk) manager(ctx context.Context, station string, by signature) (shopfloor.Decider, error) {
+func (k *Kiosk) manager(ctx context.Context, station string, by signature) (
+	shopfloor.Decider, error) {
 	if by.name == "" && station == "" {
 		return shopfloor.Decider{}, stock.Refuse(stock.NotSignedIn, "nobody signs")
 	}
@@ -127,7 +133,8 @@ func (k *Kiosk) manager(ctx context.Context, station string, by signature) (shop
 }
 
 // Settle ends the time in which the store waits for its tills.
-func (s *server) Settle(ctx context.Context, r *storev1.SettleRequest) (*storev1.SettleResponse, error) {
+func (s *server) Settle(ctx context.Context, r *storev1.SettleRequest) (
+	*storev1.SettleResponse, error) {
 	return &storev1.SettleResponse{}, s.k.settle(ctx, "", signature{r.GetName(), r.GetPin()})
 }
 
@@ -142,7 +149,8 @@ func (k *Kiosk) settle(ctx context.Context, station string, by signature) error 
 
 // Reconcile takes back what was set aside for orders of before the cloud was
 // restored.
-func (s *server) Reconcile(ctx context.Context, r *storev1.ReconcileRequest) (*storev1.ReconcileResponse, error) {
+func (s *server) Reconcile(ctx context.Context, r *storev1.ReconcileRequest) (
+	*storev1.ReconcileResponse, error) {
 	n, err := s.k.reconcile(ctx, "", signature{r.GetName(), r.GetPin()})
 	return &storev1.ReconcileResponse{Products: int32Of(n)}, err
 }

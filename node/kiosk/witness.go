@@ -136,7 +136,7 @@ func (a *answering) Write(p []byte) (int, error) {
 // Flush sends what was written.
 func (a *answering) Flush() {
 	a.start(http.StatusOK)
-	_ = http.NewResponseController(a.ResponseWriter).Flush() // a writer that cannot flush sends at the end
+	_ = http.NewResponseController(a.ResponseWriter).Flush() // else it is sent at the end
 }
 
 // Unwrap is for http.ResponseController.
@@ -176,7 +176,8 @@ func (k *Kiosk) tellKeep(ctx context.Context, id shopfloor.ID, h http.Header) {
 
 // againOf gives the call that books a record again; nil for records that a page
 // need not keep. The code of a handover is what the page itself was given.
-func (k *Kiosk) againOf(ctx context.Context, id string, rec *recordv1.Record) (string, proto.Message, error) {
+func (k *Kiosk) againOf(ctx context.Context, id string, rec *recordv1.Record) (
+	string, proto.Message, error) {
 	switch v := rec.GetBody().(type) {
 	case *recordv1.Record_Sale:
 		r := &storev1.SellRequest{RequestId: id, Till: v.Sale.GetTill()}
@@ -197,7 +198,8 @@ func (k *Kiosk) againOf(ctx context.Context, id string, rec *recordv1.Record) (s
 		path := "/v1/pickups/" + idString(reservationIn(rec)) + ":release"
 		for word, reason := range releaseReasons {
 			if word != "" && reason == v.Release.GetReason() {
-				return path, &storev1.ReleasePickupRequest{RequestId: id, Reason: word, Staff: rec.GetActor()}, nil
+				return path, &storev1.ReleasePickupRequest{RequestId: id, Reason: word,
+					Staff: rec.GetActor()}, nil
 			}
 		}
 	}

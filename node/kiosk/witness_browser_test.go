@@ -71,8 +71,10 @@ func TestABrowserTellsAgainWhatTheStoreHasLost(t *testing.T) {
 	}
 	do(t, ctx, chromedp.Navigate(d.url+"/sell"))
 	until(t, ctx, `document.querySelector(".banner") !== null`)
-	until(t, ctx, `fetch("/v1/stock/`+breadGTIN+`").then((r) => r.json()).then((have) => have.onHand === 7)`)
-	until(t, ctx, `fetch("/v1/pickups/`+id+`").then((r) => r.json()).then((order) => order.state === "collected")`)
+	until(t, ctx, `fetch("/v1/stock/`+breadGTIN+`").then((r) => r.json())
+		.then((have) => have.onHand === 7)`)
+	until(t, ctx, `fetch("/v1/pickups/`+id+`").then((r) => r.json())
+		.then((order) => order.state === "collected")`)
 	if mode := back.o.Floor.Mode(); mode != recordv1.NodeMode_NODE_MODE_SAFE {
 		t.Errorf("mode %s", mode)
 	}
@@ -102,7 +104,8 @@ func TestAFormGoesThroughAlthoughTheStoreWasPutBack(t *testing.T) {
 	until(t, ctx, kept+` === 2`)
 	_, have := back.get("/v1/stock/" + breadGTIN)
 	_, list := back.get("/v1/items")
-	got := []any{at(have, "onHand"), at(list, "items", 0, "kind"), at(list, "items", 1, "kind"), at(list, "items", 2)}
+	got := []any{at(have, "onHand"), at(list, "items", 0, "kind"), at(list, "items", 1, "kind"),
+		at(list, "items", 2)}
 	if diff := cmp.Diff([]any{7.0, "safe_sale", "safe_sale", nil}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -30,7 +30,8 @@ type till struct {
 // post calls the API, and remembers what the answer says of the journal.
 func (c *till) post(path, body string) (int, http.Header) {
 	c.s.t.Helper()
-	req, err := http.NewRequestWithContext(c.s.t.Context(), "POST", c.s.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(c.s.t.Context(), "POST", c.s.url+path,
+		strings.NewReader(body))
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
@@ -58,8 +59,8 @@ func (s *shop) backup() string {
 }
 
 func sale(id shopfloor.ID, more string) string {
-	return `{"requestId":"` + idString(id) + `","till":"till-1",` + more + `"lines":[{"gtin":"` + breadGTIN +
-		`","quantity":1}]}`
+	return `{"requestId":"` + idString(id) + `","till":"till-1",` + more + `"lines":[{"gtin":"` +
+		breadGTIN + `","quantity":1}]}`
 }
 
 func TestHeadsAreReadAsTheyAreWritten(t *testing.T) {
@@ -72,8 +73,8 @@ func TestHeadsAreReadAsTheyAreWritten(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil || seenText(got) != "1.3/120/"+hash {
 		t.Errorf("%v %s", err, diff)
 	}
-	for _, bad := range []string{"1.3/120", "1/120/" + hash, "1.3/x/" + hash, "1.3/120/0f", "1.3/-1/" + hash,
-		"1.3/120/" + hash + "/", "a.b/1/" + hash} {
+	for _, bad := range []string{"1.3/120", "1/120/" + hash, "1.3/x/" + hash, "1.3/120/0f",
+		"1.3/-1/" + hash, "1.3/120/" + hash + "/", "a.b/1/" + hash} {
 		if _, err := parseSeen(bad); !stock.Refused(err, stock.BadRequest) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -110,7 +111,8 @@ func TestATillUncoversAStoreThatWasPutBack(t *testing.T) {
 	s = s.putBack(copied)
 	c.s = s
 	status, h := c.post("/v1/sales", sale(newID(), ""))
-	if status != 409 || h.Get(headerResend) != "true" || s.o.Floor.Mode() != recordv1.NodeMode_NODE_MODE_SAFE {
+	if status != 409 || h.Get(headerResend) != "true" ||
+		s.o.Floor.Mode() != recordv1.NodeMode_NODE_MODE_SAFE {
 		t.Errorf("%d, resend %q, mode %s", status, h.Get(headerResend), s.o.Floor.Mode())
 	}
 	for range 2 { // the head of the refusal is the one to show from now on
@@ -132,7 +134,8 @@ func TestATillUncoversAStoreThatWasPutBack(t *testing.T) {
 func TestATillOfAnEarlierEpochIsAskedToSendAgain(t *testing.T) {
 	s := openShop(t, shopOptions{})
 	s.receive(5, breadGTIN)
-	c := &till{s: s, seen: seenText(shopfloor.Seen{Epoch: stock.Epoch{Timeline: 1, Counter: 1}, Seq: 99})}
+	c := &till{s: s, seen: seenText(shopfloor.Seen{Epoch: stock.Epoch{Timeline: 1, Counter: 1},
+		Seq: 99})}
 	if err := s.o.Floor.Recovered(t.Context(), stock.Epoch{Timeline: 1, Counter: 2}); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +164,8 @@ func TestWhatLeftTheShopIsBookedAgainWhateverIsPromised(t *testing.T) {
 func TestWitnessesSpeakGRPCToo(t *testing.T) {
 	s := openShop(t, shopOptions{})
 	s.receive(5, breadGTIN)
-	conn, err := grpc.NewClient(strings.TrimPrefix(s.url, "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(strings.TrimPrefix(s.url, "http://"),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +201,8 @@ func (s *shop) ask(path, id string, fields ...string) string {
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}
-	req, err := http.NewRequestWithContext(s.t.Context(), "POST", s.url+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(s.t.Context(), "POST", s.url+path,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -221,8 +226,8 @@ func TestAPageIsToldHowToSendItsRequestAgain(t *testing.T) {
 	other := s.order("9YYM2Q9C", &recordv1.ReservedLine{Sku: 1, Units: 1, Name: "Rye"})
 	s.must("/v1/pickups/"+order+":pick", `{"gtin":"`+breadGTIN+`"}`)
 	s.must("/v1/pickups/"+order+":pick", `{"gtin":"`+cheeseGTIN+`"}`)
-	sold := `{"path":"/v1/sales","body":{"requestId":"ID","till":"counter","lines":[{"gtin":"` + breadGTIN +
-		`","quantity":1}]}}`
+	sold := `{"path":"/v1/sales","body":{"requestId":"ID","till":"counter","lines":[{"gtin":"` +
+		breadGTIN + `","quantity":1}]}}`
 	for _, c := range []struct {
 		path   string
 		fields []string

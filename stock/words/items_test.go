@@ -19,7 +19,8 @@ var storeKinds = []string{books.ItemBorrowed, books.ItemSafeSale, books.ItemBump
 	books.ItemCount, books.ItemTimeline}
 
 // officeCodes are what head office notes about stores.
-var officeCodes = []string{"STORE_ROLLED_BACK", "STORE_REBUILT", "STORE_FORKED", "OLD_BOX", "ABANDONED",
+var officeCodes = []string{"STORE_ROLLED_BACK", "STORE_REBUILT", "STORE_FORKED", "OLD_BOX",
+	"ABANDONED",
 	"QUARANTINE", "BROUGHT_BACK", "ALARM", "UNKNOWN_RESERVATION", "ROLLED_BACK"}
 
 var everyValue = []any{"product", "Rye crispbread", "quantity", "2 ×", "order", "7K3M-2Q9A",
