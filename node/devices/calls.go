@@ -163,18 +163,27 @@ func (s *Set) OpenDoor(ctx context.Context, door Door) error {
 	if !open {
 		return refuseDoor(door, "offline", "locker %s is %s: %s", door.Device, now.Phase, now.LastError)
 	}
-	switch err := l.Open(ctx, hardware.Door{Board: door.Board, Lock: door.Lock}); {
-	case errors.Is(err, locker.ErrUnsure):
-		return refuseDoor(door, "unsure", "%v", err)
-	case errors.Is(err, locker.ErrStuck):
-		return refuseDoor(door, "stuck", "%v", err)
-	case err != nil:
+	at := hardware.Door{Board: door.Board, Lock: door.Lock}
+	err := l.Open(ctx, at)
+	stuck, unsure := errors.Is(err, locker.ErrStuck), errors.Is(err, locker.ErrUnsure)
+	if err != nil && !stuck && !unsure {
 		return refuseDoor(door, "offline", "%v", err)
 	}
+	var fault *DoorFault
+	if err != nil {
+		d.logger.Error("door did not open for sure", "err", err)
+		fault = &DoorFault{Door: at, Unsure: unsure, At: time.Now()}
+	}
 	d.update(func(s *status) bool {
-		s.Done++
+		s.tried(at, fault)
 		return true
 	})
+	switch {
+	case unsure:
+		return refuseDoor(door, "unsure", "%v", err)
+	case stuck:
+		return refuseDoor(door, "stuck", "%v", err)
+	}
 	return nil
 }
 
@@ -189,7 +198,7 @@ var scaleStates = []struct {
 }{
 	{scale.ErrMoving, "moving"}, {scale.ErrOver, "overload"}, {scale.ErrUnder, "underload"},
 	{scale.ErrNotZero, "not_zero"}, {scale.ErrSameLoad, "same_load"}, {scale.ErrNoPrice, "no_price"},
-	{scale.ErrPounds, "wrong_unit"},
+	{scale.ErrPounds, "wrong_unit"}, {context.DeadlineExceeded, "moving"},
 }
 
 // Weigh takes the weight of what lies on a scale, when it is at rest. A scale
@@ -219,7 +228,9 @@ func (s *Set) Weigh(ctx context.Context, name string, kilogram int) (hardware.We
 	}
 	d.update(func(s *status) bool {
 		s.Done++
-		return s.weighed(w)
+		s.weighed(w)
+		s.Taken = true
+		return true
 	})
 	return w, nil
 }

@@ -143,7 +143,7 @@ func (d *device) snapshot() State {
 	defer d.mu.Unlock()
 	s := d.status.State
 	s.Printer, s.Label, s.Weight = copyOf(s.Printer), copyOf(s.Label), copyOf(s.Weight)
-	s.Doors = slices.Clone(s.Doors)
+	s.Doors, s.Stuck = slices.Clone(s.Doors), slices.Clone(s.Stuck)
 	if u, ok := d.unit.(interface{ Suppressed() uint64 }); ok {
 		s.Suppressed += u.Suppressed()
 	}

@@ -54,10 +54,19 @@ type State struct {
 	Printer *hardware.PrinterStatus // what a printer last said; nil: nothing yet
 	Label   *hardware.LabelStatus   // the same of a label printer
 	Doors   []hardware.DoorStatus   // of a locker, in the order of its boards and locks
+	Stuck   []DoorFault             // doors that did not open when they were last told to
 	Weight  *hardware.Weight        // what a scale last said
+	Taken   bool                    // what lies on the scale was weighed for somebody already
 	Shown   [2]string               // what stands on a display, as far as it is known
 
 	drawerSwitch bool // the printer tells how its drawer is
+}
+
+// DoorFault is a door that did not open for sure when it was last told to.
+type DoorFault struct {
+	Door   hardware.Door
+	Unsure bool // it may have opened; else it was seen to stay closed
+	At     time.Time
 }
 
 // Jobs counts what became of the jobs of a printer since the start.
@@ -207,7 +216,7 @@ func (s *status) closed(cause error, missing bool) {
 		gone.Online = false
 		s.Printer = &gone
 	}
-	s.Label, s.Weight, s.Shown = nil, nil, [2]string{}
+	s.Label, s.Weight, s.Taken, s.Shown = nil, nil, false, [2]string{}
 	s.Doors = slices.Clone(s.Doors) // a snapshot may still hold the old ones
 	for i := range s.Doors {
 		s.Doors[i].State, s.Doors[i].Item = hardware.DoorUnknown, false
@@ -277,9 +286,15 @@ func (s *status) labelled(l hardware.LabelStatus) bool {
 	return same != l || before.Phase != s.Phase
 }
 
-// weighed is told for a scale.
+// sameLoad is how far a load that nobody touched may drift, in grams.
+const sameLoad = 5
+
+// weighed is told for a scale. A load that changed may be weighed again.
 func (s *status) weighed(w hardware.Weight) bool {
 	before := s.State
+	if s.Weight != nil && (w.State != hardware.ScaleStable || abs(w.Grams-s.Weight.Grams) > sameLoad) {
+		s.Taken = false
+	}
 	s.Weight = &w
 	if w.State != hardware.ScaleSilent {
 		s.seen(w.At)
@@ -291,6 +306,18 @@ func (s *status) weighed(w hardware.Weight) bool {
 	same := *before.Weight
 	same.At = w.At
 	return same != w || before.Phase != s.Phase
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// tried notes what became of an attempt to open a door; nil is an open one.
+func (s *status) tried(door hardware.Door, fault *DoorFault) {
+	s.Stuck = slices.DeleteFunc(slices.Clone(s.Stuck), func(f DoorFault) bool { return f.Door == door })
+	if fault != nil {
+		s.Stuck = append(s.Stuck, *fault)
+		return
+	}
+	s.Done++
 }
 
 // moved is told for one door of a locker.

@@ -36,7 +36,7 @@ func (s *Spool) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	for _, d := range s.o.Devices.States() {
-		if d.Kind == devices.Printer {
+		if d.Prints() {
 			all.Go(func() { s.serve(ctx, d.Name) })
 		}
 	}
@@ -49,7 +49,7 @@ func (s *Spool) Run(ctx context.Context) error {
 func (s *Spool) wakeOnNews(ctx context.Context) {
 	for range s.o.Devices.Watch(ctx) {
 		for _, d := range s.o.Devices.States() {
-			if d.Kind == devices.Printer {
+			if d.Prints() {
 				s.wake(d.Name)
 			}
 		}
