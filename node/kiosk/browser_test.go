@@ -236,7 +236,7 @@ const smallTargets = `[...document.querySelectorAll("a, button, input:not([type=
 
 func TestEveryPageIsAccessible(t *testing.T) {
 	s, id := busy(t, "en", devices.Config{Name: "gun", Kind: devices.Scanner, Driver: "tcp", Path: "127.0.0.1:1"},
-		devices.Config{Name: "paper", Kind: devices.Printer, Driver: "escpos-tcp", Path: "127.0.0.1:1"})
+		devices.Config{Name: "paper", Kind: devices.Printer, Driver: "escpos-tcp", Path: "127.0.0.1:2"})
 	ctx := browse(t)
 	for _, p := range everyPage(s, id) {
 		if p.before != nil {
