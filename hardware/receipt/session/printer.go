@@ -36,7 +36,7 @@ func New(port hardware.Port, dialect Dialect, p Profile) *Printer {
 }
 
 var (
-	errNotRunning = errors.New("printer driver is not running")
+	errNotRunning = fmt.Errorf("%w: its driver is not running", hardware.ErrGone)
 	errRan        = errors.New("printer driver ran already")
 	errEmptyJob   = errors.New("print job is empty")
 )

@@ -56,20 +56,33 @@ func (s *Spool) wakeOnNews(ctx context.Context) {
 	}
 }
 
+// step says what a printer's worker does next.
+type step uint8
+
+const (
+	goOn    step = iota // there may be another job
+	forNews             // wait until something changes
+	forTime             // wait until something changes, or a pause is over
+)
+
 // serve prints one printer's jobs.
 func (s *Spool) serve(ctx context.Context, device string) {
 	wake := s.wakeOf(device)
 	for {
-		more, err := s.printNext(ctx, device)
-		if err != nil && ctx.Err() == nil {
-			s.o.Logger.Error("print queue", "device", device, "err", err)
-		}
-		if more && err == nil {
-			continue
+		next, err := s.printNext(ctx, device)
+		if err != nil {
+			next = forTime
+			if ctx.Err() == nil {
+				s.o.Logger.Error("print queue", "device", device, "err", err)
+			}
 		}
 		var again <-chan time.Time
-		if err != nil {
+		switch next {
+		case goOn:
+			continue
+		case forTime:
 			again = time.After(pause)
+		case forNews:
 		}
 		select {
 		case <-ctx.Done():
@@ -87,47 +100,56 @@ type next struct {
 	tries int
 }
 
-// printNext prints one job if there is one and the printer is ready. It tells
-// whether to go on at once. That the bytes go out is on the disk before they
-// do, so that a power cut leaves no job that looks untouched.
-func (s *Spool) printNext(ctx context.Context, device string) (more bool, err error) {
+// printNext prints one job if there is one and the printer is ready. That the
+// bytes go out is on the disk before they do, so that a power cut leaves no job
+// that looks untouched.
+func (s *Spool) printNext(ctx context.Context, device string) (step, error) {
 	if !s.ready(device) {
-		return false, nil
+		return forNews, nil
 	}
 	var n next
-	err = s.view(ctx, func(tx *journal.Tx) error {
+	err := s.view(ctx, func(tx *journal.Tx) error {
 		return tx.QueryRow(selectNext, device).Scan(&n.id, &n.data, &n.tries)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return forNews, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("next print job: %w", err)
+		return forTime, fmt.Errorf("next print job: %w", err)
 	}
 	if err := s.save(ctx, n.id, hardware.Sent, false, "", n.tries); err != nil {
-		return false, err
+		return forTime, err
 	}
 	state, fault := s.o.Devices.Print(ctx, device, n.data)
-	return s.settle(context.WithoutCancel(ctx), n, state, fault)
+	return s.settle(context.WithoutCancel(ctx), device, n, state, fault)
 }
 
 // settle writes down what became of a job. Only one of which nothing is on
-// paper may go back to the queue.
-func (s *Spool) settle(ctx context.Context, n next, state hardware.PrintState, fault error) (bool, error) {
+// paper may go back to the queue: as often as its printer is away or cannot
+// print, and maxTries times for any other cause.
+func (s *Spool) settle(ctx context.Context, device string, n next, state hardware.PrintState, fault error) (
+	step, error) {
 	cause := ""
 	if fault != nil {
 		cause = fault.Error()
 	}
 	switch {
-	case state == hardware.Queued, state == hardware.Failed && stock.Refused(fault, stock.PrinterDown):
-		return false, s.save(ctx, n.id, hardware.Queued, false, cause, n.tries)
+	case state == hardware.Queued, state == hardware.Failed && s.away(device, fault):
+		return forTime, s.save(ctx, n.id, hardware.Queued, false, cause, n.tries)
 	case state == hardware.Failed && n.tries+1 < maxTries:
 		if err := s.save(ctx, n.id, hardware.Queued, false, cause, n.tries+1); err != nil {
-			return false, err
+			return forTime, err
 		}
-		return false, fmt.Errorf("print job %d: %w", n.id, fault)
+		return forTime, fmt.Errorf("print job %d: %w", n.id, fault)
 	}
-	return true, s.save(ctx, n.id, state, true, cause, n.tries+1)
+	return goOn, s.save(ctx, n.id, state, true, cause, n.tries+1)
+}
+
+// away tells whether a job was not printed because its printer is gone, silent
+// or cannot print just now.
+func (s *Spool) away(device string, fault error) bool {
+	return stock.Refused(fault, stock.PrinterDown) || errors.Is(fault, hardware.ErrGone) ||
+		errors.Is(fault, hardware.ErrTimeout) || errors.Is(fault, context.Canceled) || !s.ready(device)
 }
 
 func (s *Spool) save(ctx context.Context, id int64, state hardware.PrintState, settled bool, cause string,

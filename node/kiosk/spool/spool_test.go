@@ -310,3 +310,22 @@ func TestAPromiseIsNoJobUntilItIsKept(t *testing.T) {
 		t.Errorf("promised %+v, %v", left, err)
 	}
 }
+
+func TestAPrinterThatComesAndGoesUsesUpNoTries(t *testing.T) {
+	var answers []answer
+	for range 9 {
+		answers = append(answers, answer{hardware.Failed, fmt.Errorf("open: %w", hardware.ErrGone)})
+	}
+	p := newPrinter(answers...)
+	d := open(t, "", p)
+	d.add("a", "A")
+	for range 9 {
+		<-p.begun
+		d.until("a queued")
+		p.become(devices.Ready)
+	}
+	d.until("a printed")
+	if diff := cmp.Diff([]string{"A"}, p.printed()); diff != "" {
+		t.Error(diff)
+	}
+}
