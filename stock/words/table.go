@@ -400,17 +400,18 @@ var refusals = map[stock.Code]row{
 	stock.LockerDown: {codes.Unavailable, 503, map[Lang]string{
 		EN: "Compartment[ {shelf}] did not open for sure[: {state}]. Nothing was booked. Look at " +
 			"its door and try again, or call staff.",
-		NL: "Kluis[ {shelf}] ging niet zeker open[: {state}]. Er is niets geboekt. Kijk naar de " +
+		NL: "Vak[ {shelf}] ging niet zeker open[: {state}]. Er is niets geboekt. Kijk naar de " +
 			"deur en probeer het opnieuw, of roep het personeel.",
 		DA: "Boks[ {shelf}] gik ikke med sikkerhed op[: {state}]. Intet er bogført. Se på lågen, og " +
 			"prøv igen, eller tilkald personalet.",
-		DE: "Fach[ {shelf}] ging nicht sicher auf[: {state}]. Nichts wurde gebucht. Bitte die Tür " +
+		DE: "Schließfach[ {shelf}] ging nicht sicher auf[: {state}]. Nichts wurde gebucht. Bitte die Tür " +
 			"ansehen und neu versuchen oder das Personal rufen.",
 	}},
 	stock.ShelfTaken: {codes.FailedPrecondition, 409, map[Lang]string{
 		EN: "[Compartment {shelf} is taken|No compartment is free]. Choose another one, or a shelf.",
-		NL: "[Kluis {shelf} is bezet|Er is geen kluis vrij]. Kies een andere, of een schap.",
+		NL: "[Vak {shelf} is bezet|Er is geen vak vrij]. Kies een ander vak, of een schap.",
 		DA: "[Boks {shelf} er optaget|Ingen boks er ledig]. Vælg en anden, eller en hylde.",
-		DE: "[Fach {shelf} ist belegt|Kein Fach ist frei]. Bitte ein anderes oder ein Regal wählen.",
+		DE: "[Schließfach {shelf} ist belegt|Kein Schließfach ist frei]. Bitte ein anderes oder ein " +
+			"Regal wählen.",
 	}},
 }
