@@ -120,17 +120,22 @@ func modulesOf(code image.Image) string {
 // Bars of a digit in EAN and UPC: odd and even parity left of the middle, and
 // right of it.
 var (
-	oddDigits = [10]string{"0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111",
+	oddDigits = [10]string{"0001101", "0011001", "0010011", "0111101", "0100011", "0110001",
+		"0101111",
 		"0111011", "0110111", "0001011"}
-	evenDigits = [10]string{"0100111", "0110011", "0011011", "0100001", "0011101", "0111001", "0000101",
+	evenDigits = [10]string{"0100111", "0110011", "0011011", "0100001", "0011101", "0111001",
+		"0000101",
 		"0010001", "0001001", "0010111"}
-	rightDigits = [10]string{"1110010", "1100110", "1101100", "1000010", "1011100", "1001110", "1010000",
+	rightDigits = [10]string{"1110010", "1100110", "1101100", "1000010", "1011100", "1001110",
+		"1010000",
 		"1000100", "1001000", "1110100"}
 	// parity13 says which left digits are even, by the first digit of EAN-13.
-	parity13 = [10]string{"OOOOOO", "OOEOEE", "OOEEOE", "OOEEEO", "OEOOEE", "OEEOOE", "OEEEOO", "OEOEOE",
+	parity13 = [10]string{"OOOOOO", "OOEOEE", "OOEEOE", "OOEEEO", "OEOOEE", "OEEOOE", "OEEEOO",
+		"OEOEOE",
 		"OEOEEO", "OEEOEO"}
 	// parityE says which digits are even, by the check digit of UPC-E.
-	parityE = [10]string{"EEEOOO", "EEOEOO", "EEOOEO", "EEOOOE", "EOEEOO", "EOOEEO", "EOOOEE", "EOEOEO",
+	parityE = [10]string{"EEEOOO", "EEOEOO", "EEOOEO", "EEOOOE", "EOEEOO", "EOOEEO", "EOOOEE",
+		"EOEOEO",
 		"EOEOOE", "EOOEOE"}
 )
 

@@ -103,7 +103,8 @@ func (p *Printer) version() uint64 {
 }
 
 func (p *Printer) snapshot() snapshot {
-	s := snapshot{Version: p.version(), Dots: p.options.Dots, Commands: []Parsed{}, Receipts: []numbered{}}
+	s := snapshot{Version: p.version(), Dots: p.options.Dots, Commands: []Parsed{},
+		Receipts: []numbered{}}
 	p.order(func() {
 		strip := p.machine.strip
 		s.Text = strip.text(len(strip.rows) + 1)

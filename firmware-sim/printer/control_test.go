@@ -89,7 +89,8 @@ func TestThePageShowsTheReceiptWhileItPrints(t *testing.T) {
 	if s.Text != "half a receipt\n" || len(s.Receipts) != 0 {
 		t.Errorf("state %+v", s)
 	}
-	want := []printer.Parsed{{Name: "ESC @", Bytes: "1B 40"}, {Name: "text", Text: "half a receipt"},
+	want := []printer.Parsed{{Name: "ESC @", Bytes: "1B 40"},
+		{Name: "text", Text: "half a receipt"},
 		{Name: "LF", Bytes: "0A"}}
 	if diff := cmp.Diff(want, s.Commands[:3]); diff != "" {
 		t.Error(diff)

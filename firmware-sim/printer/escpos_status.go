@@ -23,7 +23,8 @@ func realTimeESC(m *machine) {
 		m.say(m.statusESC()...)
 	case n >= 5 && t[n-5] == dle && t[n-4] == 0x14 && t[n-3] == 1 && t[n-2] <= 1:
 		if t[n-1] >= 1 && t[n-1] <= 8 && !m.offline() {
-			m.kick(1+int(t[n-2]), time.Duration(t[n-1])*realTimeUnit, time.Duration(t[n-1])*realTimeUnit)
+			m.kick(1+int(t[n-2]), time.Duration(t[n-1])*realTimeUnit,
+				time.Duration(t[n-1])*realTimeUnit)
 		}
 	case n == len(clearCommand) && string(t) == clearCommand:
 		m.clear()
@@ -52,11 +53,14 @@ func (m *machine) answerStatus(n byte) bool {
 	answer := byte(0x12)
 	switch n {
 	case 1:
-		answer |= bit(m.pin(), 0x04) | bit(m.offline(), 0x08) | bit(m.jammed, 0x20) | bit(m.feeding, 0x40)
+		answer |= bit(m.pin(), 0x04) | bit(m.offline(), 0x08) | bit(m.jammed, 0x20) | bit(m.feeding,
+			0x40)
 	case 2:
-		answer |= bit(m.cover, 0x04) | bit(m.feeding, 0x08) | bit(m.paperOut, 0x20) | bit(m.failed(), 0x40)
+		answer |= bit(m.cover, 0x04) | bit(m.feeding, 0x08) | bit(m.paperOut,
+			0x20) | bit(m.failed(), 0x40)
 	case 3:
-		answer |= bit(m.stalled, 0x04) | bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot, 0x40)
+		answer |= bit(m.stalled, 0x04) | bit(m.jammed, 0x08) | bit(m.broken, 0x20) | bit(m.hot,
+			0x40)
 	case 4:
 		answer |= bit(m.paperLow || m.paperOut && !m.model.NoNearEnd, 0x0c) | bit(m.paperOut, 0x60)
 	default:
@@ -79,7 +83,8 @@ func bit(on bool, mask byte) byte {
 // statusESC is the four bytes of automatic status back.
 func (m *machine) statusESC() []byte {
 	return []byte{
-		0x10 | bit(m.pin(), 0x04) | bit(m.offline(), 0x08) | bit(m.cover, 0x20) | bit(m.feeding, 0x40),
+		0x10 | bit(m.pin(), 0x04) | bit(m.offline(), 0x08) | bit(m.cover, 0x20) | bit(m.feeding,
+			0x40),
 		bit(m.jammed, 0x01) | bit(m.feeding, 0x02) | bit(m.stalled, 0x04) | bit(m.jammed, 0x08) |
 			bit(m.broken, 0x20) | bit(m.hot, 0x40),
 		bit(m.paperLow || m.paperOut && !m.model.NoNearEnd, 0x03) | bit(m.paperOut, 0x0c),

@@ -73,7 +73,8 @@ type troubles struct {
 }
 
 func newMachine(faces [2]face, dots, speed int) *machine {
-	m := &machine{faces: faces, strip: newStrip(dots), lang: escposLanguage, speed: speed, size: bufferSize,
+	m := &machine{faces: faces, strip: newStrip(dots), lang: escposLanguage, speed: speed,
+		size:   bufferSize,
 		stored: make(map[string]*bitmap)}
 	m.powerUp()
 	return m

@@ -66,7 +66,7 @@ func FuzzStar(f *testing.F) {
 			in = in[n:]
 			m.step(time.Time{})
 		}
-		m.clear() // a power cut, or so many zeros that any command ends
+		m.clear()                                        // a power cut, or so many zeros that any command ends
 		m.cuts, m.out, m.strip = nil, nil, newStrip(384) // what came out does not matter
 		m.receive([]byte("\x1b@\x18\nafter\n\x1bd\x02\x1b\x1d\x03\x01ok"), time.Time{})
 		m.step(time.Time{})

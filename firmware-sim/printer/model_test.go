@@ -179,7 +179,8 @@ func TestAPrinterWhoseSwitchesAreWrongPrintsAnotherPage(t *testing.T) {
 }
 
 func TestAModelCanLackWhatOthersHave(t *testing.T) {
-	p := start(t, printer.Options{Model: printer.Model{NoProcessID: true, NoSensor: true, NoNearEnd: true, Name: "TM-T88V"}})
+	p := start(t, printer.Options{Model: printer.Model{NoProcessID: true, NoSensor: true,
+		NoNearEnd: true, Name: "TM-T88V"}})
 	conn := dial(t, p)
 	p.SetPaperOut(true)
 	send(t, conn, "\x1d(H\x06\x0000abcd\x1dr\x01\x10\x04\x04")
@@ -218,6 +219,7 @@ func TestFaultsComeRightAfterTheirByte(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Error("a printer without power spoke")
 	}
+	p.SetPaperLow(false) // waits until it has its place on the line again
 	print(t, dial(t, p), "after\n"+cut)
 	if r := p.Receipts(); len(r) != 2 || r[1].Text != "after\n" {
 		t.Errorf("receipts %+v", r)
@@ -262,7 +264,8 @@ func TestAStarPrinterTellsItsState(t *testing.T) {
 
 func TestAPrinterThatCannotBeIsRefused(t *testing.T) {
 	for name, o := range map[string]printer.Options{
-		"a head of one dot": {Dots: 1}, "two lines": {Link: "x", TCP: ":0"}, "no buffer": {Buffer: 1},
+		"a head of one dot": {Dots: 1}, "two lines": {Link: "x",
+			TCP: ":0"}, "no buffer": {Buffer: 1},
 		"a language that nobody speaks": {Language: "klingon"},
 	} {
 		o.OutDir = t.TempDir()

@@ -39,7 +39,8 @@ func foreign(t *testing.T) (jobs []job) {
 	cmd.Stderr = &fault
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("run the other encoders (deploy/test-tools installs them): %v\n%s", err, fault.String())
+		t.Fatalf("run the other encoders (deploy/test-tools installs them): %v\n%s", err,
+			fault.String())
 	}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, 1<<20)
@@ -66,7 +67,8 @@ func TestReceiptsOfOtherEncodersPrint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := start(t, printer.Options{Language: peerLanguages[j.Language], Dots: 12 * j.Columns})
+			p := start(t, printer.Options{Language: peerLanguages[j.Language],
+				Dots: 12 * j.Columns})
 			conn := dial(t, p)
 			send(t, conn, string(data))
 			until(t, p, func() bool { return len(p.Receipts()) == 1 && p.State().Waiting == 0 })
@@ -79,7 +81,8 @@ func TestReceiptsOfOtherEncodersPrint(t *testing.T) {
 			if fmt.Sprint(receipt.Symbols) != fmt.Sprint(j.Symbols) {
 				t.Errorf("symbols %q, want %q", receipt.Symbols, j.Symbols)
 			}
-			if s := p.State(); len(receipt.Warnings) != 0 || s.Unknown != 0 || s.Pulses != j.Pulses {
+			if s := p.State(); len(receipt.Warnings) != 0 || s.Unknown != 0 ||
+				s.Pulses != j.Pulses {
 				t.Errorf("warnings %q, state %+v", receipt.Warnings, s)
 			}
 			readBack(t, receipt.PNG, append(j.Symbols, j.Pictures...))
@@ -110,12 +113,16 @@ func readBack(t *testing.T, png string, symbols []string) {
 
 func TestCodesOfOurOwnDriversAreReadByOthers(t *testing.T) {
 	d := receipt.Document{Blocks: []receipt.Block{
-		receipt.Barcode{Kind: receipt.EAN13, Content: "5701234567899"}, receipt.Barcode{Kind: receipt.EAN8, Content: "40170725"},
-		receipt.Barcode{Kind: receipt.UPCA, Content: "042100005264"}, receipt.Barcode{Kind: receipt.Code39, Content: "A-77 B"},
-		receipt.Barcode{Kind: receipt.ITF, Content: "87103985"}, receipt.Barcode{Kind: receipt.Code128, Content: "P-42/b 100%"},
+		receipt.Barcode{Kind: receipt.EAN13,
+			Content: "5701234567899"}, receipt.Barcode{Kind: receipt.EAN8, Content: "40170725"},
+		receipt.Barcode{Kind: receipt.UPCA,
+			Content: "042100005264"}, receipt.Barcode{Kind: receipt.Code39, Content: "A-77 B"},
+		receipt.Barcode{Kind: receipt.ITF,
+			Content: "87103985"}, receipt.Barcode{Kind: receipt.Code128, Content: "P-42/b 100%"},
 		receipt.QR{Content: "R7-1042"}, receipt.Cut{},
 	}}
-	symbols := []string{"5701234567899", "40170725", "042100005264", "A-77 B", "87103985", "P-42/b 100%", "R7-1042"}
+	symbols := []string{"5701234567899", "40170725", "042100005264", "A-77 B", "87103985",
+		"P-42/b 100%", "R7-1042"}
 	for _, p := range escpos.Profiles {
 		data, err := escpos.Encode(d, p)
 		if err != nil {
@@ -128,7 +135,8 @@ func TestCodesOfOurOwnDriversAreReadByOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		readOurs(t, "star "+p.Name, printer.Options{Dots: p.Dots, Language: p.Language}, data, symbols)
+		readOurs(t, "star "+p.Name, printer.Options{Dots: p.Dots, Language: p.Language}, data,
+			symbols)
 	}
 }
 

@@ -46,7 +46,8 @@ func (m *machine) layoutStar(which, columns byte) {
 }
 
 // starSymbologies are n1 of ESC b.
-var starSymbologies = [...]byte{upcE, upcA, ean8, ean13, code39m, itf, code128m, code93m, codabarm, gs1128,
+var starSymbologies = [...]byte{upcE, upcA, ean8, ean13, code39m, itf, code128m, code93m, codabarm,
+	gs1128,
 	75, 76, 77, 78}
 
 // barcodeStar is ESC b n1 n2 n3 n4 data RS.
@@ -57,7 +58,8 @@ func (m *machine) barcodeStar(cmd []byte) {
 		return
 	}
 	kind := starSymbologies[n1]
-	m.set.barDots, m.set.barHeight, m.set.hri, m.set.hriFont = starModule(kind, n3), max(1, int(cmd[5])), 0, 0
+	m.set.barDots, m.set.barHeight, m.set.hri, m.set.hriFont = starModule(kind, n3), max(1,
+		int(cmd[5])), 0, 0
 	if n2 == 2 || n2 == 4 {
 		m.set.hri = 2
 	}

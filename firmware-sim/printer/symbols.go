@@ -168,7 +168,8 @@ func (m *machine) tellSize(cn byte) {
 	if cn == cnPDF417 {
 		id = "5"
 	}
-	m.say([]byte("7" + id + strings.Join([]string{strconv.Itoa(width), strconv.Itoa(height), fixed, fits}, "\x1f") +
+	m.say([]byte("7" + id + strings.Join([]string{strconv.Itoa(width), strconv.Itoa(height), fixed,
+		fits}, "\x1f") +
 		"\x00")...)
 }
 

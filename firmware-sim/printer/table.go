@@ -121,7 +121,8 @@ func languageOf(name string) (*language, error) {
 	case StarPRNT, StarLine:
 		return starLanguage, nil
 	}
-	return nil, fmt.Errorf("printer language %q is none of %q", name, []string{ESCPOS, StarPRNT, StarLine})
+	return nil, fmt.Errorf("printer language %q is none of %q", name,
+		[]string{ESCPOS, StarPRNT, StarLine})
 }
 
 // CommandsText is the list of commands as a table in Markdown.

@@ -61,9 +61,11 @@ type conversation struct {
 const patience = 10 * time.Second
 
 // converse starts a driver. Answers are given by the question.
-func converse(t *testing.T, answer func([]byte) []byte, open func(hardware.Port) *session.Printer) *conversation {
+func converse(t *testing.T, answer func([]byte) []byte,
+	open func(hardware.Port) *session.Printer) *conversation {
 	t.Helper()
-	c := &conversation{&mouth{answer: answer, say: make(chan []byte, 100), closed: make(chan struct{})},
+	c := &conversation{&mouth{answer: answer, say: make(chan []byte, 100),
+		closed: make(chan struct{})},
 		make(chan hardware.PrinterStatus, 100)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -120,14 +122,17 @@ func (r row) means(t *testing.T, got hardware.PrinterStatus) {
 	t.Helper()
 	words := strings.ToLower(r.expected)
 	has := func(s string) bool { return strings.Contains(words, s) }
-	noNear := strings.ReplaceAll(strings.ReplaceAll(words, "no near-end sensor", ""), "near end", "")
+	noNear := strings.ReplaceAll(strings.ReplaceAll(words, "no near-end sensor", ""), "near end",
+		"")
 	for what, c := range map[string]struct{ said, got, want bool }{
-		"online":     {has("offline") || has("online") && !has("recovery") || has("all well"), got.Online, !has("offline")},
+		"online": {has("offline") || has("online") && !has("recovery") || has("all well"),
+			got.Online, !has("offline")},
 		"cover open": {has("cover"), got.CoverOpen, has("cover open")},
 		"paper low":  {has("near end") || has("paper ok"), got.PaperLow, has("near end")},
-		"paper out":  {has("end") || has("paper ok"), got.PaperOut, paperEnd.MatchString(noNear) && r.speaksOfPaper()},
-		"knife":      {has("cutter"), got.CutterError, has("cutter")},
-		"drawer":     {has("pin"), got.DrawerOpen, has("pin high")},
+		"paper out": {has("end") || has("paper ok"), got.PaperOut,
+			paperEnd.MatchString(noNear) && r.speaksOfPaper()},
+		"knife":  {has("cutter"), got.CutterError, has("cutter")},
+		"drawer": {has("pin"), got.DrawerOpen, has("pin high")},
 	} {
 		if c.said && c.got != c.want {
 			t.Errorf("the driver says that %s is %v, want %v", what, c.got, c.want)
@@ -178,7 +183,8 @@ func (r row) checkAnswer(t *testing.T) {
 		m := newBench(escposLanguage)
 		m.feed([]byte("x\n\x1d(H\x06\x0000" + string(r.bytes[2:6])))
 		r.equals(t, m.out)
-		if id := regexp.MustCompile(`id (\S+)`).FindStringSubmatch(r.expected); id != nil && id[1] != string(r.bytes[2:6]) {
+		if id := regexp.MustCompile(`id (\S+)`).FindStringSubmatch(r.expected); id != nil &&
+			id[1] != string(r.bytes[2:6]) {
 			t.Errorf("id %q, want %q", r.bytes[2:6], id[1])
 		}
 	case "FLOW":
@@ -210,7 +216,8 @@ func (r row) checkStatusByte(t *testing.T) {
 	}
 	for _, said := range namedBits.FindAllStringSubmatch(r.expected, -1) {
 		for _, bit := range said[1:] {
-			if fixed := bit == "0" || bit == "1" || bit == "4" || bit == "7"; bit != "" && (fixed || b>>number(bit)&1 == 0) {
+			if fixed := bit == "0" || bit == "1" || bit == "4" || bit == "7"; bit != "" &&
+				(fixed || b>>number(bit)&1 == 0) {
 				t.Errorf("bit %s of %02X says nothing", bit, b)
 			}
 		}
@@ -250,7 +257,8 @@ func (r row) checkAutomatic(t *testing.T) {
 		m.step(m.clock)
 		got = m.out
 	}
-	ignored := []byte{bit(!strings.Contains(r.expected, "pin"), 0x04) | bit(!strings.Contains(r.expected, "offline"), 0x08),
+	ignored := []byte{bit(!strings.Contains(r.expected, "pin"),
+		0x04) | bit(!strings.Contains(r.expected, "offline"), 0x08),
 		0x01, 0, 0xff}
 	if len(got) != 4 {
 		t.Fatalf("the printer says % X", got)

@@ -176,7 +176,8 @@ var displayClaims = []struct {
 	check func(g *glass, said []string) error
 }{
 	{regexp.MustCompile(`(?i)initialised|cleared, overwrite`), func(g *glass, _ []string) error {
-		return is(g.reset && g.mode == 1 && g.x == 0 && g.y == 0 && g.line(0)+g.line(1) == "", "%+v", g)
+		return is(g.reset && g.mode == 1 && g.x == 0 && g.y == 0 && g.line(0)+g.line(1) == "",
+			"%+v", g)
 	}},
 	{regexp.MustCompile(`(?i)all 40 cells blank|clear screen`), func(g *glass, _ []string) error {
 		return wants("what is shown", g.line(0)+g.line(1), "")
@@ -190,28 +191,47 @@ var displayClaims = []struct {
 	{regexp.MustCompile(`out of range.*ignored`), func(g *glass, _ []string) error {
 		return wants("cursor", fmt.Sprint(g.x+1, g.y+1), "4 2") // where it stood
 	}},
-	{regexp.MustCompile(`(?i)^(?:current )?(?:clear )?line (?:cleared|/)|clear line`), func(g *glass, _ []string) error {
-		return is(g.line(1) == "" && g.line(0) != "" && g.x == 0, "shows %q %q", g.line(0), g.line(1))
+	{regexp.MustCompile(`(?i)^(?:current )?(?:clear )?line (?:cleared|/)|clear line`),
+		func(g *glass, _ []string) error {
+			return is(g.line(1) == "" && g.line(0) != "" && g.x == 0, "shows %q %q", g.line(0),
+				g.line(1))
+		}},
+	{regexp.MustCompile(`cursor to the bottom line`), func(g *glass, _ []string) error {
+		return is(g.y == 1 && g.bottom, "cursor in line %d", g.y+1)
 	}},
-	{regexp.MustCompile(`cursor to the bottom line`), func(g *glass, _ []string) error { return is(g.y == 1 && g.bottom, "cursor in line %d", g.y+1) }},
-	{regexp.MustCompile(`blink every (\d+) ms`), func(g *glass, said []string) error { return wants("blink", g.blink, number(said[1])) }},
-	{regexp.MustCompile(`^display off`), func(g *glass, _ []string) error { return wants("blink", g.blink, -1) }},
-	{regexp.MustCompile(`^overwrite mode`), func(g *glass, _ []string) error { return wants("mode", g.mode, 1) }},
-	{regexp.MustCompile(`^vertical scroll mode`), func(g *glass, _ []string) error { return wants("mode", g.mode, 2) }},
-	{regexp.MustCompile(`^horizontal scroll mode`), func(g *glass, _ []string) error { return wants("mode", g.mode, 3) }},
-	{regexp.MustCompile(`full brightness|100 ?%`), func(g *glass, _ []string) error { return wants("brightness", g.bright, 4) }},
+	{regexp.MustCompile(`blink every (\d+) ms`), func(g *glass, said []string) error {
+		return wants("blink", g.blink, number(said[1]))
+	}},
+	{regexp.MustCompile(`^display off`), func(g *glass, _ []string) error {
+		return wants("blink", g.blink, -1)
+	}},
+	{regexp.MustCompile(`^overwrite mode`), func(g *glass, _ []string) error {
+		return wants("mode", g.mode, 1)
+	}},
+	{regexp.MustCompile(`^vertical scroll mode`), func(g *glass, _ []string) error {
+		return wants("mode", g.mode, 2)
+	}},
+	{regexp.MustCompile(`^horizontal scroll mode`), func(g *glass, _ []string) error {
+		return wants("mode", g.mode, 3)
+	}},
+	{regexp.MustCompile(`full brightness|100 ?%`), func(g *glass, _ []string) error {
+		return wants("brightness", g.bright, 4)
+	}},
 	{regexp.MustCompile(`brightness (\d+) ?%`), func(g *glass, said []string) error {
-		return wants("brightness", map[int]int{1: 20, 2: 40, 3: 60, 4: 100}[g.bright], number(said[1]))
+		return wants("brightness", map[int]int{1: 20, 2: 40, 3: 60, 4: 100}[g.bright],
+			number(said[1]))
 	}},
 	{regexp.MustCompile(`row (\d) "([^"]+)"`), func(g *glass, said []string) error {
 		return wants("row "+said[1], g.line(number(said[1])-1), said[2])
 	}},
-	{regexp.MustCompile(`row (\d) price at columns (\d+)-(\d+)`), func(g *glass, said []string) error {
-		cells := string(g.cells[number(said[1])-1][:])
-		from, to := number(said[2])-1, number(said[3])
-		return is(strings.Trim(cells[:from]+cells[to:], " ") == "" && strings.ContainsAny(cells[from:to], "0123456789"),
-			"row %q", cells)
-	}},
+	{regexp.MustCompile(`row (\d) price at columns (\d+)-(\d+)`),
+		func(g *glass, said []string) error {
+			cells := string(g.cells[number(said[1])-1][:])
+			from, to := number(said[2])-1, number(said[3])
+			return is(strings.Trim(cells[:from]+cells[to:], " ") == "" &&
+				strings.ContainsAny(cells[from:to], "0123456789"),
+				"row %q", cells)
+		}},
 }
 
 // checkDisplay checks bytes that a host sends to a customer display.
@@ -242,7 +262,8 @@ func (r row) checkDisplay(t *testing.T) {
 	if got := g.line(row); got != want {
 		t.Errorf("row %d shows %q, want %q", row+1, got, want)
 	}
-	if upper := strings.Contains(r.expected, "upper"); strings.Contains(r.expected, " line") && upper != (row == 0) {
+	if upper := strings.Contains(r.expected, "upper"); strings.Contains(r.expected, " line") &&
+		upper != (row == 0) {
 		t.Errorf("%q went to row %d", r.expected, row+1)
 	}
 }
@@ -302,7 +323,8 @@ func (r row) checkLockerOrder(t *testing.T, words string) {
 		t.Fatalf("% X is not an order", f)
 	}
 	if said := regexp.MustCompile(`lock (\d+) of board (\d+)`).FindStringSubmatch(words); said != nil {
-		if lock, board := int(f[1]&0x0f)+1, int(f[1]>>4); lock != number(said[1]) || board != number(said[2]) || f[2] != 0x31 {
+		if lock, board := int(f[1]&0x0f)+1, int(f[1]>>4); lock != number(said[1]) ||
+			board != number(said[2]) || f[2] != 0x31 {
 			t.Errorf("order %02X for lock %d of board %d", f[2], lock, board)
 		}
 	}

@@ -79,7 +79,8 @@ func (h *heard) carriedOutWhatIsNamed(t *testing.T) {
 
 // swallows tells of a length that takes what follows for its data.
 func swallows(words string) bool {
-	return strings.Contains(words, "everything that follows") && strings.Contains(words, "swallowed")
+	return strings.Contains(words, "everything that follows") &&
+		strings.Contains(words, "swallowed")
 }
 
 // staysInStep checks that the next job prints. Rows that end in the middle of a
@@ -106,7 +107,8 @@ func (h *heard) staysInStep(t *testing.T) {
 	}
 	h.out = nil
 	h.feed([]byte("\x1b=\x01\x1b@\nin step\n" + fence))
-	if !strings.HasSuffix(h.text(), "in step\n") || !bytes.HasSuffix(h.out, []byte("\x37\x22sync\x00")) {
+	if !strings.HasSuffix(h.text(), "in step\n") ||
+		!bytes.HasSuffix(h.out, []byte("\x37\x22sync\x00")) {
 		t.Errorf("out of step afterwards: %q, answers % X", h.text(), h.out)
 	}
 }
@@ -123,18 +125,20 @@ var quotedClaims = []claim{
 
 // paperClaims are about lines, feeds and cuts.
 var paperClaims = []claim{
-	rule(`(?i)(feeds? |by )?\bone (?:printed )?line\b( spacing| feed)?`, func(h *heard, said []string) error {
-		if said[1]+said[2] != "" {
-			return nil // a distance
-		}
-		return wants("number of lines", len(h.texts()), 1)
-	}),
+	rule(`(?i)(feeds? |by )?\bone (?:printed )?line\b( spacing| feed)?`,
+		func(h *heard, said []string) error {
+			if said[1]+said[2] != "" {
+				return nil // a distance
+			}
+			return wants("number of lines", len(h.texts()), 1)
+		}),
 	rule(`two printed lines: (\d+) \+ (\d+)`, func(h *heard, said []string) error {
 		lines := h.texts()
 		if err := wants("number of lines", len(lines), 2); err != nil {
 			return err
 		}
-		return wants("their lengths", fmt.Sprint(utf8.RuneCountInString(lines[0]), utf8.RuneCountInString(lines[1])),
+		return wants("their lengths", fmt.Sprint(utf8.RuneCountInString(lines[0]),
+			utf8.RuneCountInString(lines[1])),
 			said[1]+" "+said[2])
 	}),
 	// The row of a table that was seen says 48 and has 45 characters between
@@ -156,9 +160,10 @@ var paperClaims = []claim{
 	rule(`([A-Z]) at column (\d+)`, func(h *heard, said []string) error {
 		return h.at(said[1], 12*(number(said[2])-1))
 	}),
-	rule(`"?([A-Za-z€])[^"]{0,8}"? (?:starts )?at dot (?:[\d+]+=)?(\d+)`, func(h *heard, said []string) error {
-		return h.at(said[1], number(said[2]))
-	}),
+	rule(`"?([A-Za-z€])[^"]{0,8}"? (?:starts )?at dot (?:[\d+]+=)?(\d+)`,
+		func(h *heard, said []string) error {
+			return h.at(said[1], number(said[2]))
+		}),
 	rule(`(\d+) dots gap between ([A-Z]) and ([A-Z])`, func(h *heard, said []string) error {
 		a, b := h.char(said[2]), h.char(said[3])
 		if a == nil || b == nil {
@@ -187,11 +192,16 @@ var paperClaims = []claim{
 	rule(`\bfull cut\b`, func(h *heard, _ []string) error { return h.cutBy(fullCut) }),
 	rule(`\bpartial cut\b`, func(h *heard, _ []string) error { return h.cutBy(partialCut) }),
 	rule(`feed to (?:the )?cut(?:ting)? position`, func(h *heard, _ []string) error {
-		return is(h.severed == 1 && len(h.cuts) == 0, "cut %d times", h.severed) // the paper that was fed is blank
+		return is(h.severed == 1 && len(h.cuts) == 0, "cut %d times",
+			h.severed) // the paper that was fed is blank
 	}),
 	rule(`\bno cut\b`, func(h *heard, _ []string) error { return wants("cuts", h.severed, 0) }),
-	rule(`same as ([0-9A-F]{2})h(?:$|[^-\w])`, func(h *heard, said []string) error { return h.sameWith(byte(unhex(said[1])[0])) }),
-	rule(`same as ((?:[0-9A-F]{2} )+[0-9A-F]{2})\b`, func(h *heard, said []string) error { return h.sameAs(unhex(said[1])) }),
+	rule(`same as ([0-9A-F]{2})h(?:$|[^-\w])`, func(h *heard, said []string) error {
+		return h.sameWith(byte(unhex(said[1])[0]))
+	}),
+	rule(`same as ((?:[0-9A-F]{2} )+[0-9A-F]{2})\b`, func(h *heard, said []string) error {
+		return h.sameAs(unhex(said[1]))
+	}),
 	rule(`(3[0-9A-F])h-(3[0-9A-F])h (?:mean|equal|are) the same|(3[0-9A-F])h[-/](3[0-9A-F])h equal`,
 		func(h *heard, _ []string) error { return h.digitsEqualNumbers() }),
 }
@@ -239,7 +249,8 @@ func (h *heard) cutBy(how knifeMove) error {
 
 // outcome is what matters of a run, to compare two.
 func (b *bench) outcome() string {
-	return fmt.Sprintf("%q % X %v %d %d %+v", b.text(), b.out, b.drawer.pulses, b.severed, b.knife, b.set)
+	return fmt.Sprintf("%q % X %v %d %d %+v", b.text(), b.out, b.drawer.pulses, b.severed, b.knife,
+		b.set)
 }
 
 // sameWith runs the bytes with another argument in place of a digit.
@@ -286,23 +297,35 @@ func dump(lines []printedLine) string {
 
 // answerClaims are about what the printer says.
 var answerClaims = []claim{
-	rule(`\b(?:answers?|reply) ((?:[0-9A-F]{2} )+[0-9A-F]{2})(?:$|[;,.)]|\s+[a-z(])`, func(h *heard, said []string) error {
-		return wants("answer", fmt.Sprintf("% X", h.out), said[1])
-	}),
+	rule(`\b(?:answers?|reply) ((?:[0-9A-F]{2} )+[0-9A-F]{2})(?:$|[;,.)]|\s+[a-z(])`,
+		func(h *heard, said []string) error {
+			return wants("answer", fmt.Sprintf("% X", h.out), said[1])
+		}),
 	rule(`reply 5F <ASCII> 00`, func(h *heard, _ []string) error {
 		return is(regexp.MustCompile("^\x5f[ -~]*\x00$").Match(h.out), "answer % X", h.out)
 	}),
 	rule(`reply 37 36 <`, func(h *heard, _ []string) error {
-		return is(regexp.MustCompile("^76[0-9]+\x1f[0-9]+\x1f.*\x1f[12]\x00$").Match(h.out), "answer %q", h.out)
+		return is(regexp.MustCompile("^76[0-9]+\x1f[0-9]+\x1f.*\x1f[12]\x00$").Match(h.out),
+			"answer %q", h.out)
 	}),
-	rule(`\bone byte\b|^(?:one )?status byte sent`, func(h *heard, _ []string) error { return wants("bytes said", len(h.out), 1) }),
+	rule(`\bone byte\b|^(?:one )?status byte sent`, func(h *heard, _ []string) error {
+		return wants("bytes said", len(h.out), 1)
+	}),
 	rule(`bit 1 auto-?cutter fitted`, func(h *heard, _ []string) error {
 		return is(len(h.out) == 1 && h.out[0]&2 != 0, "answer % X", h.out)
 	}),
-	rule(`^status byte sent`, func(h *heard, _ []string) error { return is(h.out[0]&0x93 == 0x12, "answer % X", h.out) }),
-	rule(`\bno answer\b`, func(h *heard, _ []string) error { return is(len(h.out) == 0, "answer % X", h.out) }),
-	rule(`answers the embedded DLE EOT`, func(h *heard, _ []string) error { return wants("answer", fmt.Sprintf("% X", h.out), "12") }),
-	rule(`answered with paper status`, func(h *heard, _ []string) error { return wants("answer", fmt.Sprintf("% X", h.out), "00") }),
+	rule(`^status byte sent`, func(h *heard, _ []string) error {
+		return is(h.out[0]&0x93 == 0x12, "answer % X", h.out)
+	}),
+	rule(`\bno answer\b`, func(h *heard, _ []string) error {
+		return is(len(h.out) == 0, "answer % X", h.out)
+	}),
+	rule(`answers the embedded DLE EOT`, func(h *heard, _ []string) error {
+		return wants("answer", fmt.Sprintf("% X", h.out), "12")
+	}),
+	rule(`answered with paper status`, func(h *heard, _ []string) error {
+		return wants("answer", fmt.Sprintf("% X", h.out), "00")
+	}),
 	rule(`current 4 bytes sent at once, later on every change`, func(h *heard, _ []string) error {
 		first := len(h.out)
 		h.cover = true
@@ -336,8 +359,9 @@ var answerClaims = []claim{
 	}),
 }
 
-var knownFlags = map[string]bool{"LINE_NOT_EMPTY": true, "BARCODE_INVALID": true, "BARCODE_TOO_WIDE": true,
-	"UNKNOWN_COMMAND": true, "COMMAND_TOO_LONG": true, "NO_GLYPH": true}
+var knownFlags = map[string]bool{"LINE_NOT_EMPTY": true, "BARCODE_INVALID": true,
+	"BARCODE_TOO_WIDE": true,
+	"UNKNOWN_COMMAND":  true, "COMMAND_TOO_LONG": true, "NO_GLYPH": true}
 
 // noteClaims are what notes add.
 var noteClaims = []claim{
@@ -347,7 +371,9 @@ var noteClaims = []claim{
 		}
 		return is(strings.Contains(h.warnings(), said[1]), "flags: %s", h.warnings())
 	}),
-	rule(`^(\d) bytes$`, func(h *heard, said []string) error { return wants("bytes said", len(h.out), number(said[1])) }),
+	rule(`^(\d) bytes$`, func(h *heard, said []string) error {
+		return wants("bytes said", len(h.out), number(said[1]))
+	}),
 }
 
 var drawerClaims = []claim{

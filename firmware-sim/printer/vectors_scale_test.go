@@ -16,7 +16,8 @@ func (r row) checkScale(t *testing.T) {
 	}
 	words := r.meaning + "; " + r.expected
 	if r.dir == "host>dev" {
-		for order, what := range map[byte]string{'W': "weight", 'Z': "zero", 'T': "tare", 'C': "clear tare", 'H': "high"} {
+		for order, what := range map[byte]string{'W': "weight", 'Z': "zero", 'T': "tare",
+			'C': "clear tare", 'H': "high"} {
 			if r.bytes[0] == order && !strings.Contains(strings.ToLower(words), what) {
 				t.Errorf("%q is %s", order, what)
 			}
@@ -35,7 +36,8 @@ func (r row) checkScale(t *testing.T) {
 		return
 	}
 	if said := regexp.MustCompile(`\b(\d+[.,]\d+)\b`).FindStringSubmatch(r.expected); said != nil {
-		if got := strings.TrimLeft(strings.TrimRight(string(body), "N"), "0"); got != strings.TrimLeft(said[1], "0") {
+		if got := strings.TrimLeft(strings.TrimRight(string(body), "N"),
+			"0"); got != strings.TrimLeft(said[1], "0") {
 			t.Errorf("weight %q, want %s", body, said[1])
 		}
 	}
@@ -55,13 +57,15 @@ func (r row) checkScaleState(t *testing.T, state []byte, words string) {
 	if len(state) != 1 || state[0]&0x80 != 0 {
 		t.Fatalf("state % X", state)
 	}
-	if said := regexp.MustCompile(`status ([0-9A-F]{2})h`).FindStringSubmatch(words); said != nil && unhex(said[1])[0] != state[0] {
+	if said := regexp.MustCompile(`status ([0-9A-F]{2})h`).FindStringSubmatch(words); said != nil &&
+		unhex(said[1])[0] != state[0] {
 		t.Errorf("state %02X, want %s", state[0], said[1])
 	}
 	if always := strings.Contains(words, "bit 6 always 1"); always && state[0]&0x40 == 0 {
 		t.Errorf("bit 6 of %02X is 0", state[0])
 	}
-	for i, what := range []string{"motion", "over", "under", "outside zero", "centre of zero", "net weight"} {
+	for i, what := range []string{"motion", "over", "under", "outside zero", "centre of zero",
+		"net weight"} {
 		told := regexp.MustCompile(`\b` + what + `\b`).MatchString(r.expected)
 		if told && state[0]>>i&1 == 0 {
 			t.Errorf("%02X does not say %s", state[0], what)
@@ -78,7 +82,8 @@ func (r row) checkDialog06(t *testing.T) {
 		}
 		t.Fatalf("% X is not a record", r.bytes)
 	}
-	if said := regexp.MustCompile(`record (\d\d)`).FindStringSubmatch(r.meaning + r.expected); said != nil && string(body[:2]) != said[1] {
+	if said := regexp.MustCompile(`record (\d\d)`).FindStringSubmatch(r.meaning +
+		r.expected); said != nil && string(body[:2]) != said[1] {
 		t.Errorf("record %s, want %s", body[:2], said[1])
 	}
 	fields := strings.Split(strings.Trim(string(body[2:]), "\x1b"), "\x1b")
@@ -90,7 +95,8 @@ func (r row) checkDialog06(t *testing.T) {
 		if len(fields) != 4 {
 			t.Fatalf("fields %q", fields)
 		}
-		got["weight"], got["unit price"], got["total"] = point(fields[1], 3), point(fields[2], 2), point(fields[3], 2)
+		got["weight"], got["unit price"], got["total"] = point(fields[1], 3), point(fields[2],
+			2), point(fields[3], 2)
 		if kg := fields[0] == "3"; kg != strings.Contains(r.expected, "kg") {
 			t.Errorf("unit %q", fields[0])
 		}
@@ -155,7 +161,8 @@ func (r row) checkLabel(t *testing.T) {
 		}
 	}
 	for words, want := range map[string][2]string{
-		"HEAD UP": {"o", "1"}, "head up": {"o", "1"}, "paper out": {"b", "1"}, "ribbon out": {"p", "1"},
+		"HEAD UP": {"o", "1"}, "head up": {"o", "1"}, "paper out": {"b", "1"}, "ribbon out": {"p",
+			"1"},
 		"static RAM not installed": {"y", "0"}, " labels left": {"u", ""},
 	} {
 		if strings.Contains(r.expected, words) && want[1] != "" && at[want[0]] != want[1] {
@@ -165,7 +172,8 @@ func (r row) checkLabel(t *testing.T) {
 	if said := regexp.MustCompile(`(\d+) labels left`).FindStringSubmatch(r.expected); said != nil && strings.TrimLeft(at["u"], "0") != strings.TrimLeft(said[1], "0") {
 		t.Errorf("labels left %s, want %s", at["u"], said[1])
 	}
-	if said := regexp.MustCompile(`password (\d+)`).FindStringSubmatch(r.expected); said != nil && at["x"] != said[1] {
+	if said := regexp.MustCompile(`password (\d+)`).FindStringSubmatch(r.expected); said != nil &&
+		at["x"] != said[1] {
 		t.Errorf("password %s, want %s", at["x"], said[1])
 	}
 }

@@ -24,7 +24,8 @@ func (r row) checkStar(t *testing.T) {
 			t.Errorf("counted %d blocks, said % X", b.blocks, b.out)
 		}
 	}
-	if said := regexp.MustCompile(`counter = (.*?) of byte 8`).FindString(r.expected + r.note); said != "" {
+	if said := regexp.MustCompile(`counter = (.*?) of byte 8`).FindString(r.expected +
+		r.note); said != "" {
 		for n := range starBlocks {
 			if c := fiveBits(n); int(c&0x60)>>2|int(c&0x0e)>>1 != n || c&0x91 != 0 {
 				t.Errorf("block %d stands as %02X", n, c)
@@ -44,15 +45,18 @@ func (r row) checkStar(t *testing.T) {
 	if regexp.MustCompile(`\bcut\b`).MatchString(r.meaning) && b.severed != 1 {
 		t.Errorf("cut %d times", b.severed)
 	}
-	if strings.Contains(strings.ToLower(words), "asb") && len(b.out) > 0 && (b.out[0]&0x91 != 1 || len(b.out) < 7) {
+	if strings.Contains(strings.ToLower(words), "asb") && len(b.out) > 0 &&
+		(b.out[0]&0x91 != 1 || len(b.out) < 7) {
 		t.Errorf("said % X", b.out)
 	}
-	if pulse := regexp.MustCompile(`drawer (1|2)`).FindStringSubmatch(words); pulse != nil && b.drawer.pulses[number(pulse[1])-1] != 1 {
+	if pulse := regexp.MustCompile(`drawer (1|2)`).FindStringSubmatch(words); pulse != nil &&
+		b.drawer.pulses[number(pulse[1])-1] != 1 {
 		t.Errorf("pulses %v", b.drawer.pulses)
 	}
 	b.out = nil
 	b.feed([]byte("\x1b@\x18in step\n\x1b\x1d\x03\x01ok"))
-	if !strings.HasSuffix(b.text(), "in step\n") || !bytes.HasPrefix(b.out, []byte("\x1b\x1d\x03\x01ok")) {
+	if !strings.HasSuffix(b.text(), "in step\n") ||
+		!bytes.HasPrefix(b.out, []byte("\x1b\x1d\x03\x01ok")) {
 		t.Errorf("out of step afterwards: %q, answers % X", b.text(), b.out)
 	}
 }

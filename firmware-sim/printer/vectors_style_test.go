@@ -65,8 +65,9 @@ func underlined(dots int) func(*bitmap) *bitmap {
 var styleClaims = []claim{
 	rule(`\b([A-Z])(?: is)? (bold|normal|plain|double[- ]strike|reversed|white on black|underlined)\b`,
 		func(h *heard, said []string) error {
-			how := map[string]func(*bitmap) *bitmap{"bold": fat, "double-strike": fat, "double strike": fat,
-				"normal": asItIs, "plain": asItIs, "reversed": (*bitmap).inverted, "white on black": (*bitmap).inverted,
+			how := map[string]func(*bitmap) *bitmap{"bold": fat, "double-strike": fat,
+				"double strike": fat,
+				"normal":        asItIs, "plain": asItIs, "reversed": (*bitmap).inverted, "white on black": (*bitmap).inverted,
 				"underlined": underlined(1)}
 			return h.looks(said[1], said[2], how[said[2]])
 		}),
@@ -75,7 +76,9 @@ var styleClaims = []claim{
 	rule(`\b([A-Z]) (\d)-dot\b`, func(h *heard, said []string) error {
 		return h.looks(said[1], "underlined", underlined(number(said[2])))
 	}),
-	rule(`2-dot, ([A-Z]) none`, func(h *heard, said []string) error { return h.looks(said[1], "plain", asItIs) }),
+	rule(`2-dot, ([A-Z]) none`, func(h *heard, said []string) error {
+		return h.looks(said[1], "plain", asItIs)
+	}),
 	rule(`\b([A-Z]) (double width|double height)(?: \([^)]*\))? (?:and|\+) double (?:width|height)`,
 		func(h *heard, said []string) error { return h.looks(said[1], "double", times(2, 2)) }),
 	rule(`\b([A-Z]) double width(?: \([^)]*\))?(?:$|[,;])`, func(h *heard, said []string) error {
@@ -109,7 +112,8 @@ var styleClaims = []claim{
 	rule(`rotated 180 degrees`, func(h *heard, _ []string) error {
 		b := newBench(escposLanguage)
 		b.feed([]byte("A\n"))
-		return is(bytes.Equal(h.lines[0].picture.dots[:24*72], turnedTop(b.lines[0].picture).dots), "the line is not turned")
+		return is(bytes.Equal(h.lines[0].picture.dots[:24*72], turnedTop(b.lines[0].picture).dots),
+			"the line is not turned")
 	}),
 	rule(`only at line start`, func(h *heard, _ []string) error { return h.onlyAtLineStart() }),
 	rule(`share the BASELINE; line height is the tallest`, func(h *heard, _ []string) error {
@@ -118,10 +122,13 @@ var styleClaims = []claim{
 			tallest = max(tallest, c.cell.height)
 		}
 		_, _, _, foot, _ := inkOf(h.lines[0].picture)
-		return is(h.lines[0].picture.height == tallest && foot <= tallest && foot > tallest-2*6, "line of %d dots, ink to %d",
+		return is(h.lines[0].picture.height == tallest && foot <= tallest && foot > tallest-2*6,
+			"line of %d dots, ink to %d",
 			h.lines[0].picture.height, foot)
 	}),
-	rule(`\b([A-Z]) (centred|right|left)\b`, func(h *heard, said []string) error { return h.stands(said[1], said[2]) }),
+	rule(`\b([A-Z]) (centred|right|left)\b`, func(h *heard, said []string) error {
+		return h.stands(said[1], said[2])
+	}),
 	rule(`^([A-Z])\b.*rotated 90 degrees`, func(h *heard, said []string) error {
 		return h.looks(said[1], "turned", (*bitmap).quarterTurned)
 	}),
@@ -143,7 +150,8 @@ func (h *heard) onlyAtLineStart() error {
 	if err := wants("cuts", middle.severed, 0); err != nil {
 		return err
 	}
-	return is(strings.HasPrefix(dump(middle.lines), dump(plain.lines)), "it worked in the middle of a line")
+	return is(strings.HasPrefix(dump(middle.lines), dump(plain.lines)),
+		"it worked in the middle of a line")
 }
 
 // stands checks where the line of a character has its ink.
@@ -167,25 +175,40 @@ func (h *heard) stands(char, where string) error {
 
 // barcodeClaims are about linear symbols.
 var barcodeClaims = []claim{
-	rule(`^(\d{6,}|[A-Z0-9][A-Z0-9\-.$/+%]{3,})(?:;|$| \()`, func(h *heard, said []string) error { return h.reads(said[1], "") }),
+	rule(`^(\d{6,}|[A-Z0-9][A-Z0-9\-.$/+%]{3,})(?:;|$| \()`, func(h *heard, said []string) error {
+		return h.reads(said[1], "")
+	}),
 	rule(`-> "([^"]+)"`, func(h *heard, said []string) error { return h.reads(said[1], "") }),
-	rule(`\bdata ([A-Z0-9]+)\b`, func(h *heard, said []string) error { return h.reads(said[1], "") }),
+	rule(`\bdata ([A-Z0-9]+)\b`, func(h *heard, said []string) error {
+		return h.reads(said[1], "")
+	}),
 	rule(`prints what was sent`, func(h *heard, _ []string) error {
 		data := strings.Trim(string(h.bytes[3:]), "\x00")
 		return wants("symbols", strings.Join(h.symbolTexts(), ","), data)
 	}),
-	rule(`FNC1, (\d+), (\d+).*\](C1) prefix`, func(h *heard, said []string) error { return h.reads(said[1]+said[2], "]"+said[3]) }),
+	rule(`FNC1, (\d+), (\d+).*\](C1) prefix`, func(h *heard, said []string) error {
+		return h.reads(said[1]+said[2], "]"+said[3])
+	}),
 	rule(`^invalid|not printed|command is dropped`, func(h *heard, _ []string) error {
 		if err := is(len(h.symbolTexts()) == 0, "printed %q", h.symbolTexts()); err != nil {
 			return err
 		}
-		return is(strings.Contains(h.warnings(), "BARCODE_INVALID") || strings.Contains(h.warnings(), "TOO_WIDE"),
+		return is(strings.Contains(h.warnings(), "BARCODE_INVALID") ||
+			strings.Contains(h.warnings(), "TOO_WIDE"),
 			"flags: %s", h.warnings())
 	}),
-	rule(`HRI in font ([AB])`, func(h *heard, said []string) error { return wants("font", "AB"[h.set.hriFont], said[1][0]) }),
-	rule(`above and below`, func(h *heard, _ []string) error { return wants("place of the text", h.set.hri, 3) }),
-	rule(`\bheight (\d+) dots`, func(h *heard, said []string) error { return wants("height", h.set.barHeight, number(said[1])) }),
-	rule(`(?:module|width)(?: of)? (\d) dots`, func(h *heard, said []string) error { return wants("module", h.set.barDots, number(said[1])) }),
+	rule(`HRI in font ([AB])`, func(h *heard, said []string) error {
+		return wants("font", "AB"[h.set.hriFont], said[1][0])
+	}),
+	rule(`above and below`, func(h *heard, _ []string) error {
+		return wants("place of the text", h.set.hri, 3)
+	}),
+	rule(`\bheight (\d+) dots`, func(h *heard, said []string) error {
+		return wants("height", h.set.barHeight, number(said[1]))
+	}),
+	rule(`(?:module|width)(?: of)? (\d) dots`, func(h *heard, said []string) error {
+		return wants("module", h.set.barDots, number(said[1]))
+	}),
 }
 
 // reads gives the picture to a reader that is not ours.
@@ -201,7 +224,8 @@ func (h *heard) reads(content, prefix string) error {
 	if prefix != "" {
 		hints[gozxing.DecodeHintType_ASSUME_GS1] = true
 	}
-	for _, reader := range []gozxing.Reader{oned.NewEAN13Reader(), oned.NewEAN8Reader(), oned.NewUPCAReader(),
+	for _, reader := range []gozxing.Reader{oned.NewEAN13Reader(), oned.NewEAN8Reader(),
+		oned.NewUPCAReader(),
 		oned.NewUPCEReader(), oned.NewCode128Reader(), oned.NewCode39Reader(), oned.NewITFReader(),
 		oned.NewCode93Reader(), oned.NewCodaBarReader()} {
 		got, err := reader.Decode(img, hints)
@@ -209,7 +233,8 @@ func (h *heard) reads(content, prefix string) error {
 			continue
 		}
 		switch strings.ReplaceAll(got.GetText(), "\x1d", "") {
-		case prefix + content, strings.Trim(content, "ABCD"): // Codabar's ends are not content to the reader
+		case prefix + content, strings.Trim(content,
+			"ABCD"): // Codabar's ends are not content to the reader
 			return nil
 		}
 	}
@@ -257,7 +282,9 @@ var symbolClaims = []claim{
 		left, top, right, bottom, _ := inkOf(h.strip.picture(len(h.strip.rows)))
 		return wants("size of the ink", fmt.Sprint(right-left, bottom-top), said[1]+" "+said[1])
 	}),
-	rule(`nothing printed`, func(h *heard, _ []string) error { return is(len(h.lines) == 0, "printed %q", h.text()) }),
+	rule(`nothing printed`, func(h *heard, _ []string) error {
+		return is(len(h.lines) == 0, "printed %q", h.text())
+	}),
 }
 
 // rasterClaims are about pictures.
@@ -270,30 +297,33 @@ var rasterClaims = []claim{
 		left, top, right, bottom, _ := inkOf(h.strip.picture(len(h.strip.rows)))
 		return wants("size of the ink", fmt.Sprint(right-left, bottom-top), said[1]+" "+said[2])
 	}),
-	rule(`(\d+) columns of (\d+) dots.*?each dot becomes (\d+) wide x (\d+) high`, func(h *heard, said []string) error {
-		cell := h.chars[0].cell
-		return wants("size", fmt.Sprint(cell.width, cell.height),
-			fmt.Sprint(number(said[1])*number(said[3]), number(said[2])*number(said[4])))
-	}),
-	rule(`one column of (\d+) dots.*: (\d+) on, (\d+) off, (\d+) on`, func(h *heard, said []string) error {
-		cell := h.chars[0].cell
-		var got []string
-		for y, run := 0, 0; y < cell.height; y++ {
-			run++
-			if y+1 == cell.height || cell.at(0, y) != cell.at(0, y+1) {
-				got = append(got, fmt.Sprint(run))
-				run = 0
+	rule(`(\d+) columns of (\d+) dots.*?each dot becomes (\d+) wide x (\d+) high`,
+		func(h *heard, said []string) error {
+			cell := h.chars[0].cell
+			return wants("size", fmt.Sprint(cell.width, cell.height),
+				fmt.Sprint(number(said[1])*number(said[3]), number(said[2])*number(said[4])))
+		}),
+	rule(`one column of (\d+) dots.*: (\d+) on, (\d+) off, (\d+) on`,
+		func(h *heard, said []string) error {
+			cell := h.chars[0].cell
+			var got []string
+			for y, run := 0, 0; y < cell.height; y++ {
+				run++
+				if y+1 == cell.height || cell.at(0, y) != cell.at(0, y+1) {
+					got = append(got, fmt.Sprint(run))
+					run = 0
+				}
 			}
-		}
-		return wants("runs", strings.Join(got, " "), strings.Join(said[2:], " "))
-	}),
-	rule(`prints NV bit image (\d+).*if defined; else nothing`, func(h *heard, said []string) error {
-		if err := is(len(h.lines) == 0, "printed %q", h.text()); err != nil {
-			return err
-		}
-		b := newBench(escposLanguage)
-		b.feed([]byte("\x1cq\x01\x01\x00\x01\x00abcdefgh"))
-		b.feed(h.bytes)
-		return is((len(b.lines) == 1) == (said[1] == "1"), "printed %d images", len(b.lines))
-	}),
+			return wants("runs", strings.Join(got, " "), strings.Join(said[2:], " "))
+		}),
+	rule(`prints NV bit image (\d+).*if defined; else nothing`,
+		func(h *heard, said []string) error {
+			if err := is(len(h.lines) == 0, "printed %q", h.text()); err != nil {
+				return err
+			}
+			b := newBench(escposLanguage)
+			b.feed([]byte("\x1cq\x01\x01\x00\x01\x00abcdefgh"))
+			b.feed(h.bytes)
+			return is((len(b.lines) == 1) == (said[1] == "1"), "printed %d images", len(b.lines))
+		}),
 }

@@ -55,7 +55,8 @@ func readRows(t *testing.T, path string) (rows []row) {
 		if err != nil {
 			t.Fatalf("%s: row %s: %v", path, cells[0], err)
 		}
-		rows = append(rows, row{id: cells[0], area: cells[1], dir: cells[2], bytes: b, meaning: cells[4],
+		rows = append(rows, row{id: cells[0], area: cells[1], dir: cells[2], bytes: b,
+			meaning:  cells[4],
 			expected: cells[5], note: cells[6]})
 	}
 	if err := lines.Err(); err != nil {
@@ -143,7 +144,8 @@ func (b *bench) feed(bytes []byte) {
 		b.receive(bytes[i:i+1], b.clock)
 		b.step(b.clock)
 		if added := len(b.strip.rows) - rows; added > 0 {
-			b.lines = append(b.lines, printedLine{dotsOf(b.strip, rows, added), style.align, style.upside, style.margin})
+			b.lines = append(b.lines, printedLine{dotsOf(b.strip, rows, added), style.align,
+				style.upside, style.margin})
 		}
 		if n := len(b.line); n > 0 && b.line[n-1].picture != last && b.line[n-1].picture.width > 0 {
 			g := b.line[n-1]

@@ -40,7 +40,8 @@ func TestAnswersAreToldApart(t *testing.T) {
 		{"XON within a process id", "\x37\x22\x110001\x00", []answer{
 			{kind: flowOn}, {kind: processID, data: [4]byte([]byte("0001"))}}},
 		{"a status cuts into a process id", "\x37\x2200\x1601\x00", []answer{
-			{kind: realTime, data: [4]byte{0x16}}, {kind: processID, data: [4]byte([]byte("0001"))}}},
+			{kind: realTime, data: [4]byte{0x16}}, {kind: processID,
+				data: [4]byte([]byte("0001"))}}},
 		{"process id with a byte too many", "\x37\x2200011\x00", one(text)},
 		{"process id with a byte too few", "\x37\x22000\x00", one(text)},
 		{"offline answer is no process id", "\x37\x230001\x00", one(text)},
@@ -73,13 +74,20 @@ func TestConditionsAreReadFromTheirBits(t *testing.T) {
 		fault error
 	}{
 		{"ready", "\x12\x12\x12\x12", [4]byte{0x10, 0, 0, 0x0f}, status{Online: true}, nil},
-		{"drawer", "\x16\x12\x12\x12", [4]byte{0x14, 0, 0, 0}, status{Online: true, DrawerOpen: true}, nil},
-		{"near end", "\x12\x12\x12\x1e", [4]byte{0x10, 0, 3, 0}, status{Online: true, PaperLow: true}, nil},
-		{"paper out", "\x1a\x32\x12\x7e", [4]byte{0x18, 0, 0x0f, 0}, status{PaperLow: true, PaperOut: true}, session.ErrPaperOut},
-		{"end without near-end sensor", "\x1a\x32\x12\x72", [4]byte{0x18, 0, 0x0c, 0}, status{PaperOut: true}, session.ErrPaperOut},
-		{"cover", "\x1a\x16\x12\x12", [4]byte{0x38, 0, 0, 0}, status{CoverOpen: true}, session.ErrCover},
-		{"cutter", "\x1a\x52\x1a\x12", [4]byte{0x18, 8, 0, 0}, status{CutterError: true}, session.ErrCutter},
-		{"unrecoverable", "\x1a\x52\x32\x12", [4]byte{0x18, 0x20, 0, 0}, status{}, session.ErrBroken},
+		{"drawer", "\x16\x12\x12\x12", [4]byte{0x14, 0, 0, 0},
+			status{Online: true, DrawerOpen: true}, nil},
+		{"near end", "\x12\x12\x12\x1e", [4]byte{0x10, 0, 3, 0},
+			status{Online: true, PaperLow: true}, nil},
+		{"paper out", "\x1a\x32\x12\x7e", [4]byte{0x18, 0, 0x0f, 0},
+			status{PaperLow: true, PaperOut: true}, session.ErrPaperOut},
+		{"end without near-end sensor", "\x1a\x32\x12\x72", [4]byte{0x18, 0, 0x0c, 0},
+			status{PaperOut: true}, session.ErrPaperOut},
+		{"cover", "\x1a\x16\x12\x12", [4]byte{0x38, 0, 0, 0}, status{CoverOpen: true},
+			session.ErrCover},
+		{"cutter", "\x1a\x52\x1a\x12", [4]byte{0x18, 8, 0, 0}, status{CutterError: true},
+			session.ErrCutter},
+		{"unrecoverable", "\x1a\x52\x32\x12", [4]byte{0x18, 0x20, 0, 0}, status{},
+			session.ErrBroken},
 		{"hot head", "\x1a\x52\x52\x12", [4]byte{0x18, 0x40, 0, 0}, status{}, session.ErrBroken},
 		{"feed button", "\x5a\x1a\x12\x12", [4]byte{0x58, 2, 0, 0}, status{}, session.ErrOffline},
 	} {

@@ -122,21 +122,26 @@ func TestRowsNeverOverflow(t *testing.T) {
 	long := strings.Repeat("long ", 30) + strings.Repeat("x", 90)
 	for _, width := range []int{32, 42, 48} {
 		for name, row := range map[string]receipt.Row{
-			"pair":           receipt.Pair(long, "1,00"),
-			"long right":     receipt.Pair("left", long),
-			"both long":      receipt.Pair(long, long),
-			"triple":         receipt.Triple("1234567", long, "99.999,00"),
-			"all fit":        {Cells: []receipt.Cell{{Text: long, Width: receipt.Fit}, {Text: long, Width: receipt.Fit}}},
-			"fixed too wide": {Cells: []receipt.Cell{{Text: long, Width: 1 << 40}, {Text: long, Width: 40}, {Text: long}}},
-			"eight":          {Cells: []receipt.Cell{{}, {}, {Text: long}, {}, {Text: long}, {}, {}, {Text: long}}},
-			"empty":          {Cells: []receipt.Cell{{}}},
+			"pair":       receipt.Pair(long, "1,00"),
+			"long right": receipt.Pair("left", long),
+			"both long":  receipt.Pair(long, long),
+			"triple":     receipt.Triple("1234567", long, "99.999,00"),
+			"all fit": {Cells: []receipt.Cell{{Text: long, Width: receipt.Fit},
+				{Text: long, Width: receipt.Fit}}},
+			"fixed too wide": {Cells: []receipt.Cell{{Text: long, Width: 1 << 40},
+				{Text: long, Width: 40}, {Text: long}}},
+			"eight": {Cells: []receipt.Cell{{}, {}, {Text: long}, {}, {Text: long}, {}, {},
+				{Text: long}}},
+			"empty": {Cells: []receipt.Cell{{}}},
 		} {
-			job, err := escpos.Encode(receipt.Document{Width: width, Blocks: []receipt.Block{row}}, epson)
+			job, err := escpos.Encode(receipt.Document{Width: width, Blocks: []receipt.Block{row}},
+				epson)
 			if err != nil {
 				t.Errorf("%d %s: %v", width, name, err)
 			}
 			const header = "\x1b@\x1c.\x1bt\x10\x1bR\x00\x1ba\x01"
-			for _, line := range strings.Split(strings.TrimSuffix(strings.TrimPrefix(string(job), header), "\n"), "\n") {
+			for _, line := range strings.Split(strings.TrimSuffix(strings.TrimPrefix(string(job),
+				header), "\n"), "\n") {
 				if len(line) != width {
 					t.Errorf("%d %s: line %q has %d columns", width, name, line, len(line))
 				}
@@ -149,7 +154,8 @@ func TestAnAmountStaysWholeBesideALongName(t *testing.T) {
 	d := receipt.Document{Width: 32, Blocks: []receipt.Block{
 		receipt.Triple("3", strings.Repeat("very long name ", 9), "1.234.567,00"),
 	}}
-	if first, _, _ := strings.Cut(receipt.Text(d), "\n"); !strings.HasSuffix(first, " 1.234.567,00") {
+	if first, _, _ := strings.Cut(receipt.Text(d), "\n"); !strings.HasSuffix(first,
+		" 1.234.567,00") {
 		t.Errorf("first line %q", first)
 	}
 }
@@ -159,26 +165,30 @@ func TestEncodeRefusesWhatNoPaperCanCarry(t *testing.T) {
 		width int
 		block receipt.Block
 	}{
-		"odd width":             {40, receipt.Rule{}},
-		"nil block":             {42, nil},
-		"giant text":            {42, receipt.Line{Wide: 9}},
-		"negative size":         {42, receipt.Line{Tall: -1}},
-		"no cells":              {42, receipt.Row{}},
-		"nine cells":            {42, receipt.Row{Cells: make([]receipt.Cell, 9)}},
-		"negative width":        {42, receipt.Row{Cells: []receipt.Cell{{Width: -2}}}},
-		"no feed":               {42, receipt.Feed{}},
-		"endless feed":          {42, receipt.Feed{Lines: 21}},
-		"empty QR":              {42, receipt.QR{}},
-		"real-time QR":          {42, receipt.QR{Content: "x\x10\x14\x01\x00\x01"}},
-		"QR of a book":          {48, receipt.QR{Content: strings.Repeat("x", 998)}},
-		"QR beyond the edge":    {32, receipt.QR{Content: strings.Repeat("x", 200), Module: 16}},
-		"EAN-13 check digit":    {42, receipt.Barcode{Kind: receipt.EAN13, Content: "4006381333930"}},
-		"EAN-13 letters":        {42, receipt.Barcode{Kind: receipt.EAN13, Content: "40063813339AB"}},
+		"odd width":          {40, receipt.Rule{}},
+		"nil block":          {42, nil},
+		"giant text":         {42, receipt.Line{Wide: 9}},
+		"negative size":      {42, receipt.Line{Tall: -1}},
+		"no cells":           {42, receipt.Row{}},
+		"nine cells":         {42, receipt.Row{Cells: make([]receipt.Cell, 9)}},
+		"negative width":     {42, receipt.Row{Cells: []receipt.Cell{{Width: -2}}}},
+		"no feed":            {42, receipt.Feed{}},
+		"endless feed":       {42, receipt.Feed{Lines: 21}},
+		"empty QR":           {42, receipt.QR{}},
+		"real-time QR":       {42, receipt.QR{Content: "x\x10\x14\x01\x00\x01"}},
+		"QR of a book":       {48, receipt.QR{Content: strings.Repeat("x", 998)}},
+		"QR beyond the edge": {32, receipt.QR{Content: strings.Repeat("x", 200), Module: 16}},
+		"EAN-13 check digit": {42, receipt.Barcode{Kind: receipt.EAN13,
+			Content: "4006381333930"}},
+		"EAN-13 letters": {42, receipt.Barcode{Kind: receipt.EAN13,
+			Content: "40063813339AB"}},
 		"barcode of no kind":    {42, receipt.Barcode{Content: "1"}},
 		"Code 128 control":      {42, receipt.Barcode{Kind: receipt.Code128, Content: "a\x1db"}},
 		"Code 128 beyond ASCII": {42, receipt.Barcode{Kind: receipt.Code128, Content: "æ"}},
-		"Code 128 too wide":     {32, receipt.Barcode{Kind: receipt.Code128, Content: strings.Repeat("x", 20)}},
-		"barcode too high":      {42, receipt.Barcode{Kind: receipt.Code128, Content: "x", Height: 256}},
+		"Code 128 too wide": {32, receipt.Barcode{Kind: receipt.Code128,
+			Content: strings.Repeat("x", 20)}},
+		"barcode too high": {42, receipt.Barcode{Kind: receipt.Code128, Content: "x",
+			Height: 256}},
 	} {
 		d := receipt.Document{Width: c.width, Blocks: []receipt.Block{c.block}}
 		if job, err := escpos.Encode(d, epson); err == nil {

@@ -17,7 +17,8 @@ import (
 
 func TestPrintedMeansThatTheReceiptCameOut(t *testing.T) {
 	for name, o := range map[string]printer.Options{
-		"serial line": {}, "slow serial line": {Baud: 38400, Speed: 200}, "network": {TCP: "127.0.0.1:0", Dots: 384},
+		"serial line": {}, "slow serial line": {Baud: 38400,
+			Speed: 200}, "network": {TCP: "127.0.0.1:0", Dots: 384},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startSim(t, o)
@@ -90,7 +91,8 @@ func TestAJobThatStaysWithoutPaperIsUnknown(t *testing.T) {
 	driver, _ := run(t, hardwaretest.Dial(t, p.Address(), 0), profile)
 	p.SetPaperLeft(40)
 	got, err := driver.Print(t.Context(), longJob(t))
-	if got != hardware.Unknown || !errors.Is(err, session.ErrPaperOut) || !errors.Is(err, hardware.ErrTimeout) {
+	if got != hardware.Unknown || !errors.Is(err, session.ErrPaperOut) ||
+		!errors.Is(err, hardware.ErrTimeout) {
 		t.Errorf("got %v, %v; want unknown for want of paper", got, err)
 	}
 	if len(p.Receipts()) != 0 {

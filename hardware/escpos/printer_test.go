@@ -113,7 +113,8 @@ var (
 )
 
 // run starts a driver and stops it with the test.
-func run(t *testing.T, port hardware.Port, p escpos.Profile) (*session.Printer, <-chan hardware.PrinterStatus) {
+func run(t *testing.T, port hardware.Port, p escpos.Profile) (*session.Printer,
+	<-chan hardware.PrinterStatus) {
 	t.Helper()
 	driver := escpos.New(port, p)
 	statuses := make(chan hardware.PrinterStatus, 1000)
@@ -222,7 +223,8 @@ func TestPrintFailsUnlessRunRuns(t *testing.T) {
 	driver := escpos.New(newStub(fenced), epson)
 	ctx, cancel := context.WithCancel(t.Context())
 	print := func(when string) {
-		if got, err := driver.Print(t.Context(), []byte("x")); got != hardware.Failed || err == nil {
+		if got, err := driver.Print(t.Context(), []byte("x")); got != hardware.Failed ||
+			err == nil {
 			t.Errorf("%s: got %v, %v; want failed", when, got, err)
 		}
 	}
@@ -292,7 +294,8 @@ func TestXOFFHoldsTheJob(t *testing.T) {
 			want, sent = hardware.Sent, "12345678"
 			time.AfterFunc(10*time.Millisecond, func() { port.say <- "\x11" })
 		}
-		if got, err := driver.Print(t.Context(), []byte("12345678")); got != want || afterReset(port) != sent {
+		if got, err := driver.Print(t.Context(), []byte("12345678")); got != want ||
+			afterReset(port) != sent {
 			t.Errorf("resumes %v: got %v, %v with %q sent", resumes, got, err, afterReset(port))
 		}
 	}
@@ -312,10 +315,12 @@ func TestACancelledJobSaysWhetherItBegan(t *testing.T) {
 		}
 	})
 	driver, _ := run(t, port, epson)
-	if got, err := driver.Print(ctx, job(t, "begun")); got != hardware.Unknown || !errors.Is(err, context.Canceled) {
+	if got, err := driver.Print(ctx, job(t, "begun")); got != hardware.Unknown ||
+		!errors.Is(err, context.Canceled) {
 		t.Errorf("begun: got %v, %v; want unknown", got, err)
 	}
-	if got, err := driver.Print(ctx, job(t, "late")); got != hardware.Failed || !errors.Is(err, context.Canceled) {
+	if got, err := driver.Print(ctx, job(t, "late")); got != hardware.Failed ||
+		!errors.Is(err, context.Canceled) {
 		t.Errorf("late: got %v, %v; want failed", got, err)
 	}
 }
@@ -327,7 +332,8 @@ func (s stuck) Write([]byte) (int, error) { return 0, hardware.ErrTimeout }
 
 func TestAWriteThatTimedOutMayHaveReachedPaper(t *testing.T) {
 	driver, _ := run(t, stuck{newStub(nil)}, writeOnly)
-	if got, err := driver.Print(t.Context(), []byte("x")); got != hardware.Unknown || !errors.Is(err, hardware.ErrTimeout) {
+	if got, err := driver.Print(t.Context(), []byte("x")); got != hardware.Unknown ||
+		!errors.Is(err, hardware.ErrTimeout) {
 		t.Errorf("got %v, %v; want unknown", got, err)
 	}
 }

@@ -37,10 +37,14 @@ func TestAProfileThatCannotBeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, old, new string }{
-		{"no name", `"x"`, `""`}, {"columns", "columns = 48", "columns = 90"}, {"dots", "dots = 576", "dots = 100"},
-		{"fence", `"sensor"`, `"magic"`}, {"fence without status", "status = true", "status = false"},
-		{"drawer", `"high"`, `"sideways"`}, {"page", `"cp1252"`, `"cp1"`}, {"number", "number = 16", "number = 999"},
-		{"key", "status", "state"}, {"no page", "[[page]]\nnumber = 16\nname = \"cp1252\"\n", ""}, {"syntax", "=", "?"},
+		{"no name", `"x"`, `""`}, {"columns", "columns = 48", "columns = 90"}, {"dots",
+			"dots = 576", "dots = 100"},
+		{"fence", `"sensor"`, `"magic"`}, {"fence without status", "status = true",
+			"status = false"},
+		{"drawer", `"high"`, `"sideways"`}, {"page", `"cp1252"`, `"cp1"`}, {"number", "number = 16",
+			"number = 999"},
+		{"key", "status", "state"}, {"no page", "[[page]]\nnumber = 16\nname = \"cp1252\"\n",
+			""}, {"syntax", "=", "?"},
 		{"own page", `name   = "cp1252"`, ""},
 	} {
 		bad := strings.Replace(good, c.old, c.new, 1)
@@ -57,7 +61,8 @@ func TestAProfileThatCannotBeIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bytes, err := escpos.Encode(receipt.Document{Blocks: []receipt.Block{receipt.Line{Text: "€"}}}, p)
+	bytes, err := escpos.Encode(receipt.Document{Blocks: []receipt.Block{receipt.Line{Text: "€"}}},
+		p)
 	if err != nil || !strings.Contains(string(bytes), "\xff") {
 		t.Errorf("a table of the maker's own prints %q, %v", bytes, err)
 	}
@@ -68,10 +73,14 @@ func sampler() receipt.Document {
 		receipt.Line{Text: "Größe ø æ å ë", Bold: true, Wide: 2, Align: receipt.Centre},
 		receipt.Line{Text: "weiß", Inverse: true}, receipt.Line{Text: "Ærø", Underline: true},
 		receipt.Triple("3", "smørrebrød", "€ 1,50"),
-		receipt.Image{Width: 40, Height: 300, Dots: []byte(strings.Repeat("\x10\x04\x01\x10\x14", 300))},
-		receipt.Barcode{Kind: receipt.EAN13, Content: "4006381333931"}, receipt.Barcode{Kind: receipt.EAN8, Content: "40170725"},
-		receipt.Barcode{Kind: receipt.UPCA, Content: "042100005264"}, receipt.Barcode{Kind: receipt.Code39, Content: "AB"},
-		receipt.Barcode{Kind: receipt.ITF, Content: "123456"}, receipt.Barcode{Kind: receipt.Code128, Content: "a{B}"},
+		receipt.Image{Width: 40, Height: 300,
+			Dots: []byte(strings.Repeat("\x10\x04\x01\x10\x14", 300))},
+		receipt.Barcode{Kind: receipt.EAN13,
+			Content: "4006381333931"}, receipt.Barcode{Kind: receipt.EAN8, Content: "40170725"},
+		receipt.Barcode{Kind: receipt.UPCA,
+			Content: "042100005264"}, receipt.Barcode{Kind: receipt.Code39, Content: "AB"},
+		receipt.Barcode{Kind: receipt.ITF,
+			Content: "123456"}, receipt.Barcode{Kind: receipt.Code128, Content: "a{B}"},
 		receipt.QR{Content: "sampler"}, receipt.Cut{},
 	}}
 }
@@ -131,7 +140,8 @@ func (s sim) first(t *testing.T) (text string, symbols []string) {
 func TestTenThousandHostileNamesStayText(t *testing.T) {
 	for _, p := range []escpos.Profile{epson, quick("generic-nordic")} {
 		for i, name := range hostileNames(10_000) {
-			got, err := escpos.Encode(receipt.Document{Width: 42, Blocks: []receipt.Block{receipt.Line{Text: name}}}, p)
+			got, err := escpos.Encode(receipt.Document{Width: 42,
+				Blocks: []receipt.Block{receipt.Line{Text: name}}}, p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +165,8 @@ func header(p escpos.Profile) []byte {
 // hostileNames are product names that would do harm as bytes, mixed from
 // commands, scripts, marks without ink and broken UTF-8.
 func hostileNames(n int) []string {
-	parts := []string{"\x1b@", "\x1bp\x00\x19\xfa", "\x10\x14\x01\x00\x05", "\x1dV\x00", "\x1c.", "\x00", "\x7f",
+	parts := []string{"\x1b@", "\x1bp\x00\x19\xfa", "\x10\x14\x01\x00\x05", "\x1dV\x00", "\x1c.",
+		"\x00", "\x7f",
 		"\u009b31m", "\u202e", "💥", "é", "е\u0301", "檸檬", "\xff\xfe", "\r\n", "\t", "Ł", "😀\u200d👩", "\x1f", "\u2028",
 		"a", "Æble", "'; DROP", "<b>", "\x1d(k\x03\x001Q0", "\x10\x04", "ﷺ", "𐍈", "\x1b\x1d\x03\x01ab", "\x17", "\x1bt\x10"}
 	names := make([]string, n)
@@ -175,7 +186,8 @@ func hostileNames(n int) []string {
 func BenchmarkEncode(b *testing.B) {
 	d := receipt.Document{Width: 42}
 	for i := range 40 {
-		d.Blocks = append(d.Blocks, receipt.Triple("2", fmt.Sprint("Smørrebrød, økologisk æble ", i), "5,98"))
+		d.Blocks = append(d.Blocks, receipt.Triple("2",
+			fmt.Sprint("Smørrebrød, økologisk æble ", i), "5,98"))
 	}
 	for b.Loop() {
 		if _, err := escpos.Encode(d, escpos.Profiles[0]); err != nil {

@@ -101,7 +101,8 @@ func TestTheDrawerKeepsTheContract(t *testing.T) {
 					}
 					return p.State().Pulses
 				}
-				return hardwaretest.DrawerRig{Drawer: driver.Drawer(1), Blind: c.blind, Kicks: kicks, Shut: p.CloseDrawer, Jam: p.SetDrawerStuck,
+				return hardwaretest.DrawerRig{Drawer: driver.Drawer(1), Blind: c.blind,
+					Kicks: kicks, Shut: p.CloseDrawer, Jam: p.SetDrawerStuck,
 					Cool: func() { time.Sleep(profile.Timing.Drawer) }}
 			})
 		})
@@ -116,7 +117,8 @@ func TestAReceiptCanOpenTheDrawer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := driver.Print(t.Context(), bytes); got != hardware.Printed || p.State().Pulses != 1 {
+	if got, err := driver.Print(t.Context(), bytes); got != hardware.Printed ||
+		p.State().Pulses != 1 {
 		t.Errorf("got %v, %v with %d pulses", got, err, p.State().Pulses)
 	}
 }
@@ -135,7 +137,8 @@ func TestAWeakFenceIsNotBelievedAlone(t *testing.T) {
 			}
 		}
 	}()
-	if got, err := driver.Print(t.Context(), job(t, "stuck")); got != hardware.Printed || p.Came("stuck") != 1 {
+	if got, err := driver.Print(t.Context(), job(t, "stuck")); got != hardware.Printed ||
+		p.Came("stuck") != 1 {
 		t.Errorf("got %v, %v with %d receipts", got, err, p.Came("stuck"))
 	}
 }

@@ -153,7 +153,8 @@ func printedCame(t *testing.T, r PrinterRig) {
 	at := r.Run(t, Dial(t, p.Address(), 0))
 	for i := range 3 {
 		text := fmt.Sprintf("receipt-%d", i)
-		if got, err := at.Print(t.Context(), r.Job(text)); got != hardware.Printed || p.Came(text) != 1 {
+		if got, err := at.Print(t.Context(), r.Job(text)); got != hardware.Printed ||
+			p.Came(text) != 1 {
 			t.Errorf("got %v, %v with %d receipts", got, err, p.Came(text))
 		}
 	}
@@ -212,7 +213,8 @@ func powerLost(t *testing.T, r PrinterRig) {
 			}
 		}
 	}()
-	if got, err := at.Print(t.Context(), r.Job("dark")); got != hardware.Unknown || !errors.Is(err, hardware.ErrGone) {
+	if got, err := at.Print(t.Context(), r.Job("dark")); got != hardware.Unknown ||
+		!errors.Is(err, hardware.ErrGone) {
 		t.Errorf("got %v, %v; want unknown, gone", got, err)
 	}
 	if p.Came("dark") != 0 {
@@ -228,13 +230,19 @@ func statesAreTold(t *testing.T, r PrinterRig) {
 		set  func(bool)
 		says func(hardware.PrinterStatus) bool
 	}{
-		{"paper out", p.SetPaperOut, func(s hardware.PrinterStatus) bool { return s.PaperOut && !s.Online }},
-		{"cover open", p.SetCover, func(s hardware.PrinterStatus) bool { return s.CoverOpen && !s.Online }},
+		{"paper out", p.SetPaperOut, func(s hardware.PrinterStatus) bool {
+			return s.PaperOut && !s.Online
+		}},
+		{"cover open", p.SetCover, func(s hardware.PrinterStatus) bool {
+			return s.CoverOpen && !s.Online
+		}},
 	} {
 		c.set(true)
 		at.until(t, c.what, c.says)
 		c.set(false)
-		at.until(t, "online", func(s hardware.PrinterStatus) bool { return s.Online && !s.PaperOut && !s.CoverOpen })
+		at.until(t, "online", func(s hardware.PrinterStatus) bool {
+			return s.Online && !s.PaperOut && !s.CoverOpen
+		})
 	}
 }
 
@@ -282,7 +290,8 @@ func (r PrinterRig) pulled(t *testing.T, host bool, at int) hardware.PrintState 
 	}
 	first, err := r.once(t, Dial(t, p.Address(), breaks), r.Job("first"))
 	came := p.Came("first")
-	if first == hardware.Printed && came != 1 || first == hardware.Failed && came != 0 || first == hardware.Sent {
+	if first == hardware.Printed && came != 1 || first == hardware.Failed && came != 0 ||
+		first == hardware.Sent {
 		t.Errorf("claims %v, %v with %d receipts", first, err, came)
 	}
 	p.UnplugAfter(0)
@@ -301,7 +310,8 @@ func (r PrinterRig) pulled(t *testing.T, host bool, at int) hardware.PrintState 
 }
 
 // once prints one job and stops the driver.
-func (r PrinterRig) once(t *testing.T, port hardware.Port, job []byte) (hardware.PrintState, error) {
+func (r PrinterRig) once(t *testing.T, port hardware.Port, job []byte) (hardware.PrintState,
+	error) {
 	t.Helper()
 	driver := r.Drive(port)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -176,7 +176,8 @@ func (c *composer) decorated(text string, align Align, style Style) {
 	around := Style{Bold: style.Bold, Wide: 1, Tall: 1}
 	runs := make([]Run, 0, 3)
 	for _, r := range []Run{
-		{strings.Repeat(" ", before), around}, {text, style}, {strings.Repeat(" ", blank-before), around},
+		{strings.Repeat(" ", before), around}, {text, style}, {strings.Repeat(" ", blank-before),
+			around},
 	} {
 		if r.Text != "" {
 			runs = append(runs, r)

@@ -33,7 +33,8 @@ type stored struct {
 // that cannot be printed is an error now.
 func Job(d Document) ([]byte, error) {
 	s := stored{Width: d.Width, Blocks: make([]block, len(d.Blocks))}
-	if _, err := compose(d, Paper{Columns: widest, Dots: widest * dotsOfCell, Charset: western}); err != nil {
+	if _, err := compose(d, Paper{Columns: widest, Dots: widest * dotsOfCell,
+		Charset: western}); err != nil {
 		return nil, err
 	}
 	for i, b := range d.Blocks {

@@ -83,9 +83,11 @@ func TestAMakersOwnPageIsRead(t *testing.T) {
 }
 
 func TestPaperThatIsNarrowerThanTheReceiptSetsIt(t *testing.T) {
-	d := receipt.Document{Width: 42, Blocks: []receipt.Block{receipt.Rule{}, receipt.Pair("left", "right")}}
+	d := receipt.Document{Width: 42, Blocks: []receipt.Block{receipt.Rule{},
+		receipt.Pair("left", "right")}}
 	for columns, want := range map[int]int{32: 32, 35: 35, 42: 42, 48: 42} {
-		pieces, err := receipt.Compose(d, receipt.Paper{Columns: columns, Dots: 12 * columns, Charset: page(t, "cp1252")})
+		pieces, err := receipt.Compose(d, receipt.Paper{Columns: columns, Dots: 12 * columns,
+			Charset: page(t, "cp1252")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,10 +121,12 @@ func TestAPictureIsTakenDotByDot(t *testing.T) {
 
 func everything() receipt.Document {
 	return receipt.Document{Width: 42, Blocks: []receipt.Block{
-		receipt.Line{Text: "a", Align: receipt.Right, Bold: true, Underline: true, Inverse: true, Wide: 2, Tall: 3},
+		receipt.Line{Text: "a", Align: receipt.Right, Bold: true, Underline: true, Inverse: true,
+			Wide: 2, Tall: 3},
 		receipt.Triple("1", "b", "2,00"), receipt.Rule{}, receipt.QR{Content: "q", Module: 4},
 		receipt.Barcode{Kind: receipt.UPCA, Content: "042100005264", Height: 40},
-		receipt.Image{Width: 8, Height: 1, Dots: []byte{0xaa}}, receipt.Feed{Lines: 2}, receipt.Cut{},
+		receipt.Image{Width: 8, Height: 1,
+			Dots: []byte{0xaa}}, receipt.Feed{Lines: 2}, receipt.Cut{},
 		receipt.Kick{Drawer: 2},
 	}}
 }
@@ -154,13 +158,17 @@ func TestBarcodesAreCheckedBeforeTheyArePrinted(t *testing.T) {
 		good    bool
 	}{
 		{receipt.EAN13, "4006381333931", true}, {receipt.EAN13, "4006381333930", false},
-		{receipt.EAN8, "40170725", true}, {receipt.EAN8, "40170724", false}, {receipt.EAN8, "4017072", false},
+		{receipt.EAN8, "40170725", true}, {receipt.EAN8, "40170724", false}, {receipt.EAN8,
+			"4017072", false},
 		{receipt.UPCA, "042100005264", true}, {receipt.UPCA, "042100005265", false},
-		{receipt.Code39, "ABC-123 $/+.%", true}, {receipt.Code39, "abc", false}, {receipt.Code39, "A*", false},
+		{receipt.Code39, "ABC-123 $/+.%", true}, {receipt.Code39, "abc", false}, {receipt.Code39,
+			"A*", false},
 		{receipt.ITF, "123456", true}, {receipt.ITF, "12345", false}, {receipt.ITF, "12a4", false},
-		{receipt.Code128, "aB{1}~", true}, {receipt.Code128, "é", false}, {receipt.Code128, "", false},
+		{receipt.Code128, "aB{1}~", true}, {receipt.Code128, "é", false}, {receipt.Code128, "",
+			false},
 	} {
-		_, err := receipt.Job(receipt.Document{Blocks: []receipt.Block{receipt.Barcode{Kind: c.kind, Content: c.content}}})
+		_, err := receipt.Job(receipt.Document{Blocks: []receipt.Block{receipt.Barcode{Kind: c.kind,
+			Content: c.content}}})
 		if (err == nil) != c.good {
 			t.Errorf("%v %q: %v", c.kind, c.content, err)
 		}
@@ -200,10 +208,12 @@ func FuzzCompose(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, columns uint8) {
 		width := 24 + int(columns)%41
 		d := receipt.Document{Blocks: []receipt.Block{
-			receipt.Line{Text: text, Wide: 3, Align: receipt.Centre}, receipt.Line{Text: text, Inverse: true},
+			receipt.Line{Text: text, Wide: 3, Align: receipt.Centre}, receipt.Line{Text: text,
+				Inverse: true},
 			receipt.Triple(text, text, text),
 		}}
-		pieces, err := receipt.Compose(d, receipt.Paper{Columns: width, Dots: 12 * width, Charset: page(t, "cp865", "cp858")})
+		pieces, err := receipt.Compose(d, receipt.Paper{Columns: width, Dots: 12 * width,
+			Charset: page(t, "cp865", "cp858")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +237,8 @@ func FuzzCompose(f *testing.F) {
 // hostileNames are n product names that would do harm as bytes, mixed from
 // commands, scripts, marks without ink and broken UTF-8.
 func hostileNames(n int) []string {
-	parts := []string{"\x1b@", "\x1bp\x00\x19\xfa", "\x10\x14\x01\x00\x05", "\x1dV\x00", "\x1c.", "\x00", "\x7f",
+	parts := []string{"\x1b@", "\x1bp\x00\x19\xfa", "\x10\x14\x01\x00\x05", "\x1dV\x00", "\x1c.",
+		"\x00", "\x7f",
 		"\u009b31m", "\u202e", "💥", "é", "е\u0301", "檸檬", "\xff\xfe", "\r\n", "\t", "Ł", "😀\u200d👩", "\x1f\x7f", "\u2028",
 		"a", "Æble", "'; DROP", "<b>", "\x1d(k\x03\x001Q0", "\u0000\u0010\u0004", "ﷺ", "𐍈", "\x1b\x1d\x03\x01ab", "\x17"}
 	names := make([]string, n)
@@ -270,14 +281,16 @@ func TestNamesOfACataloguePrint(t *testing.T) {
 func BenchmarkCompose(b *testing.B) {
 	d := receipt.Document{Width: 42}
 	for i := range 40 {
-		d.Blocks = append(d.Blocks, receipt.Triple("2", fmt.Sprint("Smørrebrød, økologisk æble ", i), "5,98"))
+		d.Blocks = append(d.Blocks, receipt.Triple("2",
+			fmt.Sprint("Smørrebrød, økologisk æble ", i), "5,98"))
 	}
 	p, err := receipt.StandardPage("cp1252")
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := receipt.Compose(d, receipt.Paper{Columns: 48, Dots: 576, Charset: receipt.Charset{p}}); err != nil {
+		if _, err := receipt.Compose(d, receipt.Paper{Columns: 48, Dots: 576,
+			Charset: receipt.Charset{p}}); err != nil {
 			b.Fatal(err)
 		}
 	}

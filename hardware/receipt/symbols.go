@@ -41,7 +41,8 @@ func (q QR) compose(c *composer) error {
 		module = min(goodQRModule, c.dots/modules)
 	}
 	if module < 1 || module > largestModule || module*modules > c.dots {
-		return fmt.Errorf("QR code of %d modules of %d dots: does not fit the paper", modules, module)
+		return fmt.Errorf("QR code of %d modules of %d dots: does not fit the paper", modules,
+			module)
 	}
 	c.pieces = append(c.pieces, Matrix{Content: q.Content, Module: module})
 	c.mark("[QR " + c.charset.spell(q.Content) + "]")
@@ -64,7 +65,8 @@ func (b Barcode) compose(c *composer) error {
 	if module < 2 {
 		return fmt.Errorf("barcode of %d modules: does not fit the paper", modules)
 	}
-	c.pieces = append(c.pieces, Bars{Kind: b.Kind, Content: b.Content, Module: module, Height: height})
+	c.pieces = append(c.pieces, Bars{Kind: b.Kind, Content: b.Content, Module: module,
+		Height: height})
 	c.mark("[" + b.Kind.String() + " " + b.Content + "]")
 	return nil
 }
@@ -90,8 +92,9 @@ var kinds = [...]struct {
 	Code128 - 1: {name: "Code 128", each: 11, around: 35},
 	EAN8 - 1:    {name: "EAN-8", allowed: digits, length: 8, around: 67},
 	UPCA - 1:    {name: "UPC-A", allowed: digits, length: 12, around: 95},
-	Code39 - 1:  {name: "Code 39", allowed: digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZ $%+-./", each: 16, around: 32},
-	ITF - 1:     {name: "ITF", allowed: digits, each: 9, around: 9, pairs: true},
+	Code39 - 1: {name: "Code 39", allowed: digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZ $%+-./", each: 16,
+		around: 32},
+	ITF - 1: {name: "ITF", allowed: digits, each: 9, around: 9, pairs: true},
 }
 
 const digits = "0123456789"
@@ -106,14 +109,16 @@ func (b Barcode) modules() (int, error) {
 		return 0, fmt.Errorf("%s: %w", k.name, err)
 	}
 	for i := range len(b.Content) {
-		if b.Content[i] > 0x7e || k.allowed != "" && strings.IndexByte(k.allowed, b.Content[i]) < 0 {
+		if b.Content[i] > 0x7e || k.allowed != "" &&
+			strings.IndexByte(k.allowed, b.Content[i]) < 0 {
 			return 0, fmt.Errorf("%s %q: character %q", k.name, b.Content, b.Content[i])
 		}
 	}
 	n := len(b.Content)
 	switch {
 	case k.length != 0 && (n != k.length || !rightCheck(b.Content)):
-		return 0, fmt.Errorf("%s %q: want %d digits with a right check digit", k.name, b.Content, k.length)
+		return 0, fmt.Errorf("%s %q: want %d digits with a right check digit", k.name, b.Content,
+			k.length)
 	case k.pairs && n%2 != 0:
 		return 0, fmt.Errorf("%s %q: want an even number of digits", k.name, b.Content)
 	case n+strings.Count(b.Content, "{") > longestBar:

@@ -33,10 +33,12 @@ func TestAnswersAreToldApart(t *testing.T) {
 		want     []answer
 	}{
 		{"idle", idle, []answer{state(idle)}},
-		{"seven bytes", "\x0f\x06\x08\x00\x00\x08\x00", []answer{state("\x0f\x06\x08\x00\x00\x08\x00")}},
+		{"seven bytes", "\x0f\x06\x08\x00\x00\x08\x00",
+			[]answer{state("\x0f\x06\x08\x00\x00\x08\x00")}},
 		{"XOFF within a status", "\x23\x06\x13\x00\x00\x11\x00\x00\x00\x00\x00",
 			[]answer{{kind: flowOff}, {kind: flowOn}, state(idle)}},
-		{"a group", "\x1b\x1d\x03\x0101\x02\x00", []answer{{kind: passed, group: [2]byte{'0', '1'}}}},
+		{"a group", "\x1b\x1d\x03\x0101\x02\x00",
+			[]answer{{kind: passed, group: [2]byte{'0', '1'}}}},
 		{"a group whose counter looks like flow", "\x1b\x1d\x03\x01\x11\x13\x02\x00",
 			[]answer{{kind: passed, group: [2]byte{0x11, 0x13}}}},
 		{"a broken group gives way", "\x1b\x1d\x03" + idle, []answer{{kind: noise}, state(idle)}},
@@ -98,7 +100,8 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 		all := heard(in + strings.Repeat("\xff", maxState) + passedHead + "zz\x00\x00")
-		if want := (answer{kind: passed, group: [2]byte{'z', 'z'}}); len(all) == 0 || all[len(all)-1] != want {
+		if want := (answer{kind: passed, group: [2]byte{'z', 'z'}}); len(all) == 0 ||
+			all[len(all)-1] != want {
 			t.Errorf("after %q the next group was not heard", in)
 		}
 	})

@@ -27,7 +27,8 @@ func quick(t *testing.T, name string) star.Profile {
 	t.Helper()
 	for _, p := range star.Profiles {
 		if p.Name == name {
-			p.Timing = session.Timing{Answer: 2 * time.Second, Poll: time.Hour, Fence: 300 * time.Millisecond,
+			p.Timing = session.Timing{Answer: 2 * time.Second, Poll: time.Hour,
+				Fence:   300 * time.Millisecond,
 				Refills: 5 * time.Second, Drawer: time.Second}
 			return p
 		}
@@ -56,7 +57,8 @@ func plugIn(t *testing.T, profile star.Profile, o printer.Options) *desk {
 
 func dial(t *testing.T, profile star.Profile, sim *printer.Printer) *desk {
 	t.Helper()
-	d := &desk{star.New(hardwaretest.Dial(t, sim.State().Address, 0), profile), sim, make(chan hardware.PrinterStatus, 1000)}
+	d := &desk{star.New(hardwaretest.Dial(t, sim.State().Address, 0), profile), sim,
+		make(chan hardware.PrinterStatus, 1000)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx, func(s hardware.PrinterStatus) { d.statuses <- s }) }()
@@ -114,7 +116,8 @@ func TestAReceiptComesOutAsItWasWritten(t *testing.T) {
 					t.Fatalf("%d receipts, want %d", len(all), i+1)
 				}
 				r := all[i]
-				for _, want := range []string{text, "Smørrebrød “æble” 5 kg", "€ 12,50", "inverse", "[image]"} {
+				for _, want := range []string{text, "Smørrebrød “æble” 5 kg", "€ 12,50", "inverse",
+					"[image]"} {
 					if !strings.Contains(r.Text, want) {
 						t.Errorf("%q is not on\n%s", want, r.Text)
 					}
@@ -137,10 +140,16 @@ func TestTheStateIsRead(t *testing.T) {
 		set  func(on bool)
 		says func(hardware.PrinterStatus) bool
 	}{
-		"paper out": {d.sim.SetPaperOut, func(s hardware.PrinterStatus) bool { return s.PaperOut && !s.Online }},
-		"paper low": {d.sim.SetPaperLow, func(s hardware.PrinterStatus) bool { return s.PaperLow && s.Online }},
-		"cover":     {d.sim.SetCover, func(s hardware.PrinterStatus) bool { return s.CoverOpen && !s.Online }},
-		"hot":       {d.sim.SetHot, func(s hardware.PrinterStatus) bool { return !s.Online }},
+		"paper out": {d.sim.SetPaperOut, func(s hardware.PrinterStatus) bool {
+			return s.PaperOut && !s.Online
+		}},
+		"paper low": {d.sim.SetPaperLow, func(s hardware.PrinterStatus) bool {
+			return s.PaperLow && s.Online
+		}},
+		"cover": {d.sim.SetCover, func(s hardware.PrinterStatus) bool {
+			return s.CoverOpen && !s.Online
+		}},
+		"hot": {d.sim.SetHot, func(s hardware.PrinterStatus) bool { return !s.Online }},
 		"drawer": {func(on bool) {
 			if on {
 				d.sim.OpenDrawer()
@@ -175,7 +184,8 @@ func (d *desk) until(t *testing.T, what string, says func(hardware.PrinterStatus
 
 func TestAPrinterThatNeverProvesItLeavesTheJobUnknown(t *testing.T) {
 	d := plugIn(t, quick(t, "starprnt"), printer.Options{Model: printer.Model{NoProcessID: true}})
-	if got, err := d.Print(t.Context(), job(t, "x")); got != hardware.Unknown || !errors.Is(err, hardware.ErrTimeout) {
+	if got, err := d.Print(t.Context(), job(t, "x")); got != hardware.Unknown ||
+		!errors.Is(err, hardware.ErrTimeout) {
 		t.Errorf("print = %v, %v", got, err)
 	}
 	silent := quick(t, "star-write-only")
@@ -197,7 +207,8 @@ func TestWhatACutJobLeavesBehindIsCleared(t *testing.T) {
 	if testing.Short() {
 		stride = 97
 	}
-	sim, err := printer.Start(printer.Options{Language: printer.StarLine, TCP: "127.0.0.1:0", OutDir: t.TempDir()})
+	sim, err := printer.Start(printer.Options{Language: printer.StarLine, TCP: "127.0.0.1:0",
+		OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +227,8 @@ func TestWhatACutJobLeavesBehindIsCleared(t *testing.T) {
 		d := dial(t, profile, sim)
 		got, err := d.Print(t.Context(), job(t, "second"))
 		all := sim.Receipts()
-		if got != hardware.Printed || !strings.HasSuffix(all[len(all)-1].Text, "[QR code second]\n\n\n") {
+		if got != hardware.Printed || !strings.HasSuffix(all[len(all)-1].Text,
+			"[QR code second]\n\n\n") {
 			t.Fatalf("after %d bytes: %v, %v\n%s", at, got, err, all[len(all)-1].Text)
 		}
 		sim.Unplug()
@@ -241,7 +253,8 @@ func (s simulated) Came(text string) int {
 
 func start(t *testing.T, language string) simulated {
 	t.Helper()
-	sim, err := printer.Start(printer.Options{Language: language, TCP: "127.0.0.1:0", OutDir: t.TempDir()})
+	sim, err := printer.Start(printer.Options{Language: language, TCP: "127.0.0.1:0",
+		OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +266,8 @@ func TestThePrinterKeepsTheContract(t *testing.T) {
 	for _, name := range []string{"starprnt", "star-line-counter"} {
 		t.Run(name, func(t *testing.T) {
 			profile := quick(t, name)
-			d := receipt.Document{Blocks: []receipt.Block{receipt.Line{Text: "x"}, receipt.QR{Content: "first"}, receipt.Cut{}}}
+			d := receipt.Document{Blocks: []receipt.Block{receipt.Line{Text: "x"},
+				receipt.QR{Content: "first"}, receipt.Cut{}}}
 			bytes, err := star.Encode(d, profile)
 			if err != nil {
 				t.Fatal(err)
@@ -264,8 +278,10 @@ func TestThePrinterKeepsTheContract(t *testing.T) {
 				stride = 101
 			}
 			hardwaretest.TestPrinter(t, hardwaretest.PrinterRig{
-				Start:  func(t *testing.T) hardwaretest.Paper { return start(t, profile.Language) },
-				Drive:  func(port hardware.Port) hardware.Printer { return star.New(port, profile) },
+				Start: func(t *testing.T) hardwaretest.Paper { return start(t, profile.Language) },
+				Drive: func(port hardware.Port) hardware.Printer {
+					return star.New(port, profile)
+				},
 				Length: clearing + asking + len(bytes), Stride: stride,
 				Job: func(text string) []byte {
 					d.Blocks[1] = receipt.QR{Content: text}
@@ -286,7 +302,9 @@ func TestTheDrawerKeepsTheContract(t *testing.T) {
 		profile.Timing.Drawer = 300 * time.Millisecond
 		d := dial(t, profile, start(t, profile.Language).Printer)
 		<-d.statuses
-		return hardwaretest.DrawerRig{Drawer: d.Drawer(2), Kicks: func() int { return d.sim.State().Pulses },
+		return hardwaretest.DrawerRig{Drawer: d.Drawer(2), Kicks: func() int {
+			return d.sim.State().Pulses
+		},
 			Shut: d.sim.CloseDrawer, Jam: d.sim.SetDrawerStuck,
 			Cool: func() { time.Sleep(profile.Timing.Drawer) }}
 	})

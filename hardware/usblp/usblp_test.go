@@ -117,11 +117,13 @@ func TestAPrinterNamesItself(t *testing.T) {
 	}
 	defer port.Close()
 	got, err := port.DeviceID()
-	want := map[string]string{"MFG": "EPSON", "CMD": "ESC/POS", "MDL": "TM-T20III", "CLS": "PRINTER"}
+	want := map[string]string{"MFG": "EPSON", "CMD": "ESC/POS", "MDL": "TM-T20III",
+		"CLS": "PRINTER"}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
-	for _, raw := range []string{"", "\x00", "\x00\x00", "\xff\xffMFG", "\x00\x05A:B", "\x00\x01x"} {
+	for _, raw := range []string{"", "\x00", "\x00\x00", "\xff\xffMFG", "\x00\x05A:B",
+		"\x00\x01x"} {
 		parseDeviceID([]byte(raw)) // must not panic
 	}
 }

@@ -83,7 +83,8 @@ func (k *Kiosk) settleOne(ctx context.Context, j spool.Job) error {
 	}
 	sale := k.saleOf(shopfloor.Station{Name: o.Station, Staff: o.Staff, Lines: lines})
 	sale.At = o.At
-	_, err = k.print(ctx, spool.Job{Key: j.Key, Kind: kindSale, Device: printer}, sale, paper.Original)
+	_, err = k.print(ctx, spool.Job{Key: j.Key, Kind: kindSale, Device: printer}, sale,
+		paper.Original)
 	return err
 }
 
@@ -110,7 +111,8 @@ func (k *Kiosk) basketLines(ctx context.Context, o owed) (lines []shopfloor.Bask
 				if err != nil {
 					return nil, err
 				}
-				lines = append(lines, shopfloor.BasketLine{Product: p, Line: l, Mode: sale.GetMode(), Seq: e.Seq})
+				lines = append(lines, shopfloor.BasketLine{Product: p, Line: l,
+					Mode: sale.GetMode(), Seq: e.Seq})
 			}
 		}
 	}

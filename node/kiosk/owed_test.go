@@ -55,7 +55,8 @@ func TestACrashBetweenBasketAndReceiptLosesNone(t *testing.T) {
 		if all := c.papers(1); !strings.Contains(all[0].Text, "2.99") {
 			t.Errorf("printed\n%s", all[0].Text)
 		}
-		if diff := cmp.Diff([]string{"receipt printed", "receipt printed"}, c.settled()); diff != "" {
+		if diff := cmp.Diff([]string{"receipt printed", "receipt printed"},
+			c.settled()); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -64,7 +65,8 @@ func TestACrashBetweenBasketAndReceiptLosesNone(t *testing.T) {
 func TestABasketThatGoesOnAfterACrashGetsOneReceipt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	t.Run("the process ends before the basket", func(t *testing.T) {
-		if err := sold(t, path).promise(t.Context(), "sale/"+idString(newID()), "counter"); err != nil {
+		if err := sold(t, path).promise(t.Context(), "sale/"+idString(newID()),
+			"counter"); err != nil {
 			t.Fatal(err)
 		}
 	})

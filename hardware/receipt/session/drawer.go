@@ -120,7 +120,8 @@ func (d *CashDrawer) kick(ctx context.Context, t *talk) (hardware.DrawerState, b
 	request := t.dialect.Kick(d.number)
 	t.mu.Unlock()
 	if n, err := t.port.Write([]byte(request)); err != nil {
-		return hardware.DrawerUnknown, n > 0 || !errors.Is(err, hardware.ErrGone), fmt.Errorf("open drawer: %w", err)
+		return hardware.DrawerUnknown, n > 0 ||
+			!errors.Is(err, hardware.ErrGone), fmt.Errorf("open drawer: %w", err)
 	}
 	if !t.answers || d.printer.noSwitch {
 		return hardware.DrawerUnknown, true, nil

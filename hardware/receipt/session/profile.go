@@ -134,7 +134,8 @@ func ParseProfile(text string, known Known) (Profile, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Profile{}, fmt.Errorf("printer profile: key %v is not known", unknown[0])
 	}
-	p := Profile{Name: t.Name, Note: t.Note, Language: t.Language, Columns: t.Columns, Dots: t.Dots, DPI: t.DPI,
+	p := Profile{Name: t.Name, Note: t.Note, Language: t.Language, Columns: t.Columns, Dots: t.Dots,
+		DPI:         t.DPI,
 		BackChannel: t.Status, Fence: t.Fence, Drawer: t.Drawer, NoCutter: !t.Cutter}
 	for _, page := range t.Pages {
 		table, err := page.table()
@@ -169,7 +170,8 @@ func (p Profile) check(known Known) error {
 		return errors.New("has no name")
 	case len(known.Languages) > 0 && !slices.Contains(known.Languages, p.Language):
 		return fmt.Errorf("language %q is none of %q", p.Language, known.Languages)
-	case p.Columns < fewestColumns || p.Columns > mostColumns || p.Dots < leastCell*p.Columns || p.Dots > mostDots:
+	case p.Columns < fewestColumns || p.Columns > mostColumns || p.Dots < leastCell*p.Columns ||
+		p.Dots > mostDots:
 		return fmt.Errorf("%d columns on %d dots", p.Columns, p.Dots)
 	case len(p.Pages) == 0:
 		return errors.New("has no code page")
@@ -178,7 +180,8 @@ func (p Profile) check(known Known) error {
 	case p.Fence != None && !p.BackChannel:
 		return errors.New("a fence needs status")
 	case p.Drawer != OpenHigh && p.Drawer != OpenLow && p.Drawer != NoSwitch:
-		return fmt.Errorf("drawer %q is none of %q", p.Drawer, []Switch{OpenHigh, OpenLow, NoSwitch})
+		return fmt.Errorf("drawer %q is none of %q", p.Drawer,
+			[]Switch{OpenHigh, OpenLow, NoSwitch})
 	}
 	return nil
 }

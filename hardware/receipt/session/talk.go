@@ -321,7 +321,8 @@ func (t *talk) await(ctx context.Context, passed <-chan struct{}, patience time.
 
 // confirm believes a strong fence. After a weak one, paper that ended or a
 // knife that stuck in the last lines still shows in the state.
-func (t *talk) confirm(ctx context.Context, tick <-chan time.Time, start time.Time) (hardware.PrintState, error) {
+func (t *talk) confirm(ctx context.Context, tick <-chan time.Time,
+	start time.Time) (hardware.PrintState, error) {
 	t.mu.Lock()
 	weak := t.dialect.Weak()
 	t.mu.Unlock()
@@ -333,7 +334,8 @@ func (t *talk) confirm(ctx context.Context, tick <-chan time.Time, start time.Ti
 		if err == nil {
 			return hardware.Printed, nil
 		}
-		if errors.Is(err, hardware.ErrTimeout) || errors.Is(err, hardware.ErrGone) || ctx.Err() != nil ||
+		if errors.Is(err, hardware.ErrTimeout) || errors.Is(err, hardware.ErrGone) ||
+			ctx.Err() != nil ||
 			time.Since(start) >= t.timing.Refills {
 			return hardware.Unknown, fmt.Errorf("wait until printed: %w", err)
 		}

@@ -45,14 +45,20 @@ func TestTheReceiptOfTheDocsIsTheOneThatPrints(t *testing.T) {
 }
 
 func basket() paper.Sale {
-	return paper.Sale{Lang: words.NL, Store: shop, Number: "R7-1042", At: noon, Staff: "Anna", Currency: "EUR",
+	return paper.Sale{Lang: words.NL, Store: shop, Number: "R7-1042", At: noon, Staff: "Anna",
+		Currency: "EUR",
 		Lines: []paper.SaleLine{
-			{Name: "Roggeknäckebröd 250 g", Units: 2, Unit: "each", PriceMinor: 299, TotalMinor: 598, VATPermille: 90},
-			{Name: "Boerenkaas", Units: 350, Unit: "g", PriceMinor: 1290, TotalMinor: 452, VATPermille: 90},
-			{Name: "Crème brûlée à l’ancienne, œufs de plein air, 4 × 100 g", Units: 1, Unit: "each",
+			{Name: "Roggeknäckebröd 250 g", Units: 2, Unit: "each", PriceMinor: 299,
+				TotalMinor: 598, VATPermille: 90},
+			{Name: "Boerenkaas", Units: 350, Unit: "g", PriceMinor: 1290, TotalMinor: 452,
+				VATPermille: 90},
+			{Name: "Crème brûlée à l’ancienne, œufs de plein air, 4 × 100 g", Units: 1,
+				Unit:       "each",
 				PriceMinor: 349, TotalMinor: 349, VATPermille: 90},
-			{Name: "Smørrebrød-pålæg", Units: 1, Unit: "each", PriceMinor: 425, TotalMinor: 425, VATPermille: 90},
-			{Name: "Lamp E27", Units: 1, Unit: "each", PriceMinor: 495, TotalMinor: 495, VATPermille: 210},
+			{Name: "Smørrebrød-pålæg", Units: 1, Unit: "each", PriceMinor: 425, TotalMinor: 425,
+				VATPermille: 90},
+			{Name: "Lamp E27", Units: 1, Unit: "each", PriceMinor: 495, TotalMinor: 495,
+				VATPermille: 210},
 		}}
 }
 

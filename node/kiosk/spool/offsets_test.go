@@ -37,12 +37,14 @@ func openCounter(t *testing.T) *counter {
 	c := &counter{t: t, sim: sim, news: make(chan struct{}, 1)}
 	c.set = devices.New(devices.Options{MaxBackoff: 5 * time.Millisecond, Devices: []devices.Config{
 		{Name: "paper", Kind: devices.Printer, Driver: "escpos-tcp", Path: sim.State().Address}}})
-	j, err := journal.Open(t.Context(), journal.Options{Path: filepath.Join(t.TempDir(), "jobs.db"), Machine: tables{},
-		Sync: "NORMAL"})
+	j, err := journal.Open(t.Context(), journal.Options{Path: filepath.Join(t.TempDir(), "jobs.db"),
+		Machine: tables{},
+		Sync:    "NORMAL"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.spool = spool.New(spool.Options{Journal: j, Devices: c.set, Logger: slog.New(slog.DiscardHandler),
+	c.spool = spool.New(spool.Options{Journal: j, Devices: c.set,
+		Logger: slog.New(slog.DiscardHandler),
 		Changed: func(int64) {
 			select {
 			case c.news <- struct{}{}:
@@ -93,7 +95,8 @@ func (c *counter) add(text string) spool.Job {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	j, err := c.spool.Add(c.t.Context(), spool.Job{Key: text, Kind: "receipt", Device: "paper", Title: text,
+	j, err := c.spool.Add(c.t.Context(), spool.Job{Key: text, Kind: "receipt", Device: "paper",
+		Title:  text,
 		Source: []byte("{}"), Data: data})
 	if err != nil {
 		c.t.Fatal(err)
@@ -120,7 +123,8 @@ func (c *counter) settled(j spool.Job, help func()) spool.Job {
 		case <-c.news:
 		case <-changed:
 		case <-late:
-			c.t.Fatalf("job %s is still %v (%s); printer %+v, device %+v", j.Key, now.State, now.Error, c.sim.State(),
+			c.t.Fatalf("job %s is still %v (%s); printer %+v, device %+v", j.Key, now.State,
+				now.Error, c.sim.State(),
 				c.set.States()[0])
 		}
 	}

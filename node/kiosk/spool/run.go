@@ -127,7 +127,8 @@ func (s *Spool) printNext(ctx context.Context, device string) (step, error) {
 // settle writes down what became of a job. Only one of which nothing is on
 // paper may go back to the queue: as often as its printer is away or cannot
 // print, and maxTries times for any other cause.
-func (s *Spool) settle(ctx context.Context, device string, n next, state hardware.PrintState, fault error) (
+func (s *Spool) settle(ctx context.Context, device string, n next, state hardware.PrintState,
+	fault error) (
 	step, error) {
 	cause := ""
 	if fault != nil {
@@ -149,10 +150,12 @@ func (s *Spool) settle(ctx context.Context, device string, n next, state hardwar
 // or cannot print just now.
 func (s *Spool) away(device string, fault error) bool {
 	return stock.Refused(fault, stock.PrinterDown) || errors.Is(fault, hardware.ErrGone) ||
-		errors.Is(fault, hardware.ErrTimeout) || errors.Is(fault, context.Canceled) || !s.ready(device)
+		errors.Is(fault, hardware.ErrTimeout) || errors.Is(fault, context.Canceled) ||
+		!s.ready(device)
 }
 
-func (s *Spool) save(ctx context.Context, id int64, state hardware.PrintState, settled bool, cause string,
+func (s *Spool) save(ctx context.Context, id int64, state hardware.PrintState, settled bool,
+	cause string,
 	tries int) error {
 	err := s.o.Journal.Local(ctx, func(tx *journal.Tx) error {
 		_, err := tx.Exec(updateState, int64(state), settled, cause, tries, id)

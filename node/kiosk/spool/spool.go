@@ -108,11 +108,13 @@ func New(o Options) *Spool { return &Spool{o: o, wakes: make(map[string]chan str
 // job. A job for no printer is refused.
 func (s *Spool) Add(ctx context.Context, j Job) (Job, error) {
 	if j.Device == "" {
-		return Job{}, stock.Refuse(stock.PrinterDown, "no printer is set up").With("state", "offline")
+		return Job{}, stock.Refuse(stock.PrinterDown, "no printer is set up").With("state",
+			"offline")
 	}
 	added := false
 	err := s.o.Journal.Local(context.WithoutCancel(ctx), func(tx *journal.Tx) error {
-		n, err := tx.Exec(insertJob, j.Key, j.Kind, j.Device, j.Title, j.CopyOf, time.Now().UnixMilli(),
+		n, err := tx.Exec(insertJob, j.Key, j.Kind, j.Device, j.Title, j.CopyOf,
+			time.Now().UnixMilli(),
 			j.Text, j.Source, j.Data)
 		if err != nil {
 			return fmt.Errorf("queue print job: %w", err)
@@ -133,7 +135,8 @@ func (s *Spool) Add(ctx context.Context, j Job) (Job, error) {
 // Promise returns.
 func (s *Spool) Promise(ctx context.Context, j Job) error {
 	err := s.o.Journal.Local(context.WithoutCancel(ctx), func(tx *journal.Tx) error {
-		_, err := tx.Exec(insertPromise, j.Key, j.Kind, time.Now().UnixMilli(), append([]byte{}, j.Source...))
+		_, err := tx.Exec(insertPromise, j.Key, j.Kind, time.Now().UnixMilli(),
+			append([]byte{}, j.Source...))
 		return err
 	})
 	if err != nil {
@@ -220,7 +223,8 @@ func (s *Spool) view(ctx context.Context, read func(tx *journal.Tx) error) error
 }
 
 func scan(row interface{ Scan(dest ...any) error }) (j Job, err error) {
-	err = row.Scan(&j.ID, &j.Key, &j.Kind, &j.Device, &j.Title, &j.State, &j.CopyOf, &j.Error, &j.At,
+	err = row.Scan(&j.ID, &j.Key, &j.Kind, &j.Device, &j.Title, &j.State, &j.CopyOf, &j.Error,
+		&j.At,
 		&j.Text, &j.Source)
 	return j, err
 }

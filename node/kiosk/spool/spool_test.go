@@ -45,7 +45,8 @@ type answer struct {
 }
 
 func newPrinter(answers ...answer) *printer {
-	return &printer{phase: devices.Ready, answers: answers, news: make(chan struct{}, 1), begun: make(chan struct{}, 9)}
+	return &printer{phase: devices.Ready, answers: answers, news: make(chan struct{}, 1),
+		begun: make(chan struct{}, 9)}
 }
 
 func (p *printer) Print(ctx context.Context, _ string, job []byte) (hardware.PrintState, error) {
@@ -121,7 +122,8 @@ type desk struct {
 
 func open(t *testing.T, path string, p *printer) *desk {
 	t.Helper()
-	j, err := journal.Open(t.Context(), journal.Options{Path: path, Machine: tables{}, Sync: "NORMAL"})
+	j, err := journal.Open(t.Context(), journal.Options{Path: path, Machine: tables{},
+		Sync: "NORMAL"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,8 +146,9 @@ func open(t *testing.T, path string, p *printer) *desk {
 
 func (d *desk) add(key, data string) spool.Job {
 	d.t.Helper()
-	j, err := d.Add(d.t.Context(), spool.Job{Key: key, Kind: "receipt", Device: "paper", Title: key, Source: []byte("{}"),
-		Data: []byte(data)})
+	j, err := d.Add(d.t.Context(), spool.Job{Key: key, Kind: "receipt", Device: "paper", Title: key,
+		Source: []byte("{}"),
+		Data:   []byte(data)})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -276,7 +279,8 @@ func TestAPromiseIsNoJobUntilItIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jobs.db")
 	d := open(t, path, newPrinter())
 	for _, key := range []string{"kept", "forgotten", "open"} {
-		if err := d.Promise(t.Context(), spool.Job{Key: key, Kind: "receipt", Source: []byte(key)}); err != nil {
+		if err := d.Promise(t.Context(), spool.Job{Key: key, Kind: "receipt",
+			Source: []byte(key)}); err != nil {
 			t.Fatal(err)
 		}
 	}
