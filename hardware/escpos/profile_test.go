@@ -195,3 +195,7 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+func TestTheProfilesAreListed(t *testing.T) {
+	hardwaretest.TestProfileTable(t, "ESC/POS printers", escpos.Profiles, *update)
+}
