@@ -25,6 +25,10 @@ func (k *Kiosk) actions() map[string]func(*visit) (string, error) {
 		"/orders/{id}/start":   k.postStart,
 		"/orders/{id}/pick":    k.postPick,
 		"/orders/{id}/stage":   k.postStage,
+		"/orders/{id}/assign":  k.postAssign,
+		"/lockers/{door}/open": k.postDoor,
+		"/weigh":               k.postWeigh,
+		"/labels":              k.postLabel,
 		"/orders/{id}/missing": k.postMissing,
 		"/orders/{id}/release": k.postRelease,
 		"/orders/{id}/extend":  k.postExtend,
@@ -138,6 +142,9 @@ func (k *Kiosk) postFinish(v *visit) (string, error) {
 		return "", err
 	}
 	_, err = k.finishBasket(v.r.Context(), v.Station.Name, id)
+	if err == nil && v.form("paid") == "cash" {
+		k.cashDrawer(v.Station.Name, id)
+	}
 	return "/sell", err
 }
 
@@ -303,7 +310,7 @@ func (k *Kiosk) postReprint(v *visit) (string, error) {
 	if err != nil {
 		return "", badRequest("print job", "%.20q", v.r.PathValue("job"))
 	}
-	_, err = k.reprint(v.r.Context(), job, id)
+	_, err = k.again(v.r.Context(), job, id)
 	return "/devices", err
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,11 +28,17 @@ import (
 // of the books.
 const Migration = spool.Migration
 
-// Station is one scanner with its screen and printer.
+// Station is one scanner with its screen, and the other devices around it. What
+// it does not have is empty.
 type Station struct {
-	Name    string `toml:"name"`
-	Scanner string `toml:"scanner"`
-	Printer string `toml:"printer"`
+	Name      string `toml:"name"`
+	Scanner   string `toml:"scanner"`
+	Printer   string `toml:"printer"`
+	Display   string `toml:"display"`    // that its customer reads
+	Scale     string `toml:"scale"`      // for goods sold by weight
+	Labels    string `toml:"labels"`     // its label printer
+	BagLabels bool   `toml:"bag-labels"` // orders get a label there when they are set aside
+	Drawer    int    `toml:"drawer"`     // cash drawer on its printer, 1 or 2
 }
 
 // Staff is a person who may sign in.
@@ -87,6 +94,9 @@ type Kiosk struct {
 	spool   *spool.Spool
 	metrics *metrics
 	slips   *slips
+	bags    *slips         // orders that may need a label
+	kicks   chan kickOrder // drawers to be opened
+	ajar    sync.Map       // printers whose drawer stands open for long
 	handler http.Handler
 }
 
@@ -101,26 +111,26 @@ func New(o Options) *Kiosk {
 	}
 	o.Stations = stationsOf(o)
 	k := &Kiosk{o: o, log: o.Logger, zone: zone, events: newHub(), pins: newPINs(o.Staff),
-		metrics: newMetrics(o.Registry), slips: newSlips()}
+		metrics: newMetrics(o.Registry), slips: newSlips(), bags: newSlips(),
+		kicks: make(chan kickOrder, kickQueue)}
 	k.spool = spool.New(spool.Options{Journal: o.Journal, Devices: o.Devices, Logger: o.Logger,
 		Changed: func(job int64) { k.events.publish(event("print", "", decimal(job))) }})
 	k.handler = k.routes()
 	return k
 }
 
-// stationsOf are the stations as configured, or one that has the first scanner
-// and the first printer.
+// stationsOf are the stations as configured, or one that has the first device of
+// each kind.
 func stationsOf(o Options) []Station {
 	if len(o.Stations) > 0 {
 		return o.Stations
 	}
 	s := Station{Name: "counter"}
+	first := map[devices.Kind]*string{devices.Scanner: &s.Scanner, devices.Printer: &s.Printer,
+		devices.Display: &s.Display, devices.Scale: &s.Scale, devices.LabelPrinter: &s.Labels}
 	for _, d := range o.Devices.States() {
-		if d.Kind == devices.Scanner && s.Scanner == "" {
-			s.Scanner = d.Name
-		}
-		if d.Kind == devices.Printer && s.Printer == "" {
-			s.Printer = d.Name
+		if place := first[d.Kind]; place != nil && *place == "" {
+			*place = d.Name
 		}
 	}
 	return []Station{s}
@@ -135,6 +145,7 @@ func (k *Kiosk) Notify(e shopfloor.Event) {
 	case "pickup":
 		k.events.publish(event("pickup", "", idString(e.Reservation)))
 		k.slips.look(e.Reservation)
+		k.bags.look(e.Reservation)
 	case "station":
 		k.events.publish(event("station", "", ""))
 		return
@@ -161,6 +172,10 @@ func (k *Kiosk) Run(ctx context.Context) error {
 	all.Go(func() error { return k.pump(ctx) })
 	all.Go(func() error { return k.spool.Run(ctx) })
 	all.Go(func() error { return k.printSlips(ctx) })
+	all.Go(func() error { return k.printBags(ctx) })
+	all.Go(func() error { return k.showDisplays(ctx) })
+	all.Go(func() error { return k.openDrawers(ctx) })
+	all.Go(func() error { return k.watchDrawers(ctx) })
 	all.Go(func() error { return k.watchLink(ctx) })
 	all.Go(func() error { return k.watchDevices(ctx) })
 	return all.Wait()

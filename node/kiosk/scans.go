@@ -67,12 +67,15 @@ func (k *Kiosk) stationOf(scanner string) (string, bool) {
 
 func (k *Kiosk) answerScans(ctx context.Context, station string, scans <-chan devices.Scan) {
 	for s := range scans {
-		_, _, err := k.scan(ctx, station, shopfloor.Scan{ID: newID(), Device: s.Device, Data: s.Data,
+		a, _, err := k.scan(ctx, station, shopfloor.Scan{ID: newID(), Device: s.Device, Data: s.Data,
 			AIM: s.AIM, Garbage: s.Garbage}, s.At)
 		if err != nil && ctx.Err() == nil {
 			k.metrics.scans.WithLabelValues("fault").Inc()
 			k.log.Error("scan was not answered", "device", s.Device, "err", err)
 			k.publishFault(station)
+		}
+		if ctx.Err() == nil && (err != nil || a.Refusal != nil) {
+			k.beepLow(ctx, s.Device)
 		}
 	}
 }
@@ -82,6 +85,9 @@ func (k *Kiosk) answerScans(ctx context.Context, station string, scans <-chan de
 func (k *Kiosk) scan(ctx context.Context, station string, s shopfloor.Scan, began time.Time) (
 	shopfloor.Answer, shopfloor.Station, error) {
 	a, st, err := k.o.Floor.Scan(ctx, station, s)
+	if err == nil {
+		a, st, err = k.weighFor(ctx, station, s, a, st)
+	}
 	if err != nil {
 		return a, st, err
 	}
@@ -93,6 +99,13 @@ func (k *Kiosk) scan(ctx context.Context, station string, s shopfloor.Scan, bega
 		k.printCollected(ctx, station, a.Pickup)
 	}
 	return a, st, nil
+}
+
+// beepLow makes a scanner that can do so tell by ear what the screen says.
+func (k *Kiosk) beepLow(ctx context.Context, scanner string) {
+	if err := k.o.Devices.Refuse(ctx, scanner); err != nil && ctx.Err() == nil {
+		k.log.Debug("scanner did not beep", "device", scanner, "err", err)
+	}
 }
 
 // publishFault tells a screen that a scan met trouble in the machine, so that

@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"holdfast.dev/node/kiosk/spool"
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
 	storev1 "holdfast.dev/proto/store/v1"
@@ -293,38 +292,6 @@ const maxFound = 30
 
 func (k *Kiosk) loadWaiting(ctx context.Context, v *view) (err error) {
 	v.Data, err = k.toShelve(ctx, v.Lang)
-	return err
-}
-
-// hardwareState is the store's devices and paper.
-type hardwareState struct {
-	Devices []deviceCard
-	Jobs    []spool.Job
-}
-
-// deviceCard is a device with the words for its state.
-type deviceCard struct {
-	*storev1.Device
-	Word, State string
-	Waiting     int
-}
-
-func (k *Kiosk) loadDevices(ctx context.Context, v *view) error {
-	const newest = 30
-	var h hardwareState
-	for _, d := range k.o.Devices.States() {
-		c := deviceCard{Device: deviceProto(d)}
-		c.Word, c.State = phaseOf(d)
-		n, err := k.spool.Waiting(ctx, d.Name)
-		if err != nil {
-			return err
-		}
-		c.Waiting = n
-		h.Devices = append(h.Devices, c)
-	}
-	jobs, err := k.spool.List(ctx, newest)
-	h.Jobs = jobs
-	v.Data = h
 	return err
 }
 

@@ -250,7 +250,7 @@ func (s *server) Reprint(ctx context.Context, r *storev1.ReprintRequest) (*store
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.k.reprint(ctx, int64(r.GetJob()), id)
+	j, err := s.k.again(ctx, int64(r.GetJob()), id)
 	if err != nil {
 		return nil, err
 	}

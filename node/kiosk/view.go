@@ -160,7 +160,10 @@ func (v *view) Headline() string {
 // NeedsWeight tells whether the last scan lacks a weight.
 func (v *view) NeedsWeight() bool {
 	a := v.Station.Last
-	return a != nil && a.Refusal != nil && a.Refusal.Code == stock.NeedWeight && a.Product != nil
+	if a == nil || a.Refusal == nil || a.Product == nil {
+		return false
+	}
+	return a.Refusal.Code == stock.NeedWeight || a.Refusal.Code == stock.ScaleDown
 }
 
 // When words a moment of the API or of the books.
@@ -260,8 +263,8 @@ func (v *view) RiskPill() string {
 // Shelf is a pickup shelf as its label reads to people.
 func (v *view) Shelf(label string) string { return strings.TrimPrefix(label, shelfPrefix) }
 
-// shelfPrefix begins every shelf label, so that a scanner can tell it from goods.
-const shelfPrefix = "SHELF-"
+// shelfPrefix begins every shelf label.
+const shelfPrefix = devices.ShelfPrefix
 
 // Link shows the line to the cloud.
 func (v *view) Link() template.HTML {
@@ -285,47 +288,6 @@ func (v *view) since(t time.Time) string {
 		return words.Time(v.Lang, t.In(v.k.zone))
 	}
 	return v.When(t)
-}
-
-// Devices shows the station's printer and scanner.
-func (v *view) Devices() (all []template.HTML) {
-	mine := v.k.station(v.Station.Name)
-	for _, d := range v.k.o.Devices.States() {
-		if d.Name != mine.Printer && d.Name != mine.Scanner {
-			continue
-		}
-		icon, key := "scan-barcode", "device.scanner."
-		if d.Kind == devices.Printer {
-			icon, key = "printer", "device.printer."
-		}
-		word, state := phaseOf(d)
-		all = append(all, look.Device(icon, v.T(key+word), state))
-	}
-	return all
-}
-
-// phaseOf gives the word for a device's state, and how bad that is.
-func phaseOf(d devices.State) (word, state string) {
-	if d.Printer != nil && d.Phase == devices.Degraded {
-		switch {
-		case d.Printer.CoverOpen:
-			return "cover", "bad"
-		case d.Printer.PaperOut:
-			return "paper", "bad"
-		}
-	}
-	if d.Printer != nil && d.Phase == devices.Ready && d.Printer.PaperLow {
-		return "low", "warn"
-	}
-	switch d.Phase {
-	case devices.Ready:
-		return "ready", "ok"
-	case devices.Connecting:
-		return "connecting", "warn"
-	case devices.Degraded:
-		return "degraded", "bad"
-	}
-	return "gone", "bad"
 }
 
 // QuestionID is the id of the scan that the question is about.

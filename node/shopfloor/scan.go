@@ -24,6 +24,9 @@ type Scan struct {
 	// Amount is what a scale that computes prices asks for the goods, in minor
 	// units; 0: as the price list says.
 	Amount int64
+	// NoWeight says why a scale gave no weight for goods that need one; nil: none
+	// was asked.
+	NoWeight *stock.Refusal
 	// Decided answers the station's question for the same scan.
 	Decided *Decider
 }
@@ -80,6 +83,9 @@ func (f *Floor) readProduct(ctx context.Context, d *desk, s Scan, sym gtin.Symbo
 	c := Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}
 	sku := stock.SKU(p.GetSku())
 	if a.Units == 0 && !slices.Contains([]Mode{Picking, Staging, Looking, Counting}, d.Mode) {
+		if s.NoWeight != nil {
+			return a, s.NoWeight
+		}
 		return a, stock.Refuse(stock.NeedWeight, "%s is sold by weight", p.GetGtin()).With("product", p.GetName())
 	}
 	var w Written
