@@ -1,12 +1,17 @@
 package kiosk
 
 import (
+	"database/sql"
+	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"holdfast.dev/node/shopfloor"
+	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/words"
 )
 
@@ -94,4 +99,60 @@ func TestAnEmptyBasketIsOwedNothing(t *testing.T) {
 	if left, err := c.spool.Promised(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("promised: %v, %v", left, err)
 	}
+}
+
+// TestAtEveryMomentAnEndedBasketHasItsReceipt looks at the disk, as a crash
+// would leave it, while baskets end.
+func TestAtEveryMomentAnEndedBasketHasItsReceipt(t *testing.T) {
+	c := openCounter(t, words.EN, "")
+	c.receive(99, breadGTIN)
+	stop, looked := make(chan struct{}), make(chan int, 1)
+	go func() {
+		ended, last, looks := 0, "", 0
+		for ; ; looks++ {
+			select {
+			case <-stop:
+				looked <- looks
+				return
+			default:
+			}
+			basket, papers := c.onDisk()
+			if basket != last && last != "" {
+				ended++
+			}
+			if last = basket; papers < ended {
+				t.Errorf("%d baskets ended, and there are %d receipts or promises", ended, papers)
+			}
+		}
+	}()
+	for range 25 {
+		c.pull("9521234500001")
+		c.must("/v1/stations/counter:finishBasket", `{}`)
+	}
+	close(stop)
+	if looks := <-looked; looks < 25 {
+		t.Errorf("looked only %d times", looks)
+	}
+}
+
+// onDisk reads at one moment which basket is open, and how many papers are
+// queued, printed or promised.
+func (c *counter) onDisk() (basket string, papers int) {
+	err := c.view(c.t.Context(), func(tx *journal.Tx) error {
+		var raw []byte
+		err := tx.QueryRow(`SELECT value FROM local_setting WHERE name = 'station/counter'`).Scan(&raw)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		var kept struct{ Basket shopfloor.ID }
+		if err = errors.Join(err, json.Unmarshal(raw, &kept)); err != nil {
+			return err
+		}
+		basket = idString(kept.Basket)
+		return tx.QueryRow(`SELECT count(*) FROM local_print_job WHERE kind = 'receipt'`).Scan(&papers)
+	})
+	if err != nil {
+		c.t.Error(err)
+	}
+	return basket, papers
 }
