@@ -11,8 +11,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,39 +20,38 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"holdfast.dev/cloud/dashboard"
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/gateway"
 	"holdfast.dev/cloud/headoffice"
-	"holdfast.dev/cloud/headoffice/single"
 	"holdfast.dev/cloud/storefront"
 	"holdfast.dev/cloud/uplink"
 	"holdfast.dev/internal/identity"
 	"holdfast.dev/internal/process"
 	recordv1 "holdfast.dev/proto/record/v1"
 	shopv1 "holdfast.dev/proto/shop/v1"
-	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/words"
 )
 
 // Options say where the cloud keeps its data and where it listens.
 type Options struct {
-	Data        string             `help:"Folder of the cloud's database and keys." default:"/var/lib/holdfast/cloud"`
-	Listen      string             `help:"Address of the storefront and the public API." default:"127.0.0.1:8080"`
-	Nodes       string             `help:"Address for the stores' nodes (mutual TLS)." default:":8443"`
-	Admin       string             `help:"Address of the head office API, health and metrics; keep it private." default:"127.0.0.1:8081"`
-	NodeAddress string             `help:"host:port that join strings name; the nodes' address unless given." placeholder:"HOST:PORT"`
-	TLS         process.TLSFiles   `embed:"" prefix:"tls-"`
-	Language    string             `help:"Language where a shopper asks for none: nl, da, de or en." default:"en"`
-	Rate        float64            `help:"Changes a second that one caller may make." default:"50"`
-	Burst       int                `help:"Changes that one caller may make at once." default:"300"`
-	Log         process.LogOptions `embed:"" prefix:"log-"`
+	Data        string `help:"Folder of the cloud's database and keys." default:"/var/lib/holdfast/cloud"`
+	Listen      string `help:"Address of the storefront and the public API." default:"127.0.0.1:8080"`
+	Nodes       string `help:"Address for the stores' nodes (mutual TLS)." default:":8443"`
+	Admin       string `help:"Address of the head office API, health and metrics; keep it private." default:"127.0.0.1:8081"`
+	NodeAddress string `help:"host:port that join strings name; the nodes' address unless given." placeholder:"HOST:PORT"`
+	MemberOptions
+	TLS      process.TLSFiles   `embed:"" prefix:"tls-"`
+	Language string             `help:"Language where a shopper asks for none: nl, da, de or en." default:"en"`
+	Rate     float64            `help:"Changes a second that one caller may make." default:"50"`
+	Burst    int                `help:"Changes that one caller may make at once." default:"300"`
+	Log      process.LogOptions `embed:"" prefix:"log-"`
 }
 
 const (
 	// tenant is the retailer; one installation serves one.
 	tenant = 1
 
-	logFile = "cloud.db"
 	// holdSweep is how often holds whose time has come are given up.
 	holdSweep = 5 * time.Second
 	// keyLife is how long a pickup key is trusted.
@@ -64,11 +63,12 @@ const (
 type cloud struct {
 	o        Options
 	log      *slog.Logger
-	engine   *single.Log
+	engine   *engine.Engine
 	ca       *identity.CA
 	keyID    uint32
 	key      ed25519.PrivateKey
 	uplink   *uplink.Server
+	asked    atomic.Pointer[uplink.Server] // by other processes
 	gateway  *gateway.Gateway
 	public   *process.API
 	office   *process.API
@@ -98,6 +98,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	}
 	return process.Run(ctx,
 		process.Part{Name: "log", Run: c.watchLog},
+		process.Part{Name: "greeting", Run: c.greet},
 		process.Part{Name: "api", Run: c.public.Run},
 		process.Part{Name: "office", Run: c.office.Run},
 		process.Serve("admin", bothHTTP(process.AdminServer(o.Admin, admin)), ls.admin),
@@ -112,25 +113,26 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(c.o.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
+	if err := c.haveKeys(); err != nil {
+		return err
+	}
 	if c.ca, err = identity.OpenCA(c.o.Data); err != nil {
 		return err
 	}
 	if c.keyID, c.key, err = identity.OpenSigningKey(c.o.Data); err != nil {
 		return err
 	}
-	c.engine, err = single.Open(ctx, single.Options{Path: filepath.Join(c.o.Data, logFile), Logger: c.log})
-	if err != nil {
+	if err := c.openEngine(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.closeSessions(ctx), c.publishKey(ctx)); err != nil {
-		return errors.Join(err, c.engine.Close())
-	}
-	c.uplink = uplink.NewServer(uplink.Options{Office: uplink.FromEngine(c.engine), CA: c.ca, Logger: c.log})
+	c.uplink = uplink.NewServer(uplink.Options{Office: uplink.FromEngine(c.engine), CA: c.ca, Logger: c.log,
+		Member: c.engine.Member().ID()})
+	c.asked.Store(c.uplink)
 	nodesAt := c.o.NodeAddress
 	if nodesAt == "" {
 		nodesAt = c.o.Nodes
 	}
-	c.gateway = gateway.New(gateway.Options{Engine: c.engine, Stores: lines{c.uplink}, Tenant: tenant,
+	c.gateway = gateway.New(gateway.Options{Engine: c.engine, Stores: lines{c.uplink, c.engine}, Tenant: tenant,
 		KeyID: c.keyID, Key: c.key, CAPin: c.ca.Pin(), NodesAt: nodesAt, Logger: c.log})
 	lang, _ := words.ParseLang(c.o.Language)
 	if c.public, err = process.NewAPI(c.log, lang); err != nil {
@@ -142,30 +144,6 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	shopv1.RegisterShopServer(c.public.Server(), c.gateway)
 	shopv1.RegisterHeadOfficeServer(c.office.Server(), c.gateway.Office())
 	c.addChecks()
-	return nil
-}
-
-// closeSessions ends the sessions that a killed process left open: no stream
-// of theirs is alive.
-func (c *cloud) closeSessions(ctx context.Context) error {
-	var open []*headoffice.Store
-	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
-		open, err = headoffice.Stores(tx, 0, -1)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, s := range open {
-		if !s.Connected {
-			continue
-		}
-		_, err := c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_CloseSession{
-			CloseSession: &recordv1.CloseSession{Store: uint32(s.ID), Session: s.Session}}})
-		if err != nil {
-			return fmt.Errorf("close the session of store %d: %w", s.ID, err)
-		}
-	}
 	return nil
 }
 
@@ -234,6 +212,7 @@ func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
 	}
 	mux := process.AdminMux(c.health, c.registry)
 	mux.Handle("/v1/", c.office.RESTHandler())
+	c.serveMembers(mux)
 	mux.Handle("/", dashboard.New(dashboard.Options{Office: c.gateway.Office(),
 		Language: words.Match(c.o.Language, words.EN), Logger: c.log}).Handler())
 	return c.office.Handler(mux), nil
@@ -280,7 +259,8 @@ func (c *cloud) serveNodes(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// housekeep gives up the holds whose time has come, and keeps the key trusted.
+// housekeep gives up the holds whose time has come, and keeps the key trusted,
+// where the cloud's leader is.
 func (c *cloud) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(holdSweep)
 	defer tick.Stop()
@@ -289,6 +269,9 @@ func (c *cloud) housekeep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+		if !c.engine.Member().Leads() {
+			continue
 		}
 		if err := c.publishKey(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("publish the pickup key", "err", err)
@@ -306,7 +289,13 @@ func (c *cloud) housekeep(ctx context.Context) error {
 
 func (c *cloud) addChecks() {
 	c.health.Add("log", func(context.Context) error { return c.engine.Err() })
+	c.health.Add("majority", c.engine.Member().Sync)
 	c.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_member_leads",
+			Help: "1 where the cloud's leader is."}, c.countLeader),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_member_age_seconds",
+			Help: "How old this member's copy may be."},
+			func() float64 { return c.engine.Member().Age().Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_log_records",
 			Help: "Commands in the log."}, func() float64 { return float64(c.engine.Journal().Head().Seq) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_stores_connected",
@@ -329,21 +318,9 @@ func (c *cloud) countConnected() float64 {
 	return float64(n)
 }
 
-// lines is the nodes' server in the words of the gateway.
-type lines struct{ *uplink.Server }
-
-// AskGrant asks a store for units and waits for its answer.
-func (l lines) AskGrant(ctx context.Context, store stock.StoreID, needs []gateway.Need) error {
-	in := make([]uplink.Need, len(needs))
-	for i, n := range needs {
-		in[i] = uplink.Need{SKU: n.SKU, Units: n.Units}
+func (c *cloud) countLeader() float64 {
+	if c.engine.Member().Leads() {
+		return 1
 	}
-	_, err := l.Server.AskGrant(ctx, store, in)
-	return err
-}
-
-// Standing says how a store stands with the cloud now.
-func (l lines) Standing(store stock.StoreID) gateway.Standing {
-	on, since := l.Connected(store)
-	return gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(store)}
+	return 0
 }

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/gateway"
-	"holdfast.dev/cloud/headoffice/single"
 	recordv1 "holdfast.dev/proto/record/v1"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	"holdfast.dev/stock"
@@ -37,7 +37,7 @@ var key = ed25519.NewKeyFromSeed(make([]byte, 32))
 type shop struct {
 	*gateway.Gateway
 	t       *testing.T
-	engine  *single.Log
+	engine  *engine.Engine
 	seq     uint64
 	hash    journal.Hash
 	session uint64
@@ -49,7 +49,7 @@ type shop struct {
 }
 
 func open(t *testing.T) *shop {
-	engine, err := single.Open(t.Context(), single.Options{})
+	engine, err := engine.Open(t.Context(), engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/headoffice"
-	"holdfast.dev/cloud/headoffice/single"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
@@ -47,7 +46,7 @@ func TestAnyOrderOfCommandsKeepsTheInvariants(t *testing.T) {
 	}
 }
 
-func digest(t *testing.T, l *single.Log) map[string]journal.Hash {
+func digest(t *testing.T, l *engine.Engine) map[string]journal.Hash {
 	t.Helper()
 	d, err := l.Journal().Digest(t.Context())
 	if err != nil {
@@ -88,8 +87,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		session: map[uint32]uint64{},
 		acked:   map[uint32]uint64{}, granted: map[[2]uint32]int64{}, taken: map[[2]uint32]int64{}}
 	c.log.Close()
-	log, err := single.Open(t.Context(), single.Options{Path: filepath.Join(t.TempDir(), "c.db"),
-		Sync: "NORMAL", Now: func() time.Time { return time.UnixMilli(c.nowMS) }})
+	log, err := engine.Open(t.Context(), engine.Options{
+		Now: func() time.Time { return time.UnixMilli(c.nowMS) }})
 	if err != nil {
 		t.Fatal(err)
 	}

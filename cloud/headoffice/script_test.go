@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/headoffice"
-	"holdfast.dev/cloud/headoffice/single"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
@@ -75,7 +75,7 @@ func runScript(t *testing.T, file string, s *script) {
 // script is a cloud, and the nodes of stores as far as their journals go.
 type script struct {
 	t       *testing.T
-	log     *single.Log // nil for a plain one
+	log     *engine.Engine // nil for a plain one
 	propose func(c *recordv1.Command) string
 	journal *journal.Journal
 	nowMS   int64
@@ -101,7 +101,7 @@ type node struct {
 func newScript(t *testing.T) *script {
 	s := &script{t: t, nodes: make(map[uint32]*node), nowMS: 1000}
 	s.begin = func() {
-		log, err := single.Open(t.Context(), single.Options{
+		log, err := engine.Open(t.Context(), engine.Options{
 			Now: func() time.Time { return time.UnixMilli(s.nowMS) }})
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ func newScript(t *testing.T) *script {
 }
 
 // use lets the script talk to a log.
-func (s *script) use(log *single.Log) {
+func (s *script) use(log *engine.Engine) {
 	s.log, s.journal = log, log.Journal()
 	s.propose = func(c *recordv1.Command) string {
 		r, err := log.Propose(context.Background(), c)

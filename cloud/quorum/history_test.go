@@ -134,21 +134,31 @@ func (cs *clients) ask(ctx context.Context, m *Member, in call, withID bool) ans
 	return answered{unknown: true}
 }
 
+// enoughOps is how many operations prove something.
+const enoughOps = 100
+
+func (cs *clients) count() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.ops)
+}
+
 // check lets clients run while the network is disturbed, and then holds what
 // they heard against one counter after the other.
 func (c *cell) check(length time.Duration, disturb func(r *rand.Rand)) {
 	c.t.Helper()
 	cs := &clients{c: c, counter: 5, start: time.Now()}
-	ctx, cancel := context.WithTimeout(context.Background(), length)
+	ctx, cancel := context.WithTimeout(context.Background(), patienceTest)
 	defer cancel()
 	var wait sync.WaitGroup
 	for n := range 10 {
 		wait.Go(func() { cs.run(ctx, n) })
 	}
 	r := rand.New(rand.NewPCG(3, 4))
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && (time.Since(cs.start) < length || cs.count() < enoughOps) {
 		disturb(r)
 	}
+	cancel()
 	wait.Wait()
 	c.links.set(false, c.allPairs()...)
 	c.agree()
@@ -165,7 +175,7 @@ func (c *cell) check(length time.Duration, disturb func(r *rand.Rand)) {
 		c.t.Errorf("the history is not linear: %s, %v", path, porcupine.VisualizePath(
 			counterModel.ToModel(), info, path))
 	}
-	if known < len(cs.ops)/4 || known < 50 {
+	if known < len(cs.ops)/4 || known < enoughOps/2 {
 		c.t.Errorf("%d of %d operations were answered: too few to prove anything", known, len(cs.ops))
 	}
 }

@@ -55,8 +55,16 @@ func (m *Member) takeOffice(ctx context.Context, t *term) bool {
 // is everything before it. Then it does what only leaders do.
 func (m *Member) serveTerm(ctx context.Context) {
 	applied, err := m.logEntry([]byte{entryOpen})
-	if err != nil || !m.takeOffice(ctx, &term{number: applied.term}) {
-		return // leads no more, or will be told so
+	for err != nil {
+		select {
+		case <-ctx.Done(): // leads no more
+			return
+		case <-time.After(retryAfter):
+			applied, err = m.logEntry([]byte{entryOpen})
+		}
+	}
+	if !m.takeOffice(ctx, &term{number: applied.term}) {
+		return
 	}
 	m.news.ring()
 	m.log.Info("this member leads", "term", applied.term)

@@ -267,6 +267,9 @@ func (m *Member) announce() {
 	}
 }
 
+// HasOthers tells whether there are other members.
+func (m *Member) HasOthers() bool { return len(m.servers()) > 1 }
+
 func (m *Member) self() (raft.Server, bool) {
 	for _, s := range m.servers() {
 		if s.ID == m.id {

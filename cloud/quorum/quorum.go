@@ -174,6 +174,9 @@ func (m *Member) open(ctx context.Context) error {
 		return err
 	}
 	close(m.started)
+	if m.hub == nil && m.HasOthers() {
+		return errors.New("this member has others: it needs an address for them")
+	}
 	m.wait.Go(m.followLeadership)
 	m.wait.Go(m.pack)
 	m.wait.Go(m.sizeLog)
@@ -182,9 +185,16 @@ func (m *Member) open(ctx context.Context) error {
 		m.wait.Go(m.missRemoval)
 	}
 	if m.alone() {
-		m.wait.Go(func() { m.trans.standNow(m.id) })
+		m.wait.Go(m.standNow)
 	}
 	return nil
+}
+
+// standNow makes this member a candidate: there is nobody to wait for.
+func (m *Member) standNow() {
+	if m.raft.Load().State() == raft.Follower {
+		m.trans.standNow(m.id)
+	}
 }
 
 func (m *Member) openTransport() {

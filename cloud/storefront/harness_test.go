@@ -16,8 +16,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/gateway"
-	"holdfast.dev/cloud/headoffice/single"
 	"holdfast.dev/firmware-sim/demodata"
 	recordv1 "holdfast.dev/proto/record/v1"
 	shopv1 "holdfast.dev/proto/shop/v1"
@@ -48,7 +48,7 @@ var noon = time.Date(2025, time.November, 20, 13, 10, 0, 0, time.UTC)
 // nodes the test plays, and the pages in front of it.
 type world struct {
 	t      *testing.T
-	engine *single.Log
+	engine *engine.Engine
 	shop   *gateway.Gateway
 	front  *Storefront
 	server *httptest.Server
@@ -70,7 +70,7 @@ func newWorld(t *testing.T, products string) *world {
 	t.Helper()
 	w := &world{t: t, nodes: make(map[stock.StoreID]*node), now: noon}
 	clock := func() time.Time { return w.now }
-	engine, err := single.Open(t.Context(), single.Options{Now: clock})
+	engine, err := engine.Open(t.Context(), engine.Options{Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/headoffice"
-	"holdfast.dev/cloud/headoffice/single"
 	"holdfast.dev/cloud/uplink"
 	"holdfast.dev/internal/identity"
 	nodeuplink "holdfast.dev/node/uplink"
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // cloud is a head office with its node listener on loopback.
 type cloud struct {
 	t      testing.TB
-	log    *single.Log
+	log    *engine.Engine
 	office uplink.Office
 	ca     *identity.CA
 	server *uplink.Server
@@ -44,8 +44,8 @@ type cloud struct {
 
 func newCloud(t testing.TB, change func(*uplink.Options)) *cloud {
 	t.Helper()
-	log, err := single.Open(t.Context(), single.Options{Path: t.TempDir() + "/cloud.db",
-		Logger: slog.New(slog.DiscardHandler), Sync: "NORMAL"})
+	log, err := engine.Open(t.Context(), engine.Options{Dir: t.TempDir(),
+		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

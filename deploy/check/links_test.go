@@ -59,12 +59,13 @@ func TestProgramsLinkOnlyTheirSide(t *testing.T) {
 			module + "/cloud", module + "/firmware-sim", "github.com/hashicorp/raft", "testing",
 			"github.com/creack/pty", "github.com/chromedp/chromedp",
 		},
+		// Where raft is, testing is too: it keeps its test helpers in the package.
 		"./cloud/cmd/holdfast-cloud": {
 			module + "/node", module + "/hardware", module + "/firmware-sim", "github.com/tarm/serial",
-			"testing", "github.com/creack/pty", "github.com/chromedp/chromedp",
+			"github.com/creack/pty", "github.com/chromedp/chromedp",
 		},
 		// It measures the parts of both sides, and runs the programs themselves.
-		"./firmware-sim/cmd/holdfast-sim": {module + "/node/cmd", module + "/cloud/cmd", "testing"},
+		"./firmware-sim/cmd/holdfast-sim": {module + "/node/cmd", module + "/cloud/cmd"},
 	} {
 		t.Run(filepath.Base(program), func(t *testing.T) {
 			for _, l := range deps(t, program) {

@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"holdfast.dev/cloud/headoffice/single"
+	"holdfast.dev/cloud/engine"
 	clouduplink "holdfast.dev/cloud/uplink"
 	"holdfast.dev/internal/identity"
 	"holdfast.dev/node/kiosk"
@@ -24,7 +24,7 @@ import (
 
 // office is a cloud with its node listener on the loopback.
 type office struct {
-	log    *single.Log
+	log    *engine.Engine
 	ca     *identity.CA
 	uplink *clouduplink.Server
 	server *grpc.Server
@@ -38,7 +38,7 @@ func openOffice(ctx context.Context, dir string) (*office, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := single.Open(ctx, single.Options{Path: filepath.Join(dir, "cloud.db")})
+	log, err := engine.Open(ctx, engine.Options{Dir: dir})
 	if err != nil {
 		return nil, err
 	}

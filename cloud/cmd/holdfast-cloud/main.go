@@ -23,12 +23,16 @@ type commands struct {
 	Bump         cloud.BumpOptions         `cmd:"" help:"Begin a new timeline after a restore from a backup."`
 	RestoreOrder cloud.RestoreOrderOptions `cmd:"" help:"Bring back an order that a restored cloud has forgotten."`
 	Join         cloud.JoinOptions         `cmd:"" help:"Make a one-time join string for a store's node."`
+
+	Members        cloud.AdminAt    `cmd:"" help:"List the processes of the cloud."`
+	Remove         cloud.MemberWish `cmd:"" help:"Take a process out of the cloud for ever."`
+	TransferLeader cloud.LeaderWish `cmd:"" help:"Let another process lead."`
 }
 
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "holdfast-cloud:", process.Explain(err))
-		os.Exit(1)
+		os.Exit(cloud.ExitCode(err))
 	}
 }
 
@@ -56,7 +60,7 @@ func run() error {
 	return cloud.Run(ctx, c.Run, log)
 }
 
-// operate does what operators do about stores and losses.
+// operate does what operators do about stores, losses and the cloud's processes.
 func operate(ctx context.Context, command string, c *commands) (asked bool, sentence string, err error) {
 	switch command {
 	case "store admit":
@@ -71,6 +75,12 @@ func operate(ctx context.Context, command string, c *commands) (asked bool, sent
 		sentence, err = cloud.Bump(ctx, c.Bump)
 	case "restore-order":
 		sentence, err = cloud.RestoreOrder(ctx, c.RestoreOrder)
+	case "members":
+		sentence, err = cloud.Members(ctx, c.Members)
+	case "remove":
+		sentence, err = cloud.RemoveMember(ctx, c.Remove)
+	case "transfer-leader":
+		sentence, err = cloud.TransferLeader(ctx, c.TransferLeader)
 	default:
 		return false, "", nil
 	}

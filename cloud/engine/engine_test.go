@@ -1,18 +1,17 @@
-package single_test
+package engine_test
 
 import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/headoffice"
-	"holdfast.dev/cloud/headoffice/single"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
@@ -20,9 +19,9 @@ import (
 
 const startMS = 1_700_000_000_000
 
-func open(t testing.TB, path string) *single.Log {
+func open(t testing.TB, dir string) *engine.Engine {
 	t.Helper()
-	l, err := single.Open(t.Context(), single.Options{Path: path,
+	l, err := engine.Open(t.Context(), engine.Options{Dir: dir,
 		Now: func() time.Time { return time.UnixMilli(startMS) }})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +30,7 @@ func open(t testing.TB, path string) *single.Log {
 	return l
 }
 
-func propose(t testing.TB, l *single.Log, c *recordv1.Command) *recordv1.Result {
+func propose(t testing.TB, l *engine.Engine, c *recordv1.Command) *recordv1.Result {
 	t.Helper()
 	r, err := l.Propose(context.Background(), c)
 	if err != nil {
@@ -62,7 +61,7 @@ func id(kind string, n int) []byte {
 }
 
 // shop makes store 1 with a session and one product.
-func shop(t testing.TB, l *single.Log) {
+func shop(t testing.TB, l *engine.Engine) {
 	t.Helper()
 	hash := make([]byte, 32)
 	propose(t, l, putStore(1, "Nord"))
@@ -120,15 +119,15 @@ func sale(sku uint32) *recordv1.Record {
 }
 
 func TestWhatWasPromisedSurvivesARestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	l, f := open(t, path), &feed{}
+	dir := t.TempDir()
+	l, f := open(t, dir), &feed{}
 	shop(t, l)
 	propose(t, l, f.batch(t, receipt(1, 10), grant(1, 5, 5)))
 	before := propose(t, l, reserve(1, 2))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l = open(t, path)
+	l = open(t, dir)
 	if again := propose(t, l, reserve(1, 2)); !proto.Equal(before, again) {
 		t.Errorf("after the restart: %v, before: %v", again, before)
 	}
@@ -139,7 +138,7 @@ func TestWhatWasPromisedSurvivesARestart(t *testing.T) {
 }
 
 func TestTheLastUnitIsPromisedOnce(t *testing.T) {
-	l, f := open(t, filepath.Join(t.TempDir(), "cloud.db")), &feed{}
+	l, f := open(t, t.TempDir()), &feed{}
 	shop(t, l)
 	propose(t, l, f.batch(t, receipt(1, 10), grant(1, 5, 5)))
 	var wg sync.WaitGroup
@@ -165,7 +164,7 @@ func TestTheLastUnitIsPromisedOnce(t *testing.T) {
 }
 
 // settle waits until everything that was proposed has rung.
-func settle(t *testing.T, l *single.Log) {
+func settle(t *testing.T, l *engine.Engine) {
 	t.Helper()
 	bell := l.Watch(9)
 	propose(t, l, putStore(9, "Probe"))
@@ -173,7 +172,7 @@ func settle(t *testing.T, l *single.Log) {
 }
 
 func TestAWatchIsRungByItsStoreOnly(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "cloud.db"))
+	l := open(t, t.TempDir())
 	propose(t, l, putStore(1, "Nord"))
 	propose(t, l, putStore(2, "Syd"))
 	settle(t, l)
@@ -221,7 +220,7 @@ func TestWhatChangesNothingIsNotRecorded(t *testing.T) {
 }
 
 func TestTheLogCanBeAppliedAgain(t *testing.T) {
-	l, f := open(t, filepath.Join(t.TempDir(), "cloud.db")), &feed{}
+	l, f := open(t, t.TempDir()), &feed{}
 	shop(t, l)
 	propose(t, l, f.batch(t, receipt(1, 10), grant(1, 5, 5)))
 	propose(t, l, reserve(1, 2))
@@ -254,7 +253,7 @@ func BenchmarkApplyBatch(b *testing.B) {
 }
 
 func benchmarkBatch(b *testing.B, size int, sku func(n int) uint32) {
-	l, f := open(b, filepath.Join(b.TempDir(), "cloud.db")), &feed{}
+	l, f := open(b, b.TempDir()), &feed{}
 	shop(b, l)
 	n := 0
 	stocked := make([]*recordv1.Record, 2000)
@@ -278,8 +277,8 @@ func benchmarkBatch(b *testing.B, size int, sku func(n int) uint32) {
 
 // BenchmarkReserveNow promises one unit, alone and with company.
 func BenchmarkReserveNow(b *testing.B) {
-	setup := func(b *testing.B) *single.Log {
-		l, f := open(b, filepath.Join(b.TempDir(), "cloud.db")), &feed{}
+	setup := func(b *testing.B) *engine.Engine {
+		l, f := open(b, b.TempDir()), &feed{}
 		shop(b, l)
 		propose(b, l, f.batch(b, receipt(1, 1_000_000_000), grant(1, 900_000_000, 900_000_000)))
 		return l

@@ -1,0 +1,268 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"holdfast.dev/cloud/engine"
+	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/cloud/headoffice"
+	"holdfast.dev/cloud/quorum"
+	"holdfast.dev/cloud/uplink"
+	"holdfast.dev/internal/process"
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
+)
+
+// MemberOptions say how this process belongs to a cloud of several.
+type MemberOptions struct {
+	Members       string `help:"Address for the other processes of this cloud (mutual TLS), such as :8444; without one this process is alone."`
+	MemberAddress string `help:"host:port where the others reach this process; this machine's name and the port of --members unless given." placeholder:"HOST:PORT"`
+	Join          string `help:"host:port of a process that takes this one in. The folder then holds ca.key, ca.crt and pickup.key of the cloud, and nothing else." placeholder:"HOST:PORT"`
+	Adopt         bool   `help:"Found a new cloud with a database from a backup."`
+}
+
+const (
+	// exitCode ends a process that should be looked at before it starts again.
+	exitCode = 1
+	// exitInstallLoop ends one that was sent the whole database again and again.
+	exitInstallLoop = 3
+	// exitRemoved ends one that was taken out for ever.
+	exitRemoved = 4
+
+	// greetAgain is how often a process tries to say that it is here.
+	greetAgain = time.Second
+)
+
+// ExitCode returns what a program ends with after this error of Run.
+func ExitCode(err error) int {
+	switch {
+	case errors.Is(err, quorum.ErrInstallLoop):
+		return exitInstallLoop
+	case errors.Is(err, quorum.ErrRemoved):
+		return exitRemoved
+	}
+	return exitCode
+}
+
+// sharedKeys are the files that all processes of a cloud have the same of.
+var sharedKeys = []string{"ca.key", "ca.crt", "pickup.key"}
+
+// haveKeys refuses to join with keys of its own, that nobody would trust.
+func (c *cloud) haveKeys() error {
+	if c.o.Join == "" {
+		return nil
+	}
+	for _, name := range sharedKeys {
+		if _, err := os.Stat(filepath.Join(c.o.Data, name)); err != nil {
+			return fmt.Errorf("to join a cloud, copy its %s, %s and %s to %s first: %w", sharedKeys[0],
+				sharedKeys[1], sharedKeys[2], c.o.Data, err)
+		}
+	}
+	return nil
+}
+
+// openEngine opens the log, alone or with others.
+func (c *cloud) openEngine(ctx context.Context) (err error) {
+	o := engine.Options{Dir: c.o.Data, Join: c.o.Join, Adopt: c.o.Adopt, Logger: c.log,
+		Serve: c.answerMember}
+	if c.o.Join != "" && c.o.Members == "" {
+		return errors.New("--join needs an address for the other processes: give --members, such as :8444")
+	}
+	if c.o.Members != "" {
+		l, err := process.Listen("members", c.o.Members)
+		if err != nil {
+			return err
+		}
+		server, client := c.ca.MemberTLS()
+		addr, err := c.memberAddress(l)
+		if err != nil {
+			return errors.Join(err, l.Close())
+		}
+		o.Net = quorum.TLS(l, addr, server, client)
+	}
+	c.engine, err = engine.Open(ctx, o)
+	return err
+}
+
+// memberAddress is where the others reach this process.
+func (c *cloud) memberAddress(l net.Listener) (string, error) {
+	if c.o.MemberAddress != "" {
+		return c.o.MemberAddress, nil
+	}
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		if host, err = os.Hostname(); err != nil {
+			return "", fmt.Errorf("name of this machine, for --member-address: %w", err)
+		}
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// greet does what a process does once when it is here: it ends the sessions that
+// it left open, and publishes the key. In a cloud of several that takes a
+// leader, which may take a while.
+func (c *cloud) greet(ctx context.Context) error {
+	for {
+		err := errors.Join(c.closeSessions(ctx), c.publishKey(ctx))
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			c.log.Info("waiting for the cloud's other processes", "err", err)
+		}
+		select {
+		case <-time.After(greetAgain):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// closeSessions ends the sessions of a process that was killed, of this one or
+// of one that is no more: no stream of theirs is alive.
+func (c *cloud) closeSessions(ctx context.Context) error {
+	member := c.engine.Member()
+	if err := member.Sync(ctx); err != nil {
+		return err
+	}
+	var open []*headoffice.Store
+	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
+		open, err = headoffice.Stores(tx, 0, -1)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	others := member.Members(ctx)
+	for _, s := range open {
+		elsewhere := slices.ContainsFunc(others, func(i quorum.Info) bool {
+			return i.ID == s.Member && !i.Self
+		})
+		if on, _ := c.uplink.Connected(s.ID); !s.Connected || elsewhere || on {
+			continue
+		}
+		_, err := c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_CloseSession{
+			CloseSession: &recordv1.CloseSession{Store: uint32(s.ID), Session: s.Session}}})
+		if err != nil {
+			return fmt.Errorf("close the session of store %d: %w", s.ID, err)
+		}
+	}
+	return nil
+}
+
+// lines is the way to the stores' nodes in the words of the gateway, whichever
+// process of the cloud a node is connected to.
+type lines struct {
+	*uplink.Server
+	engine *engine.Engine
+}
+
+// question is what a process asks the one that a store is connected to.
+type question struct {
+	Store stock.StoreID
+	Needs []uplink.Need
+}
+
+// AskGrant asks a store for units and waits for its answer.
+func (l lines) AskGrant(ctx context.Context, store stock.StoreID, needs []gateway.Need) error {
+	q := question{Store: store, Needs: make([]uplink.Need, len(needs))}
+	for i, n := range needs {
+		q.Needs[i] = uplink.Need{SKU: n.SKU, Units: n.Units}
+	}
+	if s := l.elsewhere(ctx, store); s != nil {
+		text, err := json.Marshal(q)
+		if err != nil {
+			return err
+		}
+		_, err = l.engine.Member().Ask(ctx, s.Member, text)
+		return err
+	}
+	_, err := l.Server.AskGrant(ctx, store, q.Needs)
+	return err
+}
+
+// answerMember serves what another process asks.
+func (c *cloud) answerMember(ctx context.Context, text []byte) ([]byte, error) {
+	var q question
+	if err := json.Unmarshal(text, &q); err != nil {
+		return nil, err
+	}
+	nodes := c.asked.Load()
+	if nodes == nil {
+		return nil, stock.Refuse(stock.Offline, "store %s has no session here", q.Store)
+	}
+	_, err := nodes.AskGrant(ctx, q.Store, q.Needs)
+	return nil, err
+}
+
+// Standing says how a store stands with the cloud now.
+func (l lines) Standing(store stock.StoreID) gateway.Standing {
+	on, since := l.Connected(store)
+	here := gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(store)}
+	if on {
+		return here
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s := l.elsewhere(ctx, store)
+	if s == nil {
+		return here
+	}
+	return gateway.Standing{Connected: true, Since: time.UnixMilli(s.SessionAt),
+		LastHeard: time.UnixMilli(max(s.SessionAt, s.AppliedAt))}
+}
+
+// elsewhere returns a store that is connected to another process of the cloud,
+// or nil.
+func (l lines) elsewhere(ctx context.Context, store stock.StoreID) (found *headoffice.Store) {
+	if on, _ := l.Connected(store); on || !l.engine.Member().HasOthers() {
+		return nil
+	}
+	err := l.engine.View(ctx, func(tx *journal.Tx) (err error) {
+		found, err = headoffice.FindStore(tx, store)
+		return err
+	})
+	if err != nil || !found.Connected || found.Member == l.engine.Member().ID() {
+		return nil
+	}
+	return found
+}
+
+// serveMembers adds what operators do about the cloud's processes.
+func (c *cloud) serveMembers(mux *http.ServeMux) {
+	m := c.engine.Member()
+	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(m.Members(r.Context())) // whoever asked may be gone
+	})
+	change := func(do func(ctx context.Context, id string) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			// A page of another site cannot say this without being asked first.
+			if r.Header.Get("Content-Type") != "application/json" {
+				http.Error(w, "send application/json", http.StatusUnsupportedMediaType)
+				return
+			}
+			if err := do(r.Context(), r.PathValue("id")); err != nil {
+				http.Error(w, err.Error(), http.StatusConflict)
+			}
+		}
+	}
+	mux.HandleFunc("DELETE /v1/members/{id}", change(m.Remove))
+	mux.HandleFunc("POST /v1/members/{id}/lead", change(m.TransferLeader))
+	mux.HandleFunc("POST /v1/members/lead", change(m.TransferLeader))
+}
