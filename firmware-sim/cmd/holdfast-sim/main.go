@@ -17,6 +17,7 @@ type commands struct {
 	Bench  bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
 	Policy policyOptions `cmd:"" help:"Play ways to share stock with shoppers through cuts, and count what is lost."`
 	Fleet  fleetOptions  `cmd:"" help:"Run stores and their cloud in virtual time, break what can break, and check every promise."`
+	Chaos  chaosOptions  `cmd:"" help:"Run a cloud and stores as real processes, break what can break, and check every answer."`
 
 	Scanner scannerOptions `cmd:"" help:"Run one simulated scanner alone, with a page to scan with and to break it."`
 	Printer printerOptions `cmd:"" help:"Run one simulated receipt printer alone, with a page that shows its paper."`
@@ -52,6 +53,8 @@ func run() error {
 		return c.Policy.run(ctx)
 	case loaded.Command == "fleet":
 		return c.Fleet.run(ctx)
+	case loaded.Command == "chaos":
+		return c.Chaos.run(ctx)
 	case loaded.Command == "scanner":
 		return c.Scanner.run(ctx)
 	case loaded.Command == "printer":

@@ -1,0 +1,154 @@
+// Package chaos runs real processes, breaks what can break between and under
+// them, and holds every answer that their clients got against what may be true.
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Options say what to run.
+type Options struct {
+	Bin      string // folder of holdfast-cloud and holdfast-node
+	Data     string // folder of what a run keeps; it is removed when all went well
+	Members  int    // of the cloud
+	Stores   int    // of which the first is cut off
+	Seed     uint64
+	Length   time.Duration // of one scenario; zero: as it says itself
+	Progress io.Writer
+}
+
+// Result is how one scenario went.
+type Result struct {
+	Scenario string                    `json:"scenario"`
+	Members  int                       `json:"members"`
+	Stores   int                       `json:"stores"`
+	Seed     uint64                    `json:"seed"`
+	Took     time.Duration             `json:"took_ns"`
+	Schedule []Event                   `json:"schedule"`
+	Outcomes map[string]map[string]int `json:"outcomes"`
+	Gaps     []Gap                     `json:"gaps,omitempty"`
+	Found    findings                  `json:"found"`
+	Kept     string                    `json:"kept,omitempty"` // folder of what led to a failure
+}
+
+// Gap is how long after a fault the next write was accepted.
+type Gap struct {
+	Fault  string        `json:"fault"`
+	Took   time.Duration `json:"took_ns"`
+	Within time.Duration `json:"within_ns"` // the goal; zero: there is none
+}
+
+// OK tells whether everything held.
+func (r *Result) OK() bool { return len(r.Found.Wrong) == 0 }
+
+// Run runs one scenario. Its schedule follows from the seed; how processes and
+// clients meet it does not.
+func Run(ctx context.Context, s Scenario, o Options) (*Result, error) {
+	began := time.Now()
+	dir := filepath.Join(o.Data, fmt.Sprintf("%s-%d-%d", s.Name, o.Members, o.Seed))
+	if o.Length == 0 {
+		o.Length = s.Length
+	}
+	say := func(format string, args ...any) {
+		if o.Progress != nil {
+			fmt.Fprintf(o.Progress, "%s %d/%d: %s\n", s.Name, o.Members, o.Seed, fmt.Sprintf(format, args...))
+		}
+	}
+	r := &Result{Scenario: s.Name, Members: o.Members, Stores: o.Stores, Seed: o.Seed}
+	r.Schedule = s.Plan(rand.New(rand.NewPCG(o.Seed, 0)), o)
+	w, err := newWorld(ctx, o, dir)
+	if err == nil {
+		say("set up in %s", time.Since(began).Round(time.Millisecond))
+		err = w.live(ctx, r, say)
+	}
+	err = errors.Join(err, w.end())
+	r.Took = time.Since(began)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w (see %s)", s.Name, err, dir)
+	}
+	if r.OK() {
+		return r, os.RemoveAll(dir)
+	}
+	r.Kept = dir
+	return r, keep(filepath.Join(dir, "result.json"), r)
+}
+
+func keep(path string, v any) error {
+	raw, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, raw, 0o644)
+}
+
+// live lets everybody work while the schedule is played, and then checks.
+func (w *world) live(ctx context.Context, r *Result, say func(string, ...any)) error {
+	back, err := w.silence(ctx)
+	if err != nil {
+		return err
+	}
+	leader, err := w.awaitLeader(ctx)
+	if err != nil {
+		return err
+	}
+	books, err := leader.books(ctx, w.nodes[silent].store)
+	if err != nil {
+		return err
+	}
+	rec := newRecords()
+	c := w.stand(books, rec)
+	p := &probes{start: time.Now()}
+	working, stop := context.WithTimeout(ctx, w.o.Length)
+	var all sync.WaitGroup
+	all.Go(func() { c.run(working) })
+	all.Go(func() { w.staff(working, rec) })
+	all.Go(func() { p.run(working, w) })
+	err = w.play(ctx, p.start, r.Schedule, say)
+	all.Wait()
+	stop()
+	if err != nil {
+		return err
+	}
+	r.Outcomes, r.Gaps = rec.outcomes(), p.gaps(r.Schedule)
+	say("quiet; checking")
+	if err := back(ctx); err != nil {
+		return err
+	}
+	return r.Found.check(ctx, w, c)
+}
+
+// silence cuts the first store off, by its cable and perhaps by its power too,
+// and says how it comes back.
+func (w *world) silence(ctx context.Context) (mend, error) {
+	n := w.nodes[silent]
+	plug, err := breakers["cut"](ctx, w, Event{Who: fmt.Sprintf("node%d-cloud", silent)})
+	if err != nil {
+		return nil, err
+	}
+	if w.o.Seed%2 == 1 {
+		if err := n.kill(); err != nil {
+			return nil, err
+		}
+	}
+	back := func(ctx context.Context) error { return errors.Join(plug(ctx), n.start()) }
+	return back, poll(ctx, settleWithin, func() error {
+		leader := w.leader(ctx)
+		if leader == nil {
+			return errNoLeader
+		}
+		state, err := leader.state(ctx, n.store)
+		if err == nil && state.GetStore().GetConnected() {
+			err = fmt.Errorf("store %d is still connected", n.store)
+		}
+		return err
+	})
+}

@@ -1,0 +1,103 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is how several scenarios went.
+type Report struct {
+	OK      bool      `json:"ok"`
+	Results []*Result `json:"results"`
+}
+
+// RunAll runs a scenario, or "all" that fit, one after the other. It goes on
+// after one in which something did not hold.
+func RunAll(ctx context.Context, o Options, name string) (*Report, error) {
+	report := &Report{OK: true}
+	var chosen []Scenario
+	if name == "all" {
+		chosen = Scenarios()
+	} else {
+		s, err := Named(name)
+		if err != nil {
+			return report, err
+		}
+		chosen = []Scenario{s}
+	}
+	for _, s := range chosen {
+		if s.Members > o.Members {
+			if name != "all" {
+				return report, fmt.Errorf("scenario %s needs %d members", name, s.Members)
+			}
+			continue
+		}
+		r, err := Run(ctx, s, o)
+		report.Results = append(report.Results, r)
+		if err != nil {
+			report.OK = false
+			return report, err
+		}
+		report.OK = report.OK && r.OK()
+		if o.Progress != nil {
+			fmt.Fprintln(o.Progress, r.line())
+		}
+	}
+	return report, nil
+}
+
+// String gives the report for people.
+func (r *Report) String() string {
+	var b strings.Builder
+	for _, one := range r.Results {
+		fmt.Fprintln(&b, one)
+	}
+	return b.String()
+}
+
+func (r *Result) line() string {
+	word := "held"
+	if !r.OK() {
+		word = fmt.Sprintf("DID NOT HOLD (%d)", len(r.Found.Wrong))
+	}
+	return fmt.Sprintf("%s, %d members, seed %d: %s in %s", r.Scenario, r.Members, r.Seed, word,
+		r.Took.Round(100*time.Millisecond))
+}
+
+// String gives the result for people.
+func (r *Result) String() string {
+	var b strings.Builder
+	f := r.Found
+	fmt.Fprintln(&b, r.line())
+	fmt.Fprintf(&b, "  %d faults; %d answers about %d pairs of counters and %d about %d reservations explained;\n"+
+		"  %d facts acknowledged, %d records replayed, %d promises kept, %d things checked by head office\n",
+		len(r.Schedule), f.PoolOps, f.Shelves, f.LifeOps, f.Lives, f.Facts, f.Records, f.Promises, f.Invariant)
+	var said []string
+	for _, kind := range slices.Sorted(maps.Keys(r.Outcomes)) {
+		n := r.Outcomes[kind]
+		said = append(said, fmt.Sprintf("%s %d ok %d refused %d unknown", kind, n["ok"], n["refused"], n["unknown"]))
+	}
+	fmt.Fprintf(&b, "  %s\n", strings.Join(said, "; "))
+	worst := make(map[string]time.Duration)
+	for _, g := range r.Gaps {
+		worst[g.Fault] = max(worst[g.Fault], g.Took)
+	}
+	for _, name := range slices.Sorted(maps.Keys(worst)) {
+		fmt.Fprintf(&b, "  %s: writes again after %s at most\n", name, worst[name].Round(time.Millisecond))
+	}
+	for _, wrong := range f.Wrong {
+		fmt.Fprintf(&b, "  WRONG %s\n", wrong)
+	}
+	if !r.OK() {
+		for _, e := range r.Schedule {
+			fmt.Fprintf(&b, "  %s\n", e)
+		}
+		fmt.Fprintf(&b, "  again: holdfast-sim chaos --scenario %s --members %d --stores %d --seed %d; kept in %s\n",
+			r.Scenario, r.Members, r.Stores, r.Seed, r.Kept)
+	}
+	return b.String()
+}
