@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"time"
 
 	"holdfast.dev/internal/identity"
 	"holdfast.dev/internal/process"
@@ -27,42 +24,42 @@ type RebuildOptions struct {
 	Old   string `help:"Folder of the lost node's disk, if it can still be read: what it had not told is handed over." placeholder:"DIR"`
 }
 
-// asideFolder is where a former node's files go that stood in the data folder.
-const asideFolder = "former-"
-
-// Rebuild makes this machine the node of a store whose node is lost: a new key
-// and a new epoch, the store's records as far as the cloud keeps them, and its
-// books as of the last one. What a former node in the same folder, or on an old
-// disk, had not told the cloud is handed over first. It returns a sentence for
-// the person who typed it.
-func Rebuild(ctx context.Context, o RebuildOptions, progress io.Writer, log *slog.Logger) (string, error) {
-	if _, err := identity.ParseJoin(o.Join); err != nil {
+// Rebuild makes this machine the node of a store whose node is lost: a new epoch,
+// the store's records as far as the cloud keeps them, and its books as of the
+// last one. What a former node in the same folder, or on an old disk, had not
+// told the cloud is handed over first. It can be repeated after any failure. It
+// returns a sentence for the person who typed it.
+func Rebuild(ctx context.Context, o RebuildOptions, progress io.Writer,
+	log *slog.Logger) (string, error) {
+	join, err := identity.ParseJoin(o.Join)
+	if err != nil {
 		return "", err // before anything is moved
 	}
-	old, undo, err := putAside(o.Data)
-	if err != nil {
-		return "", err
+	if o.Cloud != "" {
+		join.Addr = o.Cloud
 	}
-	if _, err := Enrol(ctx, EnrolOptions{Data: o.Data, Join: o.Join, Cloud: o.Cloud}); err != nil {
-		return "", errors.Join(err, undo())
+	if err := sameStore(o.Data, join); err != nil {
+		return "", err
 	}
 	if o.Old != "" {
-		old = o.Old
+		if err := copyFormer(ctx, o.Old, o.Data, join); err != nil {
+			return "", err
+		}
 	}
-	id, err := identity.OpenNodeKey(o.Data)
+	undo, err := putAside(o.Data)
 	if err != nil {
 		return "", err
 	}
-	address := o.Cloud
-	if address == "" {
-		address = id.Addr()
+	id, err := redeem(ctx, o.Data, join)
+	if err != nil {
+		return "", errors.Join(err, undo())
 	}
-	remote, err := uplink.OpenRemote(address, id)
+	remote, err := uplink.OpenRemote(join.Addr, id)
 	if err != nil {
 		return "", err
 	}
 	defer remote.Close()
-	taken, err := handOver(ctx, old, id, remote)
+	taken, lost, err := handOver(ctx, o.Data, id, remote)
 	if err != nil {
 		return "", err
 	}
@@ -70,59 +67,34 @@ func Rebuild(ctx context.Context, o RebuildOptions, progress io.Writer, log *slo
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Store %d is back: %d records from the cloud, %d facts of the old disk handed over. "+
-		"Start it with holdfast-node run --data %s.", id.Peer().Store, records, taken, o.Data), nil
+	return fmt.Sprintf("Store %d is back: %d records from the cloud, %d facts of the old disk "+
+		"handed over.%s Start it with holdfast-node run --data %s.", id.Peer().Store, records, taken,
+		lost, o.Data), nil
 }
 
-// formerFiles are what a node that stood in a data folder leaves there.
-var formerFiles = []string{journalFile, journalFile + "-wal", journalFile + "-shm", "node.key",
-	"node.csr", "membership.json", storeFile}
-
-// putAside moves a former node's files out of the way and returns the folder
-// that they are in; "" when there was none. undo moves them back.
-func putAside(data string) (aside string, undo func() error, err error) {
-	if _, err := os.Stat(filepath.Join(data, journalFile)); errors.Is(err, fs.ErrNotExist) {
-		return "", func() error { return nil }, nil
+// sameStore refuses a folder whose node belongs to another store.
+func sameStore(data string, join identity.Join) error {
+	id, err := identity.OpenNodeKey(data)
+	if err == nil && id.Enrolled() && id.Peer().Store != join.Store {
+		err = fmt.Errorf("the node in %s belongs to store %d, the join string is for store %d", data,
+			id.Peer().Store, join.Store)
 	}
-	unlock, err := journal.Lock(filepath.Join(data, journalFile))
-	if err != nil {
-		return "", nil, fmt.Errorf("the node in %s still runs; stop it first: %w", data, err)
-	}
-	defer unlock()
-	aside = filepath.Join(data, asideFolder+time.Now().UTC().Format("20060102T150405"))
-	if err := os.Mkdir(aside, 0o700); err != nil {
-		return "", nil, fmt.Errorf("put the former node aside: %w", err)
-	}
-	return aside, func() error { return moveFiles(aside, data) }, moveFiles(data, aside)
+	return err
 }
 
-func moveFiles(from, to string) error {
-	for _, name := range formerFiles {
-		err := os.Rename(filepath.Join(from, name), filepath.Join(to, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("put the former node aside: %w", err)
-		}
-	}
-	return nil
-}
-
-// handOver tells the cloud what an old disk knows and the cloud does not.
-func handOver(ctx context.Context, old string, id *identity.NodeIdentity,
-	remote *uplink.Remote) (uint64, error) {
-	if old == "" {
-		return 0, nil
-	}
-	floor := shopfloor.New(floorOptions(id.Peer(), shopfloor.ID{}, new(catalogue.Products), nil), localTables()...)
-	j, err := journal.Open(ctx, journal.Options{Path: filepath.Join(old, journalFile), Machine: floor.Machine()})
+// redeem redeems a join string for the key in a data folder. A rebuild that was
+// interrupted goes on with the key that it had made, so that its string is not
+// taken for used.
+func redeem(ctx context.Context, data string, join identity.Join) (*identity.NodeIdentity, error) {
+	id, err := identity.OpenNodeKey(data)
 	if err != nil {
-		return 0, fmt.Errorf("the old disk: %w", err)
+		return nil, err
 	}
-	defer j.Close()
-	first, err := firstOwn(ctx, j, 1, remote)
+	info, err := uplink.Enrol(ctx, id, join)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return remote.Salvage(ctx, id.Peer().Epoch, uplink.SalvagePage(ctx, j), first)
+	return id, saveStoreInfo(data, info)
 }
 
 func rebuildHere(ctx context.Context, data string, id *identity.NodeIdentity, remote *uplink.Remote,

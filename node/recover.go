@@ -89,9 +89,14 @@ func (f uplinkFloor) salvage(ctx context.Context, from uint64, remote *uplink.Re
 
 var errDiffers = errors.New("from here on the histories differ")
 
+// positions is a journal whose records are compared with the cloud's.
+type positions interface {
+	At(ctx context.Context, seq uint64) (journal.Position, error)
+}
+
 // firstOwn finds the first record, from a number on, that is not what the
 // cloud has there.
-func firstOwn(ctx context.Context, j *journal.Journal, from uint64, remote *uplink.Remote) (uint64, error) {
+func firstOwn(ctx context.Context, j positions, from uint64, remote *uplink.Remote) (uint64, error) {
 	first := from
 	err := remote.Tail(ctx, from, 0, func(prev journal.Position, raws [][]byte) error {
 		for _, raw := range raws {
