@@ -10,7 +10,7 @@ BROWSER   := ./internal/look ./cloud/storefront ./cloud/dashboard ./node/kiosk .
 
 export GOFLAGS += -buildvcs=false
 
-.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey bench long clean
+.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey drills bench long clean
 
 ## demo: one cloud and three stores on this machine; Ctrl-C stops them
 demo: build
@@ -26,7 +26,7 @@ build:
 		./node/cmd/holdfast-node ./cloud/cmd/holdfast-cloud ./firmware-sim/cmd/holdfast-sim
 
 ## test: everything; installs what it needs on Debian
-test: tools vet gen-check race browser peer faults fuzz journey
+test: tools vet gen-check race browser peer faults fuzz journey drills
 	@echo "all tests passed"
 
 ## check: what every commit should pass, in under three minutes
@@ -75,6 +75,10 @@ fuzz:
 ## journey: the acceptance journey with the real programs
 journey: build
 	$(BIN)/holdfast-sim demo --once --json
+
+## drills: disks, boxes and clouds are lost and brought back, with the real programs
+drills: build
+	$(BIN)/holdfast-sim drills --json
 
 ## bench: speed, as ratios to limits measured in the same run
 bench: build

@@ -17,6 +17,7 @@ type commands struct {
 	Bench  bench.Options `cmd:"" help:"Measure speed, as ratios to limits of the same run."`
 	Policy policyOptions `cmd:"" help:"Play ways to share stock with shoppers through cuts, and count what is lost."`
 	Fleet  fleetOptions  `cmd:"" help:"Run stores and their cloud in virtual time, break what can break, and check every promise."`
+	Drills drillsOptions `cmd:"" help:"Lose disks, boxes and clouds of the real programs, and bring all back."`
 	Chaos  chaosOptions  `cmd:"" help:"Run a cloud and stores as real processes, break what can break, and check every answer."`
 
 	Scanner scannerOptions `cmd:"" help:"Run one simulated scanner alone, with a page to scan with and to break it."`
@@ -53,6 +54,8 @@ func run() error {
 		return c.Policy.run(ctx)
 	case loaded.Command == "fleet":
 		return c.Fleet.run(ctx)
+	case loaded.Command == "drills":
+		return c.Drills.run(ctx)
 	case loaded.Command == "chaos":
 		return c.Chaos.run(ctx)
 	case loaded.Command == "scanner":
