@@ -88,8 +88,9 @@ func openShop(t *testing.T, so shopOptions) *shop {
 	}
 	s := &shop{t: t, link: &testLink{state: uplink.State{Phase: uplink.Online}, changed: make(chan struct{})}}
 	products := new(catalogue.Products)
+	set := devices.New(devices.Options{Devices: so.devices, MaxBackoff: 50 * time.Millisecond})
 	floor := shopfloor.New(shopfloor.Options{Store: 7, Epoch: stock.Epoch{Timeline: 1, Counter: 1}, Tenant: 1,
-		Catalogue: products, Now: func() int64 { return time.Now().UnixMilli() }, NewID: newID,
+		Catalogue: products, Lockers: set.Compartments(), Now: func() int64 { return time.Now().UnixMilli() }, NewID: newID,
 		Notify: func(e shopfloor.Event) {
 			if s.Kiosk != nil {
 				s.Kiosk.Notify(e)
@@ -107,7 +108,6 @@ func openShop(t *testing.T, so shopOptions) *shop {
 	if err := products.Apply(t.Context(), testProducts()); err != nil {
 		t.Fatal(err)
 	}
-	set := devices.New(devices.Options{Devices: so.devices, MaxBackoff: 50 * time.Millisecond})
 	s.journal = j
 	s.Kiosk = New(Options{Floor: floor, Products: products, Journal: j, Devices: set, Link: s.link,
 		Info: Info{Store: 7, Name: "Holdfast Utrecht", Town: "Utrecht", Street: "Oudegracht 12", Currency: "EUR",

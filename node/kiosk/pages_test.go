@@ -19,7 +19,7 @@ import (
 )
 
 // bareKey finds a text that nobody wrote: it shows as its key.
-var bareKey = regexp.MustCompile(`\b(kiosk|floor|common|receipt|refusal)\.[a-z_.]+`)
+var bareKey = regexp.MustCompile(`\b(kiosk|floor|common|receipt|refusal|devices)\.[a-z_.]+`)
 
 // browser is a person at the kiosk whose browser runs no scripts.
 type browser struct {
