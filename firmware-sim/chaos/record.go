@@ -159,7 +159,7 @@ type insisted struct {
 	lastMember int
 }
 
-// untouched are the answers that say that nothing was done,.
+// untouched are the answers that say that nothing was done.
 func untouched(code string) bool {
 	switch code {
 	case "BUSY", "OFFLINE", "RATE_LIMITED":
