@@ -3,7 +3,7 @@
 BIN       := bin
 GO        ?= go
 CATALOGUE ?=
-FUZZTIME  ?= 100000x
+FUZZTIME  ?= 5000x
 PACKAGES  := ./...
 FAULTS    := ./stock/journal ./node/shopfloor
 BROWSER   := ./internal/look ./cloud/storefront ./cloud/dashboard ./node/kiosk ./firmware-sim/demo/console
@@ -69,7 +69,7 @@ fuzz:
 	@set -e; for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
 			echo "fuzz $$(dirname $$file) $$target"; \
-			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x; \
 		done; done
 
 ## journey: the acceptance journey with the real programs
@@ -84,10 +84,11 @@ drills: build
 bench: build
 	$(BIN)/holdfast-sim bench
 
-## long: the journey ten times over, and a million runs of every fuzz target
+## long: the journey ten times over, long fuzzing, and the model in its long form
 long: build
 	@set -e; for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/holdfast-sim demo --once --json > /dev/null; echo "journey $$i held"; done
-	$(MAKE) fuzz FUZZTIME=1000000x
+	$(MAKE) fuzz FUZZTIME=300000x
+	$(GO) test -run GoesWrong -timeout 4h ./stock/escrow/model -long
 
 clean:
 	rm -rf $(BIN)
