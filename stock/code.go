@@ -32,7 +32,7 @@ const (
 	IDReused                           // this request id was used for another request
 	ManagerNeeded                      // the policy wants a manager; Args: level
 	NotSignedIn                        // nobody is signed in at this screen
-	WrongPIN                           // name and PIN do not match; Args: left
+	WrongPIN                           // not the PIN of the name, or of the order; Args: left
 	Locked                             // too many wrong PINs; Args: until
 	PromisedOnline                     // the unit is promised to a shopper; Args: available, promised, risk
 	NoPrice                            // the product has no price here; Args: product

@@ -238,19 +238,23 @@ func (k *Kiosk) postExtend(v *visit) (string, error) {
 	})
 }
 
-// postCollect takes a pickup code that somebody typed.
+// postCollect takes a pickup code that somebody typed, the PIN that a shopper
+// says, or the word of a manager who needs none.
 func (k *Kiosk) postCollect(v *visit) (string, error) {
 	id, err := v.requestID()
 	if err != nil {
 		return "", err
 	}
-	if v.Station.Mode != shopfloor.Collecting { // its scanner is busy with something else, and stays so
-		h, err := k.collect(v.r.Context(), v.by(id), v.Station.Name, typed(v.form("code")))
-		return "/orders/" + idString(h.Reservation), err
+	said := shopfloor.Presented{Code: typed(v.form("code")), PIN: v.form("pin")}
+	if v.form("vouch") != "" {
+		by, err := k.manager(v.r.Context(), v.Station.Name,
+			signature{v.form("name"), v.r.PostForm.Get("manager_pin")})
+		if err != nil {
+			return "", err
+		}
+		said.By = &by
 	}
-	_, _, err = k.scan(v.r.Context(), v.Station.Name, shopfloor.Scan{ID: id, Device: "typed",
-		Data: []byte(typed(v.form("code")))}, time.Now())
-	return "/collect", err
+	return k.handOver(v, v.by(id), said)
 }
 
 // goods reads a form about units of one product; number names its field.

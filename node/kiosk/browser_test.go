@@ -137,6 +137,8 @@ func everyPage(s *shop, id string) []struct {
 		{"collect-empty", "/collect", func() { mode(`{"mode":"MODE_COLLECT"}`) }},
 		{"collect", "/collect", func() { scan("7K3M2Q9A") }},
 		{"collect-twice", "/collect", func() { scan("7K3M2Q9A") }},
+		{"collect-pin", "/collect", func() { s.secret("8XYM2Q9D"); scan("8XYM2Q9D") }},
+		{"collect-pin-nl", "/collect?lang=nl", nil},
 		{"stock", "/stock", func() { mode(`{"mode":"MODE_STOCK"}`); scan(breadGTIN) }},
 		{"stock-search", "/stock?q=e", nil},
 		{"count", "/count", func() { mode(`{"mode":"MODE_COUNT"}`); scan("09521234500032") }},

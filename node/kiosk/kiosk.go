@@ -86,18 +86,20 @@ type Options struct {
 
 // Kiosk serves one store's pages and local API.
 type Kiosk struct {
-	o       Options
-	log     *slog.Logger
-	zone    *time.Location
-	events  *hub
-	pins    *pins
-	spool   *spool.Spool
-	metrics *metrics
-	slips   *slips
-	bags    *slips         // orders that may need a label
-	kicks   chan kickOrder // drawers to be opened
-	ajar    sync.Map       // printers whose drawer stands open for long
-	handler http.Handler
+	o         Options
+	log       *slog.Logger
+	zone      *time.Location
+	events    *hub
+	pins      *pins
+	asking    asking // orders that wait for a PIN
+	orderPINs *pins
+	spool     *spool.Spool
+	metrics   *metrics
+	slips     *slips
+	bags      *slips         // orders that may need a label
+	kicks     chan kickOrder // drawers to be opened
+	ajar      sync.Map       // printers whose drawer stands open for long
+	handler   http.Handler
 }
 
 // New makes a kiosk. It starts nothing; Run does.
@@ -111,7 +113,8 @@ func New(o Options) *Kiosk {
 	}
 	o.Stations = stationsOf(o)
 	k := &Kiosk{o: o, log: o.Logger, zone: zone, events: newHub(), pins: newPINs(o.Staff),
-		metrics: newMetrics(o.Registry), slips: newSlips(), bags: newSlips(),
+		orderPINs: newPINs(nil),
+		metrics:   newMetrics(o.Registry), slips: newSlips(), bags: newSlips(),
 		kicks: make(chan kickOrder, kickQueue)}
 	k.spool = spool.New(spool.Options{Journal: o.Journal, Devices: o.Devices, Logger: o.Logger,
 		Changed: func(job int64) { k.events.publish(event("print", "", decimal(job))) }})

@@ -163,7 +163,7 @@ func TestARefusedFormSaysWhy(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"/signin", []string{"name", "Anna", "pin", "1"}, 401, "Naam en pincode horen niet bij elkaar"},
+		{"/signin", []string{"name", "Anna", "pin", "1"}, 401, "Deze pincode klopt niet"},
 		{"/finish", nil, 409, "niets gescand"},
 		{"/collect", []string{"code", "7K3M2Q9A"}, 409, "Nog niet alles"},
 		{"/orders/" + id + "/stage", []string{"shelf", ""}, 400, "Dat"},

@@ -41,22 +41,60 @@ func (p *pins) check(name, pin string) (shopfloor.Decider, error) {
 	if i < 0 {
 		return shopfloor.Decider{}, stock.Refuse(stock.WrongPIN, "nobody is called %q", name)
 	}
-	now := p.now()
-	tried := slices.DeleteFunc(p.wrong[name], func(t time.Time) bool { return now.Sub(t) >= wrongWithin })
-	if len(tried) >= wrongPINs {
-		until := tried[len(tried)-wrongPINs].Add(wrongWithin)
-		return shopfloor.Decider{}, stock.Refuse(stock.Locked, "%d wrong PINs for %q", len(tried), name).
-			With("until", until.UTC().Format(time.RFC3339))
+	if err := p.refuse(name); err != nil {
+		return shopfloor.Decider{}, err
 	}
 	right, err := process.CheckPIN(p.staff[i].PINHash, pin)
 	if err != nil {
 		return shopfloor.Decider{}, err
 	}
 	if !right {
-		p.wrong[name] = append(tried, now)
 		return shopfloor.Decider{}, stock.Refuse(stock.WrongPIN, "wrong PIN for %q", name).
-			With("left", strconv.Itoa(wrongPINs-len(p.wrong[name])))
+			With("left", strconv.Itoa(p.miss(name)))
 	}
 	delete(p.wrong, name)
 	return shopfloor.Decider{Name: name, Manager: p.staff[i].Role == roleManager}, nil
+}
+
+// recent are the wrong tries of a name that still count. It needs mu.
+func (p *pins) recent(name string) []time.Time {
+	now := p.now()
+	return slices.DeleteFunc(p.wrong[name], func(t time.Time) bool { return now.Sub(t) >= wrongWithin })
+}
+
+// refuse refuses a name that was tried too often. It needs mu.
+func (p *pins) refuse(name string) error {
+	tried := p.recent(name)
+	if len(tried) < wrongPINs {
+		return nil
+	}
+	until := tried[len(tried)-wrongPINs].Add(wrongWithin)
+	return stock.Refuse(stock.Locked, "%d wrong PINs for %q", len(tried), name).
+		With("until", until.UTC().Format(time.RFC3339))
+}
+
+// miss counts a wrong try, and tells how many are left. It needs mu.
+func (p *pins) miss(name string) (left int) {
+	p.wrong[name] = append(p.recent(name), p.now())
+	return wrongPINs - len(p.wrong[name])
+}
+
+// locked refuses what was tried too often.
+func (p *pins) locked(what string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refuse(what)
+}
+
+// missed counts a wrong try, and tells how many are left. What is long past is
+// forgotten, so that not every order is kept for ever.
+func (p *pins) missed(what string) (left int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for other := range p.wrong {
+		if p.wrong[other] = p.recent(other); len(p.wrong[other]) == 0 {
+			delete(p.wrong, other)
+		}
+	}
+	return p.miss(what)
 }

@@ -84,7 +84,7 @@ func (k *Kiosk) answerScans(ctx context.Context, station string, scans <-chan de
 // the screens hear of it, and a handover gets its receipt.
 func (k *Kiosk) scan(ctx context.Context, station string, s shopfloor.Scan, began time.Time) (
 	shopfloor.Answer, shopfloor.Station, error) {
-	a, st, err := k.o.Floor.Scan(ctx, station, s)
+	a, st, err := k.scanHandover(ctx, station, s)
 	if err == nil {
 		a, st, err = k.weighFor(ctx, station, s, a, st)
 	}

@@ -21,12 +21,12 @@ func (k *Kiosk) screens() []screen {
 	quiet := []string{"stock", "print", "catalogue"}
 	return []screen{
 		{name: "home", path: "/{$}", parts: []string{"tiles"}, deaf: quiet, load: k.loadHome},
-		{name: "sell", path: "/sell", mode: shopfloor.Selling, parts: []string{"mode", "verdict", "basket", "pay"},
+		{name: "sell", path: "/sell", mode: shopfloor.Selling, parts: []string{"mode", "verdict", "ask-pin", "basket", "pay"},
 			deaf: quiet, load: loadNothing},
 		{name: "receive", path: "/receive", parts: []string{"verdict", "delivery"}, deaf: quiet, load: k.loadDelivery},
 		{name: "orders", path: "/orders", parts: []string{"orders"}, deaf: quiet, load: k.loadOrders},
 		{name: "order", path: "/orders/{id}", parts: []string{"verdict", "order", "steps"}, deaf: quiet, load: k.loadOrder},
-		{name: "collect", path: "/collect", mode: shopfloor.Collecting, parts: []string{"mode", "verdict", "handover"},
+		{name: "collect", path: "/collect", mode: shopfloor.Collecting, parts: []string{"mode", "verdict", "ask-pin", "handover"},
 			deaf: quiet, load: k.loadHandover},
 		{name: "stock", path: "/stock", mode: shopfloor.Looking, parts: []string{"mode", "verdict", "product", "found"},
 			load: k.loadStock},

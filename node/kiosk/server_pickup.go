@@ -164,26 +164,27 @@ func (s *server) StagePickup(ctx context.Context, r *storev1.StagePickupRequest)
 	})
 }
 
-// Collect hands an order over by token or code.
+// Collect hands an order over by token or code, and by the PIN that it may have.
+// A manager who signs knows the shopper without it.
 func (s *server) Collect(ctx context.Context, r *storev1.CollectRequest) (*storev1.CollectResponse, error) {
 	id, err := parseOptionalID(r.GetRequestId())
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.k.collect(ctx, cause(id, r.GetStaff(), r.GetStation()), r.GetStation(), r.GetCode())
+	said := shopfloor.Presented{Code: r.GetCode(), PIN: r.GetPin()}
+	if r.GetDecidedBy() != "" {
+		by, err := s.k.manager(ctx, "", signature{r.GetDecidedBy(), r.GetManagerPin()})
+		if err != nil {
+			return nil, err
+		}
+		said.By = &by
+	}
+	h, err := s.k.collect(ctx, cause(id, r.GetStaff(), r.GetStation()), r.GetStation(), said)
 	if err != nil {
 		return nil, err
 	}
 	p, err := s.k.pickup(ctx, s.k.language(ctx), h.Reservation)
 	return &storev1.CollectResponse{Pickup: p, Seq: h.Seq, Unheard: h.Unheard}, err
-}
-
-func (k *Kiosk) collect(ctx context.Context, c shopfloor.Cause, station, code string) (shopfloor.Handover, error) {
-	h, err := k.o.Floor.Collect(ctx, c, code)
-	if err == nil {
-		k.printCollected(ctx, station, h.Reservation)
-	}
-	return h, err
 }
 
 // ReleasePickup gives an order up.

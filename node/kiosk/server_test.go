@@ -81,7 +81,7 @@ func TestTroubleInTheMachineIsNotTakenForYes(t *testing.T) {
 
 func TestAnswersAreInTheCallersLanguage(t *testing.T) {
 	s := openShop(t, shopOptions{lang: "da"})
-	for asked, want := range map[string]string{"nl-BE,nl;q=0.9": "Naam en pincode", "de": "Name und PIN", "": "Navn og PIN"} {
+	for asked, want := range map[string]string{"nl-BE,nl;q=0.9": "Deze pincode", "de": "Diese PIN", "": "Den pinkode"} {
 		req, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/stations/counter:signIn",
 			strings.NewReader(`{"name":"Nobody","pin":"0"}`))
 		if err != nil {

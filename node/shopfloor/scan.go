@@ -27,8 +27,10 @@ type Scan struct {
 	// NoWeight says why a scale gave no weight for goods that need one; nil: none
 	// was asked.
 	NoWeight *stock.Refusal
-	// Decided answers the station's question for the same scan.
+	// Decided answers the station's question for the same scan, or is a manager
+	// who knows the shopper without the PIN of the order.
 	Decided *Decider
+	PIN     string // that the shopper said
 }
 
 // Scan does what one read means at a station: its mode, and what was read. A
@@ -259,7 +261,8 @@ func (f *Floor) readPickup(ctx context.Context, d *desk, s Scan, code string) (A
 		return Answer{}, stock.Refuse(stock.WrongState, "a pickup code in mode %d", d.Mode).
 			With("state", "other").With("step", "collect")
 	}
-	h, err := f.Collect(ctx, Cause{ID: s.ID, Actor: d.actor(), Device: s.Device}, code)
+	h, err := f.CollectFor(ctx, Cause{ID: s.ID, Actor: d.actor(), Device: s.Device},
+		Presented{Code: code, PIN: s.PIN, By: s.Decided})
 	return Answer{Done: "floor.collected", Seq: h.Seq, Pickup: h.Reservation}, err
 }
 

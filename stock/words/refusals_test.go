@@ -62,7 +62,7 @@ func TestRefusalSaysWhatItIsAbout(t *testing.T) {
 		{EN, refuse(stock.AlreadyCollected, "at", "2025-11-20T13:02:00Z", "code", "7K3M2Q9A"),
 			"Order 7K3M2Q9A was collected already (14:02). Look for another open order by name."},
 		{DA, refuse(stock.Locked, "until", "2025-11-20T14:30:00Z"),
-			"Dette navn er låst et stykke tid, til 15.30. " +
+			"For mange forkerte pinkoder: låst et stykke tid, til 15.30. " +
 				"Prøv igen bagefter, eller spørg en leder."},
 		{DE, refuse(stock.Offline, "since", "2025-11-19T17:00:00Z"),
 			"Die Filiale ist gerade nicht erreichbar (seit gestern 18:00). " +
@@ -80,7 +80,7 @@ func TestRefusalSaysWhatItIsAbout(t *testing.T) {
 			"Das ist ein Gutschein, kein Produkt. " +
 				"Bitte den Strichcode des Produkts selbst scannen."},
 		{EN, refuse(stock.WrongPIN, "left", "1"),
-			"Name and PIN do not match. Try again; one try left."},
+			"That PIN is not right. Try again; one try left."},
 		{EN, refuse(stock.PromisedOnline, "promised", "2", "available", "2", "risk", "0.1"),
 			"2 are promised to customers online. Leave it for them, or ask a manager."},
 		{EN, refuse(stock.Code(9999)), "That did not work (CODE_9999). Try again, or ask for help."},

@@ -194,25 +194,25 @@ var refusals = map[stock.Code]row{
 		DE: "Hier ist niemand angemeldet. Bitte zuerst anmelden.",
 	}},
 	stock.WrongPIN: {codes.Unauthenticated, 401, map[Lang]string{
-		EN: "Name and PIN do not match. [{left|Wait a while, then try again|Try again; one " +
+		EN: "That PIN is not right. [{left|Wait a while, then try again|Try again; one " +
 			"try left|Try again; # tries left}|Try again].",
-		NL: "Naam en pincode horen niet bij elkaar. [{left|Wacht even en probeer het dan " +
+		NL: "Deze pincode klopt niet. [{left|Wacht even en probeer het dan " +
 			"opnieuw|Probeer opnieuw; nog één poging|Probeer opnieuw; nog # " +
 			"pogingen}|Probeer opnieuw].",
-		DA: "Navn og PIN passer ikke sammen. [{left|Vent lidt, og prøv så igen|Prøv igen; ét " +
+		DA: "Den pinkode passer ikke. [{left|Vent lidt, og prøv så igen|Prøv igen; ét " +
 			"forsøg tilbage|Prøv igen; # forsøg tilbage}|Prøv igen].",
-		DE: "Name und PIN passen nicht zusammen. [{left|Bitte etwas warten und dann neu " +
+		DE: "Diese PIN stimmt nicht. [{left|Bitte etwas warten und dann neu " +
 			"versuchen|Bitte neu versuchen; noch ein Versuch|Bitte neu versuchen; noch # " +
 			"Versuche}|Bitte neu versuchen].",
 	}},
 	stock.Locked: {codes.ResourceExhausted, 429, map[Lang]string{
-		EN: "This name is locked for a while[, until {until}]. Try again then, or ask a " +
-			"manager.",
-		NL: "Deze naam is een poos geblokkeerd[, tot {until}]. Probeer het daarna opnieuw of " +
-			"vraag een leidinggevende.",
-		DA: "Dette navn er låst et stykke tid[, til {until}]. Prøv igen bagefter, eller " +
-			"spørg en leder.",
-		DE: "Dieser Name ist für eine Weile gesperrt[, bis {until}]. Bitte danach neu " +
+		EN: "Too many wrong PINs: locked for a while[, until {until}]. Try again then, or ask " +
+			"a manager.",
+		NL: "Te veel verkeerde pincodes: een poos geblokkeerd[, tot {until}]. Probeer het " +
+			"daarna opnieuw of vraag een leidinggevende.",
+		DA: "For mange forkerte pinkoder: låst et stykke tid[, til {until}]. Prøv igen " +
+			"bagefter, eller spørg en leder.",
+		DE: "Zu viele falsche PINs: für eine Weile gesperrt[, bis {until}]. Bitte danach neu " +
 			"versuchen oder die Leitung fragen.",
 	}},
 	stock.PromisedOnline: {codes.FailedPrecondition, 409, map[Lang]string{
