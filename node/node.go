@@ -38,9 +38,11 @@ type Options struct {
 	ReconnectCap time.Duration      `help:"Longest wait between tries to reach the cloud." default:"60s"`
 	Language     string             `help:"Language of the pages and receipts: nl, da, de or en; the store's unless given."`
 	Log          process.LogOptions `embed:"" prefix:"log-"`
+	Country      string             `help:"ISO 3166 code of the country whose rules weighed goods follow; none unless given."`
 	Devices      []devices.Config   `kong:"-" toml:"device"`
 	Stations     []kiosk.Station    `kong:"-" toml:"station"`
 	Staff        []kiosk.Staff      `kong:"-" toml:"staff"`
+	Measures     []Measure          `kong:"-" toml:"measure"`
 }
 
 const (
@@ -142,11 +144,14 @@ func (n *node) open(ctx context.Context) (err error) {
 	if n.info, err = loadStoreInfo(n.o.Data); err != nil {
 		return err
 	}
+	if err := checkStations(n.o.Stations, n.o.Devices); err != nil {
+		return err
+	}
 	n.products = new(catalogue.Products)
+	n.devices = devices.New(devices.Options{Devices: n.o.Devices, Logger: n.log})
 	if err := n.openFloor(ctx); err != nil {
 		return err
 	}
-	n.devices = devices.New(devices.Options{Devices: n.o.Devices, Logger: n.log})
 	n.link = n.newLink()
 	n.floor.SetLink(floorLink{n.link})
 	n.kiosk = kiosk.New(kiosk.Options{Floor: n.floor, Products: n.products, Journal: n.journal,
@@ -164,6 +169,12 @@ func (n *node) openFloor(ctx context.Context) error {
 	o := n.floorOptions(nodeID)
 	o.Notify = func(e shopfloor.Event) { n.kiosk.Notify(e) }
 	o.Rest = rest(balanceRest)
+	if o.Decoder, err = decoder(n.o.Country, n.o.Measures); err != nil {
+		return err
+	}
+	if c := n.devices.Compartments(); c.Any() {
+		o.Lockers = c
+	}
 	o.ZoneMS = n.info.zone()
 	n.floor = shopfloor.New(o, localTables()...)
 	n.journal, err = journal.Open(ctx, journal.Options{Path: filepath.Join(n.o.Data, journalFile),
@@ -262,6 +273,7 @@ func (n *node) drainLegacy(ctx context.Context) error {
 func (n *node) addChecks() {
 	n.health.Add("journal", func(context.Context) error { return n.journal.Err() })
 	n.registry.MustRegister(
+		devices.Collector(n.devices),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_journal_records",
 			Help: "Records in the journal."}, func() float64 { return float64(n.journal.Head().Seq) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_uplink_backlog_records",
@@ -280,6 +292,8 @@ func (n *node) addChecks() {
 // adminMux serves health, metrics and the proof of the books.
 func (n *node) adminMux() http.Handler {
 	mux := process.AdminMux(n.health, n.registry)
+	mux.HandleFunc("GET /vitals", n.serveVitals)
+	mux.HandleFunc("POST /self-test", n.serveSelfTest)
 	mux.HandleFunc("POST /verify", func(w http.ResponseWriter, r *http.Request) {
 		report, err := n.journal.Verify(r.Context(), nil)
 		if err != nil {

@@ -92,14 +92,18 @@ type retail struct {
 	shop        shopv1.ShopClient
 	floor       storev1.StoreFloorClient
 	data        string // of the node
+	options     node.Options
 }
 
-func open(t *testing.T) *retail {
+func open(t *testing.T, change ...func(*node.Options)) *retail {
 	quiet := slog.New(slog.DiscardHandler)
 	c := cloud.Options{Data: t.TempDir(), Listen: address(t), Nodes: address(t), Admin: address(t),
 		Language: "en", Rate: 50, Burst: 300}
 	n := node.Options{Data: t.TempDir(), Listen: address(t), Admin: address(t), ReconnectCap: 200 * time.Millisecond}
-	r := &retail{t: t, data: n.Data, shop: shopv1.NewShopClient(dial(t, c.Listen)),
+	for _, c := range change {
+		c(&n)
+	}
+	r := &retail{t: t, data: n.Data, options: n, shop: shopv1.NewShopClient(dial(t, c.Listen)),
 		floor: storev1.NewStoreFloorClient(dial(t, n.Listen))}
 	r.cloud = start(t, func(ctx context.Context) error { return cloud.Run(ctx, c, quiet) })
 	if _, err := r.shop.ListStores(t.Context(), &shopv1.ListStoresRequest{}); err != nil {

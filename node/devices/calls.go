@@ -262,23 +262,21 @@ func (s *Set) Refuse(ctx context.Context, name string) error {
 	return sc.Refuse(ctx)
 }
 
-// Expect waits until some scanner reads a symbol of this content, which then is
-// no scan of anybody else: the proof that a printed symbol can be read.
-func (s *Set) Expect(ctx context.Context, content string) (Scan, error) {
-	c := make(chan Scan, 1)
+// expectedScans bounds how many reads of an expected symbol wait for who expects
+// it; more are dropped.
+const expectedScans = 64
+
+// Expect gives the reads of a symbol of this content until stop is called. They
+// are no scans of anybody else: the proof that a printed symbol can be read.
+func (s *Set) Expect(content string) (scans <-chan Scan, stop func()) {
+	c := make(chan Scan, expectedScans)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.expected[content] = c
-	s.mu.Unlock()
-	defer func() {
+	return c, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.expected, content)
-	}()
-	select {
-	case scan := <-c:
-		return scan, nil
-	case <-ctx.Done():
-		return Scan{}, fmt.Errorf("wait for a scan: %w", ctx.Err())
 	}
 }
 
@@ -291,7 +289,7 @@ func (s *Set) wasExpected(scan Scan) bool {
 	}
 	select {
 	case c <- scan:
-	default: // it was read twice
+	default: // it was read often enough
 	}
 	return true
 }

@@ -62,3 +62,6 @@ func (c Compartments) Free() (names []string) {
 	}
 	return names
 }
+
+// Any tells whether there is a compartment at all.
+func (c Compartments) Any() bool { return len(c.doors) > 0 }

@@ -265,29 +265,25 @@ func TestASymbolThatIsExpectedIsNobodysScan(t *testing.T) {
 	defer sim.Close()
 	s := start(t, devices.Config{Name: "gun", Kind: devices.Scanner, Driver: "serial", Path: link, Baud: 115200})
 	await(t, s, "gun", devices.Ready)
-	found := make(chan error, 1)
-	go func() {
-		_, err := s.Expect(t.Context(), "PROOF-7")
-		found <- err
-	}()
-	eventually(t, "the proof", func() bool {
-		if err := sim.Scan(t.Context(), "PROOF-7", ""); err != nil {
+	expected, stop := s.Expect("PROOF-7")
+	for _, code := range []string{"PROOF-7", "8710398500014", "PROOF-7"} {
+		if err := sim.Scan(t.Context(), code, ""); err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case err := <-found:
-			return err == nil
-		case <-s.Scans(): // read before anybody expected it
-		case <-time.After(50 * time.Millisecond):
+	}
+	if got := next(t, s); string(got.Data) != "8710398500014" {
+		t.Errorf("scan = %+v", got)
+	}
+	for range 2 {
+		if got := <-expected; string(got.Data) != "PROOF-7" || got.Device != "gun" {
+			t.Errorf("expected scan = %+v", got)
 		}
-		return false
-	})
-	if err := sim.Scan(t.Context(), "8710398500014", ""); err != nil {
+	}
+	stop()
+	if err := sim.Scan(t.Context(), "PROOF-7", ""); err != nil {
 		t.Fatal(err)
 	}
-	for got := next(t, s); string(got.Data) != "8710398500014"; got = next(t, s) {
-		if string(got.Data) != "PROOF-7" {
-			t.Errorf("scan = %+v", got)
-		}
+	if got := next(t, s); string(got.Data) != "PROOF-7" {
+		t.Errorf("scan after the end = %+v", got)
 	}
 }

@@ -75,7 +75,7 @@ func (k *Kiosk) loadDevices(ctx context.Context, v *view) error {
 	h := hardwareState{Signed: v.Station.Staff != ""}
 	for _, d := range k.o.Devices.States() {
 		c := deviceCard{State: d, Icon: deviceIcons[d.Kind]}
-		c.Word, c.Level = conditionOf(d)
+		c.Word, c.Level = Condition(d)
 		var err error
 		if d.Prints() {
 			c.Waiting, err = k.spool.Waiting(ctx, d.Name)
@@ -94,8 +94,9 @@ func (k *Kiosk) loadDevices(ctx context.Context, v *view) error {
 	return err
 }
 
-// conditionOf gives the word for a device's state, and how bad that is.
-func conditionOf(d devices.State) (word, level string) {
+// Condition gives the word for a device's state, which texts know as "devices.word" and
+// "devices.help", and how bad that is: ok, warn or bad.
+func Condition(d devices.State) (word, level string) {
 	trouble := d.Trouble()
 	switch {
 	case d.Phase == devices.Connecting && d.LastError == "":
@@ -117,7 +118,7 @@ func conditionOf(d devices.State) (word, level string) {
 func (v *view) Devices() (all []template.HTML) {
 	mine := v.k.station(v.Station.Name)
 	for _, d := range v.k.o.Devices.States() {
-		word, level := conditionOf(d)
+		word, level := Condition(d)
 		icon := deviceIcons[d.Kind]
 		switch d.Name {
 		case mine.Scanner, mine.Printer:

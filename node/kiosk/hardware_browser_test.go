@@ -125,7 +125,7 @@ func (f *fitted) spoil(order string) {
 	f.until("the trouble", func() bool {
 		bad := 0
 		for _, d := range f.o.Devices.States() {
-			if _, level := conditionOf(d); level == "bad" {
+			if _, level := Condition(d); level == "bad" {
 				bad++
 			}
 		}

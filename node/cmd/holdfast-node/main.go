@@ -17,6 +17,7 @@ type commands struct {
 	Enrol   node.EnrolOptions   `cmd:"" help:"Make this machine the node of a store."`
 	Rebuild node.RebuildOptions `cmd:"" help:"Bring a store back whose node is lost."`
 	Verify  node.VerifyOptions  `cmd:"" help:"Replay the journal and prove the books."`
+	Doctor  node.DoctorOptions  `cmd:"" help:"Examine this node, its devices and its line to the cloud, and say what to do."`
 	HashPin struct{}            `cmd:"" help:"Read a PIN and print the hash for the configuration."`
 	Decode  decodeOptions       `cmd:"" help:"Tell what frames of a scanner say: hex, one a line."`
 }
@@ -44,6 +45,8 @@ func run() error {
 		return say(node.Enrol(ctx, c.Enrol))
 	case "rebuild":
 		return say(node.Rebuild(ctx, c.Rebuild, os.Stderr, c.Run.Log.Logger(os.Stderr)))
+	case "doctor":
+		return node.Doctor(ctx, c.Doctor, loaded.File, os.Stdout)
 	case "verify":
 		return say(node.Verify(ctx, c.Verify, os.Stderr))
 	case "hash-pin":
