@@ -1,5 +1,5 @@
-// Package demo is a machine room: one cloud and some stores, with their cables,
-// scanners and printers, as real programs on one machine.
+// Package demo is a machine room: one cloud and some stores, with their cables
+// and devices, as real programs on one machine.
 package demo
 
 import (
@@ -151,6 +151,11 @@ func (r *Room) furnishStore(s *Store, ports storePorts, staff, manager string) (
 	}
 	if err := s.plugDevices(); err != nil {
 		return err
+	}
+	if s == r.Stores[0] {
+		if err := s.plugExtras(); err != nil {
+			return err
+		}
 	}
 	config, err := s.writeConfig(staff, manager)
 	if err != nil {

@@ -56,6 +56,7 @@ type Store struct {
 	Cable    *Cable
 	Scanners map[string]*scanner.Scanner // by station
 	Printer  *printer.Printer
+	Extras   *Extras // nil for all stores but the first
 
 	conn *grpc.ClientConn
 }
@@ -116,8 +117,12 @@ func (s *Store) writeConfig(staffHash, managerHash string) (path string, err err
 	}
 	fmt.Fprintf(&b, "\n[[device]]\nname = \"receipts\"\nkind = \"printer\"\ndriver = \"escpos-serial\"\npath = %q\n",
 		s.device("receipts"))
+	if s.Extras != nil {
+		s.writeExtras(&b)
+	}
 	for _, station := range Stations() {
-		fmt.Fprintf(&b, "\n[[station]]\nname = %q\nscanner = %q\nprinter = \"receipts\"\n", station, station+"-scanner")
+		fmt.Fprintf(&b, "\n[[station]]\nname = %q\nscanner = %q\nprinter = \"receipts\"\n%s", station,
+			station+"-scanner", s.stationExtras(station))
 	}
 	for _, p := range []struct{ name, role, hash string }{
 		{Staff, "staff", staffHash}, {Manager, "manager", managerHash},
@@ -146,5 +151,8 @@ func (s *Store) close() {
 	}
 	if s.Printer != nil {
 		_ = s.Printer.Close()
+	}
+	if s.Extras != nil {
+		s.Extras.close()
 	}
 }
