@@ -45,6 +45,8 @@ type basketPage struct {
 	About     bool // the total depends on what the scale will say
 	Others    []elsewhere
 	FirstName string
+	PIN       string
+	PINNeeded bool
 	Speak     words.Lang
 	Langs     []langLink
 	Refused   *refused
@@ -84,6 +86,9 @@ func (v *visit) basketPage(c cart) (*basketPage, error) {
 		return nil, stock.Refuse(stock.UnknownStore, "store %d of a basket", c.Store).With("store", c.Store)
 	}
 	p := &basketPage{view: v.view, cart: c, At: v.storeRow(all, s), Speak: v.Lang, Langs: v.langLinks()}
+	if p.PINNeeded, err = v.shop.PINNeeded(v.r.Context(), c.Store); err != nil {
+		return nil, err
+	}
 	short := false
 	for _, l := range c.Lines {
 		row, err := v.basketLine(s, l)

@@ -15,6 +15,8 @@ import (
 const (
 	// maxName bounds a first name, in characters.
 	maxName = 40
+	// maxTypedPIN bounds what is taken for a PIN, in characters; no PIN is so long.
+	maxTypedPIN = 32
 	// maxPickups is how many reservations a browser remembers.
 	maxPickups  = 8
 	pickupsKeep = 60 * day
@@ -26,6 +28,7 @@ type order struct {
 	cart
 	basket    string // id of the basket that it was made from
 	firstName string
+	pin       string // that the shopper will say; may be empty
 	language  words.Lang
 }
 
@@ -35,7 +38,8 @@ func (v *visit) order() (order, error) {
 		return order{}, err
 	}
 	o := order{cart: cart{Store: store, Request: v.r.FormValue("request_id")}, basket: v.r.FormValue("basket"),
-		firstName: firstName(v.r.FormValue("first_name")), language: v.Lang}
+		firstName: firstName(v.r.FormValue("first_name")), pin: digits(v.r.FormValue("pin")),
+		language: v.Lang}
 	if _, err := uuid.Parse(o.Request); err != nil {
 		return o, stock.Refuse(stock.BadRequest, "request id %q", o.Request).With("what", "request_id")
 	}
@@ -69,6 +73,13 @@ func firstName(typed string) string {
 	return string(name[:min(len(name), maxName)])
 }
 
+// digits is a PIN as people type one, without the spaces between its digits.
+// Whether it is one the shop decides.
+func digits(typed string) string {
+	pin := []rune(strings.Join(strings.Fields(strings.ToValidUTF8(typed, "")), ""))
+	return string(pin[:min(len(pin), maxTypedPIN)])
+}
+
 // reserve turns the basket into a reservation.
 func reserve(v *visit) error {
 	o, err := v.order()
@@ -76,7 +87,7 @@ func reserve(v *visit) error {
 		return err
 	}
 	r := &shopv1.CreateReservationRequest{Store: o.Store, RequestId: o.Request,
-		Contact: &shopv1.Contact{FirstName: o.firstName, Language: string(o.language)}}
+		Contact: &shopv1.Contact{FirstName: o.firstName, Language: string(o.language), Pin: o.pin}}
 	for _, l := range o.Lines {
 		r.Lines = append(r.Lines, &shopv1.CartLine{Gtin: l.GTIN, Quantity: l.Quantity})
 	}
@@ -123,7 +134,7 @@ func (v *visit) refuseOrder(o order, refusal *stock.Refusal) error {
 	}
 	v.cart = again
 	v.keepCart(again)
-	p.FirstName, p.Speak = o.firstName, o.language
+	p.FirstName, p.PIN, p.Speak = o.firstName, o.pin, o.language
 	p.Refused = &refused{Heading: v.T("problem.refused")}
 	lines, changed := p.fix()
 	if len(changed) > 0 {
@@ -149,6 +160,9 @@ func (v *visit) refuseOrder(o order, refusal *stock.Refusal) error {
 func (v *visit) sentence(r *stock.Refusal) string {
 	if r.Code == stock.Short {
 		return v.T("cart.unsure")
+	}
+	if r.Code == stock.BadRequest && r.Args["what"] == "pin" {
+		return v.T("cart.pin_wrong")
 	}
 	return words.RefusalAt(v.Lang, r, v.Now)
 }

@@ -3,6 +3,7 @@
 package storefront
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -14,10 +15,17 @@ import (
 	"holdfast.dev/stock/words"
 )
 
+// Shop is what the pages show and change.
+type Shop interface {
+	shopv1.ShopServer
+	// PINNeeded tells whether a store wants a PIN for every order.
+	PINNeeded(ctx context.Context, store uint32) (bool, error)
+}
+
 // Options are what a Storefront needs.
 type Options struct {
-	Shop     shopv1.ShopServer // called in process
-	Language words.Lang        // where a shopper asks for none of ours
+	Shop     Shop       // called in process
+	Language words.Lang // where a shopper asks for none of ours
 	Logger   *slog.Logger
 }
 

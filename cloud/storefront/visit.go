@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"holdfast.dev/internal/look"
-	shopv1 "holdfast.dev/proto/shop/v1"
 	"holdfast.dev/stock/words"
 )
 
@@ -33,7 +32,7 @@ type visit struct {
 	s     *Storefront
 	w     http.ResponseWriter
 	r     *http.Request
-	shop  shopv1.ShopServer
+	shop  Shop
 	cart  cart
 	place place
 }

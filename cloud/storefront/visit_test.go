@@ -158,7 +158,7 @@ func FuzzACartIsReadAsItIsWritten(f *testing.F) {
 
 // brokenShop is a cloud whose database is gone.
 type brokenShop struct {
-	shopv1.ShopServer
+	Shop
 	err error
 }
 
