@@ -153,6 +153,8 @@ func (v *view) Headline() string {
 		return v.T("verdict.wrong")
 	case a.Refusal.Code == stock.Unreadable, a.Refusal.Code == stock.BadCheckDigit:
 		return v.T("verdict.unread")
+	case a.Refusal.Code == stock.NeedPIN:
+		return v.T("handover.needed")
 	}
 	return v.T("verdict.no")
 }
