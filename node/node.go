@@ -256,7 +256,8 @@ func (n *node) housekeep(ctx context.Context) error {
 			n.log.Info("released unclaimed orders", "count", released)
 		}
 		for what, due := range map[string]func(context.Context) error{
-			"keep acknowledged number": n.floor.SaveAcked, "keep forecast": n.floor.SaveForecast, "settle": n.floor.SettleDue,
+			"keep acknowledged number": n.floor.SaveAcked, "keep forecast": n.floor.SaveForecast,
+			"look at every product": n.floor.SweepDue, "settle": n.floor.SettleDue,
 			"write digest": n.floor.DigestDue, "take old units back": n.drainLegacy} {
 			if err := due(ctx); err != nil {
 				n.log.Error(what, "err", err)

@@ -192,7 +192,7 @@ func (f *Floor) appendMove(tx *journal.Tx, due []move, a books.Account) ([]move,
 // unasked is how a product's split should change now: by the policy's fixed
 // share, or by what customers and shoppers are expected to ask for.
 func (f *Floor) unasked(tx *journal.Tx, a books.Account) (stock.Units, error) {
-	n, err := f.forecast.look(tx, a, f.local())
+	n, err := f.forecast.look(tx, a, f.local(), f.connected())
 	if err != nil || f.frozen(a) {
 		return 0, err
 	}

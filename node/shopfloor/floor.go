@@ -93,6 +93,7 @@ type Floor struct {
 	suspectSince atomic.Int64
 	digestAt     atomic.Int64
 	forecast     *forecast
+	sweptAt      atomic.Int64
 
 	hlc uint64 // owned by the journal's writer
 

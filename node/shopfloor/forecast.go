@@ -3,8 +3,6 @@ package shopfloor
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,7 +28,10 @@ const (
 	upsertDemand = `INSERT INTO local_demand (sku, demand) VALUES (?,?)
   ON CONFLICT (sku) DO UPDATE SET demand = excluded.demand`
 
-	localForecast = "forecast"
+	localShopWeek = "shop_week"
+	localWebWeek  = "web_week"
+	localCuts     = "cuts"
+	localHeard    = "heard"
 	// maxDemands bounds the products whose demand is kept in memory.
 	maxDemands = 20_000
 	// leastCut is a silence of the cloud that counts as a cut line, in ms; pongs
@@ -51,7 +52,8 @@ type forecast struct {
 	hoursAt int64 // when the sizer's hours were made
 	demands map[stock.SKU]*seen
 	pace    escrow.Pace
-	heard   int64 // when the cloud was last heard of, in Unix ms; 0: not since the start
+	heard   int64 // when the cloud was last heard of since the start, on the store's wall; 0: not
+	spoke   int64 // the same, also before the start
 }
 
 // seen is one product's demand, and what was seen since it was last counted.
@@ -62,29 +64,33 @@ type seen struct {
 	dirty     bool
 }
 
-// kept is what survives a restart besides the products.
-type kept struct {
-	Shop, Web escrow.Week
-	Cuts      escrow.Cuts
-}
-
 func newForecast() *forecast {
 	return &forecast{sizer: escrow.NewSizer(), demands: make(map[stock.SKU]*seen)}
 }
 
-// load reads what was kept.
+// load reads what was kept; what another version of the program has written is
+// learned again.
 func (f *forecast) load(tx *journal.Tx) error {
-	raw, err := getBytes(tx, selectLocal, localForecast)
-	if err != nil || raw == nil {
-		return err
-	}
-	var k kept
-	if err := json.Unmarshal(raw, &k); err != nil {
-		return fmt.Errorf("read the forecast: %w", err)
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.shop, f.web, f.sizer.Cuts = k.Shop, k.Web, k.Cuts
+	raw := make(map[string][]byte)
+	for _, name := range []string{localShopWeek, localWebWeek, localCuts, localHeard} {
+		kept, err := getBytes(tx, selectLocal, name)
+		if err != nil {
+			return err
+		}
+		raw[name] = kept
+	}
+	if w, err := escrow.ParseWeek(raw[localShopWeek]); err == nil {
+		f.shop = w
+	}
+	if w, err := escrow.ParseWeek(raw[localWebWeek]); err == nil {
+		f.web = w
+	}
+	if c, err := escrow.ParseCuts(raw[localCuts]); err == nil {
+		f.sizer.Cuts = c
+	}
+	f.spoke = int64(decodeSeq(raw[localHeard]))
 	return nil
 }
 
@@ -100,9 +106,7 @@ func (f *forecast) of(tx *journal.Tx, sku stock.SKU) (*seen, error) {
 		return nil, fmt.Errorf("load demand of sku %d: %w", sku, err)
 	}
 	if len(raw) > 0 {
-		if _, err := binary.Decode(raw, binary.LittleEndian, &s.Demand); err != nil {
-			s.Demand = escrow.Demand{} // of another version of the program
-		}
+		s.Demand, _ = escrow.ParseDemand(raw) // of another version of the program: begin again
 	}
 	s.loaded = true
 	return s, nil
@@ -135,7 +139,7 @@ func (f *forecast) ask(sku stock.SKU, shop, web stock.Units, local int64) {
 
 // look counts what was seen of a product until now and returns how many units
 // to grant, or below zero to ask back, unasked.
-func (f *forecast) look(tx *journal.Tx, a books.Account, local int64) (stock.Units, error) {
+func (f *forecast) look(tx *journal.Tx, a books.Account, local int64, connected bool) (stock.Units, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s, err := f.of(tx, a.SKU)
@@ -146,8 +150,9 @@ func (f *forecast) look(tx *journal.Tx, a books.Account, local int64) (stock.Uni
 		f.sizer.Shop.Hours, f.sizer.Web.Hours, f.hoursAt = f.shop.Hours(), f.web.Hours(), local
 	}
 	own, online := a.Balances[ledger.Sellable], a.Rights.Online()
+	any := connected && own+online > 0 // units move on demand
 	s.Demand = f.sizer.Observe(s.Demand, escrow.Seen{At: local, Shop: s.shop, Web: s.web,
-		ShopHas: own > 0, WebHas: online > 0})
+		ShopHas: any || own > 0, WebHas: any || online > 0})
 	s.shop, s.web, s.dirty = 0, 0, true
 	return f.sizer.Move(s.Demand, local, escrow.Shares{Sellable: own, Online: online}), nil
 }
@@ -187,8 +192,8 @@ func (f *forecast) risk(tx *journal.Tx, a books.Account, lent stock.Units, local
 		return 0, err
 	}
 	contact := local
-	if f.heard > 0 {
-		contact = min(local, f.heard)
+	if f.spoke > 0 {
+		contact = min(local, f.spoke)
 	}
 	return f.sizer.Risk(s.Demand, local, escrow.Loan{Contact: contact, Online: a.Rights.Online(), Lent: lent}), nil
 }
@@ -200,7 +205,7 @@ func (f *forecast) hear(local int64) {
 	if silence := local - f.heard; f.heard > 0 && silence >= leastCut {
 		f.sizer.Cuts.Add(silence)
 	}
-	f.heard = local
+	f.heard, f.spoke = local, local
 }
 
 // costs takes the costs of the policy.
@@ -220,21 +225,17 @@ func (f *forecast) save(ctx context.Context, j *journal.Journal) error {
 	rows := make(map[stock.SKU][]byte)
 	for sku, s := range f.demands {
 		if s.loaded && s.dirty {
-			raw, err := binary.Append(nil, binary.LittleEndian, s.Demand)
-			if err != nil {
-				f.mu.Unlock()
-				return fmt.Errorf("encode demand: %w", err)
-			}
-			rows[sku], s.dirty = raw, false
+			rows[sku], s.dirty = s.Append(nil), false
 		}
 	}
-	rest, err := json.Marshal(kept{f.shop, f.web, f.sizer.Cuts})
-	if len(f.demands) > maxDemands {
-		f.demands = make(map[stock.SKU]*seen)
+	rest := map[string][]byte{localShopWeek: f.shop.Append(nil), localWebWeek: f.web.Append(nil),
+		localCuts: f.sizer.Cuts.Append(nil), localHeard: encodeSeq(uint64(f.spoke))}
+	if len(f.demands) > maxDemands { // those with something uncounted stay
+		maps.DeleteFunc(f.demands, func(_ stock.SKU, s *seen) bool { return s.shop == 0 && s.web == 0 })
 	}
 	f.mu.Unlock()
-	if err != nil || len(rows) == 0 {
-		return err
+	if len(rows) == 0 {
+		return nil
 	}
 	return j.Local(ctx, func(tx *journal.Tx) error {
 		for _, sku := range slices.Sorted(maps.Keys(rows)) {
@@ -242,8 +243,12 @@ func (f *forecast) save(ctx context.Context, j *journal.Journal) error {
 				return fmt.Errorf("keep demand of sku %d: %w", sku, err)
 			}
 		}
-		_, err := tx.Exec(upsertLocal, localForecast, rest)
-		return err
+		for _, name := range slices.Sorted(maps.Keys(rest)) {
+			if _, err := tx.Exec(upsertLocal, name, rest[name]); err != nil {
+				return fmt.Errorf("keep %s: %w", name, err)
+			}
+		}
+		return nil
 	})
 }
 
@@ -276,3 +281,16 @@ func (f *Floor) local() int64 { return f.o.Now() + f.o.ZoneMS(f.o.Now()) }
 
 // SaveForecast keeps what was learned of demand.
 func (f *Floor) SaveForecast(ctx context.Context) error { return f.forecast.save(ctx, f.j) }
+
+// sweepMS is how often every product is looked at, though nothing happened to
+// it: time alone changes what is expected.
+const sweepMS = int64(10 * 60_000)
+
+// SweepDue looks at every product when the last time is long ago.
+func (f *Floor) SweepDue(context.Context) error {
+	if now := f.o.Now(); now-f.sweptAt.Load() >= sweepMS {
+		f.sweptAt.Store(now)
+		f.touchAll()
+	}
+	return nil
+}

@@ -119,14 +119,3 @@ func Unasked(sellable, online stock.Units, permille uint32) stock.Units {
 	}
 	return max(0, min(missing, sellable))
 }
-
-// Risk is the chance, in thousandths, that lending one of the promised-away
-// units to a customer at the till breaks a promise: the part of the online
-// units that shoppers would have to claim for the last one to be needed. With
-// no forecast at hand every unit is as likely as the next.
-func Risk(online, lent stock.Units) uint32 {
-	if online <= 0 {
-		return 1000
-	}
-	return uint32(min(1000, max(0, lent*1000/(online+1))))
-}
