@@ -107,9 +107,9 @@ func (d *doctor) tell(f Finding) {
 		return
 	}
 	mark := map[Verdict]string{Sound: "  ok ", Doubt: "  ?  ", Bad: " BAD ", Asks: "  >> "}[f.State]
-	fmt.Fprintf(d.out, "%s %-20s %s\n", mark, f.Check, f.Says)
+	fmt.Fprintf(d.out, "%s %-24s %s\n", mark, f.Check, f.Says)
 	if f.Todo != "" {
-		fmt.Fprintf(d.out, "      %-20s -> %s\n", "", f.Todo)
+		fmt.Fprintf(d.out, "      %-24s -> %s\n", "", f.Todo)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,10 @@ func (c *Console) actions() map[string]action {
 		"/scan":    c.scan,
 		"/mode":    c.setMode,
 		"/finish":  c.finishBasket,
+		"/scale":   c.loadScale,
+		"/door":    c.moveDoor,
+		"/drawer":  c.moveDrawer,
+		"/labels":  c.changeLabels,
 	}
 }
 
@@ -142,6 +147,9 @@ func (c *Console) scan(ctx context.Context, r *http.Request) error {
 	if gtin := r.PostForm.Get("gtin"); gtin != "" {
 		c.watch(gtin)
 		code = c.label(gtin)
+		if c.weighed(p) {
+			code = strings.TrimPrefix(gtin, "0")
+		}
 	}
 	if code == "" {
 		return nil

@@ -75,6 +75,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", c.servePage)
 	mux.HandleFunc("GET /events", c.serveEvents)
 	mux.HandleFunc("GET /receipts/{store}/{file}", c.serveReceipt)
+	mux.HandleFunc("GET /display.png", c.serveDisplay)
+	mux.HandleFunc("GET /label/{file}", c.serveLabel)
 	for path, act := range c.actions() {
 		mux.HandleFunc("POST "+path, c.serveAction(act))
 	}

@@ -180,7 +180,8 @@ func busy(c *Console) *snapshot {
 			Stations: map[string]*storev1.Station{demo.Till: {Mode: storev1.Mode(i + 1), Basket: []*storev1.BasketLine{{}}}},
 			Heard:    heard{Station: demo.Till, At: time.Now(), Answer: &storev1.Answer{Ok: i > 0, Sentence: "<b>said</b>"}},
 			Paper:    printer.State{PaperOut: i == 1, CoverOpen: i == 2},
-			Receipts: []printer.Receipt{{Number: 7, Text: "Tjalk", At: time.Now()}}})
+			Receipts: []printer.Receipt{{Number: 7, Text: "Tjalk", At: time.Now()}},
+			Extras:   lookAtExtras(s.Extras)})
 	}
 	for state := range shopv1.ReservationState_name {
 		if state != 0 {
@@ -195,11 +196,16 @@ func busy(c *Console) *snapshot {
 func TestEveryWordOfThePageIsThereInEveryLanguage(t *testing.T) {
 	c := idle(t)
 	for _, s := range c.room.Stores {
-		for _, to := range []string{"cut", "plugged", "killed", "started", "paper_out", "paper_in", "cover_open", "cover_closed"} {
+		for _, to := range []string{"cut", "plugged", "killed", "started", "paper_out", "paper_in", "cover_open", "cover_closed",
+			"drawer_open", "drawer_shut", "labels_in", "labels_out"} {
 			c.room.Log.Add(s.ID, "console.log."+to)
 		}
 	}
 	c.room.Log.Add(1, "console.log.scanned", "station", demo.Till, "code", "SHELF-A1", "n", 10)
+	c.room.Log.Add(1, "console.log.load", "n", 350)
+	for _, to := range []string{"shut", "jam", "free"} {
+		c.room.Log.Add(1, "console.log.door_"+to, "door", "L0-1")
+	}
 	c.room.Log.Add(1, "console.log.noise", "station", demo.Desk, "n", 11)
 	c.room.Log.Add(0, "console.log.fault", "what", "no")
 	c.seen = busy(c)

@@ -43,6 +43,7 @@ type storeNow struct {
 	Heard    heard
 	Paper    printer.State
 	Receipts []printer.Receipt // newest first
+	Extras   *extrasNow        // nil for all stores but the first
 }
 
 func placeName(store uint32, station string) string { return fmt.Sprintf("%d.%s", store, station) }
@@ -94,7 +95,7 @@ func (c *Console) namesOf(ctx context.Context, gtin string) map[words.Lang]strin
 // lookAt asks both ends about one store. What does not answer is left out.
 func (c *Console) lookAt(ctx context.Context, s *demo.Store, gtin string) storeNow {
 	now := storeNow{Store: s, Node: s.Program.State(), Paper: s.Printer.State(),
-		Stations: make(map[string]*storev1.Station)}
+		Extras: lookAtExtras(s.Extras), Stations: make(map[string]*storev1.Station)}
 	now.Plugged, now.Changed = s.Cable.Plugged()
 	now.Receipts = s.Printer.Receipts()
 	slices.Reverse(now.Receipts)

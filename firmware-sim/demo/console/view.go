@@ -19,6 +19,7 @@ import (
 	"holdfast.dev/internal/process"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
+	"holdfast.dev/stock"
 	"holdfast.dev/stock/words"
 )
 
@@ -33,8 +34,10 @@ const (
 
 var pages = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("console").Funcs(look.Funcs()).Funcs(template.FuncMap{
-		"when": func(lang words.Lang, t, now time.Time) string { return words.When(lang, t, now) },
-		"long": func(n int32) int64 { return int64(n) },
+		"when":  func(lang words.Lang, t, now time.Time) string { return words.When(lang, t, now) },
+		"long":  func(n int32) int64 { return int64(n) },
+		"door":  doorName,
+		"grams": func(lang words.Lang, n int) string { return words.Quantity(lang, stock.Units(n), "g") },
 	}).ParseFS(files, "console.html"))
 })
 
@@ -55,8 +58,20 @@ type view struct {
 // shelves are the labels of the shelves that orders wait on.
 var shelves = []string{"SHELF-A1", "SHELF-A2", "SHELF-B1"}
 
-// Shelves lists them for the templates.
-func (v *view) Shelves() []string { return shelves }
+// Shelves lists them for the templates, with the compartments of a store that
+// has a locker.
+func (v *view) Shelves() []string {
+	all := slices.Clone(shelves)
+	if x := v.Here().Extras; x != nil {
+		for _, d := range x.Doors[:min(len(x.Doors), shownDoors)] {
+			all = append(all, "SHELF-"+doorName(d))
+		}
+	}
+	return all
+}
+
+// shownDoors is how many compartments stand among the labels to scan.
+const shownDoors = 3
 
 // Name is the watched product's name.
 func (v *view) Name() string {
@@ -212,7 +227,7 @@ func render(name string, data any) (string, error) {
 func pieces(v *view) (map[string]string, error) {
 	all := make(map[string]string)
 	for id, name := range map[string]string{"cloud": "cloud", "watched": "watched", "at": "at", "orders": "orders",
-		"receipts": "receipts", "log": "log"} {
+		"receipts": "receipts", "devices": "devices", "log": "log"} {
 		part, err := render(name, v)
 		if err != nil {
 			return nil, err
