@@ -99,6 +99,11 @@ func (m *Member) Ask(ctx context.Context, id string, question []byte) ([]byte, e
 	return nil, unknownMember(id)
 }
 
+func alone(step string) error {
+	return stock.Refuse(stock.WrongState, "this member is the only one with a vote").
+		With("state", "alone").With("step", step)
+}
+
 func unknownMember(id string) error {
 	return stock.Refuse(stock.BadRequest, "no member has the id %s", id).With("what", "member")
 }
@@ -213,8 +218,7 @@ func (m *Member) takeOut(id string) error {
 	}
 	if id == string(m.id) {
 		if len(m.voters()) == 1 {
-			return stock.Refuse(stock.WrongState, "this member is the only one with a vote").
-				With("state", "alone").With("step", "remove")
+			return alone("remove")
 		}
 		if err := m.hear(m.raft.Load().LeadershipTransfer()); err != nil {
 			return err
@@ -229,6 +233,9 @@ func (m *Member) takeOut(id string) error {
 
 func (m *Member) transfer(id string) error {
 	r := m.raft.Load()
+	if len(m.voters()) == 1 {
+		return alone("transfer the leadership")
+	}
 	if id == "" {
 		return m.hear(r.LeadershipTransfer())
 	}
@@ -313,18 +320,22 @@ func (m *Member) askSomebody(kind byte, w wish) error {
 }
 
 // missRemoval ends a member that was removed. The others do not tell it: they
-// only stop talking to it. So one that was a member, and hears of no leader or
-// finds itself on no list, asks.
+// only stop talking to it. So one that hears of no leader, or finds itself on no
+// list, asks.
 func (m *Member) missRemoval() {
 	tick := time.NewTicker(m.o.Timing.Election / 2)
 	defer tick.Stop()
-	member, missed := false, 0
+	missed := 0
 	for {
 		_, listed := m.self()
-		member = member || listed
-		if leader, _ := m.raft.Load().LeaderWithID(); listed && leader != "" {
+		leader, _ := m.raft.Load().LeaderWithID()
+		switch {
+		case len(m.servers()) == 0: // nobody took it in yet
+		case !listed:
+			missed = missedTicks
+		case leader != "":
 			missed = 0
-		} else {
+		default:
 			missed++
 		}
 		select {
@@ -332,7 +343,7 @@ func (m *Member) missRemoval() {
 		case <-m.ctx.Done():
 			return
 		}
-		if !member || missed < missedTicks {
+		if missed < missedTicks {
 			continue
 		}
 		missed = 0
