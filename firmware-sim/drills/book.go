@@ -116,7 +116,7 @@ func (s *site) sell(ctx context.Context, b *box, gtin string, n int32) error {
 func (s *site) promise(ctx context.Context, gtin string, n int32) (*order, error) {
 	r := &shopv1.CreateReservationRequest{RequestId: newID(), Store: store,
 		Lines:   []*shopv1.CartLine{{Gtin: gtin, Quantity: n}},
-		Contact: &shopv1.Contact{FirstName: "Ann", Language: "en"}}
+		Contact: &shopv1.Contact{FirstName: "Ann", Language: "en", Pin: orderPIN}}
 	made, err := s.shop.CreateReservation(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("order %d: %w", n, err)
@@ -148,10 +148,17 @@ func (s *site) stage(ctx context.Context, b *box, o *order) error {
 	return nil
 }
 
-// collect hands an order over by its signed code.
+// orderPIN is what shoppers choose: it must be asked for whatever was lost.
+const orderPIN = "4711"
+
+// collect hands an order over by its signed code and its PIN.
 func (s *site) collect(ctx context.Context, b *box, o *order) error {
-	r := &storev1.CollectRequest{RequestId: newID(), Code: o.GetToken()}
-	err := s.ask(ctx, b, "handover", func(ctx context.Context, f floor) (proto.Message, error) {
+	_, err := b.floor.Collect(ctx, &storev1.CollectRequest{RequestId: newID(), Code: o.GetToken()})
+	if !demo.Refused(err, "NEED_PIN") {
+		return fmt.Errorf("order %s without its PIN: %w", o.GetCode(), err)
+	}
+	r := &storev1.CollectRequest{RequestId: newID(), Code: o.GetToken(), Pin: orderPIN}
+	err = s.ask(ctx, b, "handover", func(ctx context.Context, f floor) (proto.Message, error) {
 		return f.Collect(ctx, r)
 	})
 	if err == nil {

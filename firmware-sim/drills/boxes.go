@@ -229,8 +229,9 @@ func (s *site) clone(ctx context.Context) (string, error) {
 	if err := a.settled(ctx); err != nil {
 		return "", err
 	}
-	// A person decides that the second machine stays.
-	if err := errors.Join(a.program.stop(), b.program.stop()); err != nil {
+	// A person decides that the second machine stays, and stops that one first:
+	// alone it would be taken back as it is.
+	if err := errors.Join(b.program.stop(), a.program.stop()); err != nil {
 		return "", err
 	}
 	join, err := s.join(ctx)
