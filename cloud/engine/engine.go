@@ -92,6 +92,9 @@ func (e *Engine) View(ctx context.Context, f func(tx *journal.Tx) error) error {
 	return e.member.View(ctx, f)
 }
 
+// Sync waits until View has everything that any member has told anybody.
+func (e *Engine) Sync(ctx context.Context) error { return e.member.Sync(ctx) }
+
 // Watch returns a channel that is closed at the next change of the store.
 func (e *Engine) Watch(store stock.StoreID) <-chan struct{} { return e.bells.next(store) }
 

@@ -30,6 +30,13 @@ type Stores interface {
 	Standing(store stock.StoreID) Standing
 }
 
+// Engine is the log that the gateway proposes to, kept by one process or several.
+type Engine interface {
+	headoffice.Engine
+	// Sync waits until View has everything that any process has told anybody.
+	Sync(ctx context.Context) error
+}
+
 // Need is units of a SKU that a cart waits for.
 type Need struct {
 	SKU   stock.SKU
@@ -45,7 +52,7 @@ type Standing struct {
 
 // Options are what a Gateway needs.
 type Options struct {
-	Engine  headoffice.Engine
+	Engine  Engine
 	Stores  Stores
 	Tenant  uint32
 	KeyID   uint32

@@ -180,10 +180,15 @@ func (g *Gateway) ReleaseHold(ctx context.Context, r *shopv1.ReleaseHoldRequest)
 	return &shopv1.ReleaseHoldResponse{}, err
 }
 
-// GetReservation tells how a reservation goes.
+// GetReservation tells how a reservation goes. Whatever anybody was told of it
+// before, by any process of the cloud, is seen: this one may have begun a moment
+// ago, or be behind.
 func (g *Gateway) GetReservation(ctx context.Context, r *shopv1.GetReservationRequest) (*shopv1.Reservation, error) {
 	id, err := parseID(r.GetReservation(), "reservation")
 	if err != nil {
+		return nil, err
+	}
+	if err := g.o.Engine.Sync(ctx); err != nil {
 		return nil, err
 	}
 	return g.reservation(ctx, id, r.GetLanguage())
@@ -209,6 +214,9 @@ func (g *Gateway) WatchReservation(r *shopv1.WatchReservationRequest, out grpc.S
 	ctx := out.Context()
 	id, err := parseID(r.GetReservation(), "reservation")
 	if err != nil {
+		return err
+	}
+	if err := g.o.Engine.Sync(ctx); err != nil {
 		return err
 	}
 	beat := time.NewTicker(watchBeat)
