@@ -83,6 +83,9 @@ drills: build
 ## bench: speed, as ratios to limits measured in the same run
 bench: build
 	$(BIN)/holdfast-sim bench
+	$(GO) test -run '^$$' -bench . -benchmem ./stock/gtin ./stock/escrow ./hardware/receipt ./hardware/escpos \
+		./hardware/barcode ./hardware/ssi ./hardware/evdev ./firmware-sim/scanner
+	$(GO) test -run '^$$' -bench . -timeout 20m ./cloud/quorum
 
 ## long: the journey ten times over, long fuzzing, and the model in its long form
 long: build
