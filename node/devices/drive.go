@@ -93,7 +93,30 @@ func (d *device) driveLocker(ctx context.Context, l hardware.Locker) error {
 func (d *device) driveScale(ctx context.Context, sc hardware.Scale) error {
 	defer d.use(sc)()
 	return sc.Run(ctx, func(w hardware.Weight) {
-		d.update(func(s *status) bool { return s.weighed(w) })
+		if w.State == hardware.ScaleSilent {
+			d.hush(w)
+			return
+		}
+		d.update(func(s *status) bool {
+			s.hushed = time.Time{}
+			return s.weighed(w)
+		})
+	})
+}
+
+// hushFor is how long a scale may be silent before somebody is told: one answer
+// that came late on a busy machine is no trouble.
+const hushFor = 1500 * time.Millisecond
+
+// hush believes a scale's silence when it lasts.
+func (d *device) hush(w hardware.Weight) {
+	began := time.Now()
+	d.update(func(s *status) bool {
+		s.hushed = began
+		return false
+	})
+	time.AfterFunc(hushFor, func() {
+		d.update(func(s *status) bool { return s.hushed.Equal(began) && !s.Opened.IsZero() && s.weighed(w) })
 	})
 }
 

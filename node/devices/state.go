@@ -170,6 +170,7 @@ type status struct {
 	worked bool // it was ready or degraded once
 	noisy  int
 	noise  time.Time // when the last garbage came
+	hushed time.Time // when a scale fell silent, if it has said nothing since
 }
 
 // become enters a phase; the cause says why it is not ready.
@@ -199,7 +200,7 @@ func (s *status) judge(trouble string) {
 
 // opened says that the port is open now.
 func (s *status) opened(at time.Time, waitForAnswer bool) {
-	s.LastSeen, s.Opened, s.noisy = at, at, 0
+	s.LastSeen, s.Opened, s.noisy, s.hushed = at, at, 0, time.Time{}
 	if waitForAnswer {
 		s.become(Connecting, "")
 		return
