@@ -13,7 +13,10 @@ import (
 	"holdfast.dev/stock/journal"
 )
 
-const lateProducts = 3 // that the catalogue gets during the run
+const (
+	lateProducts = 3 // that the catalogue gets during the run
+	inviteMS     = 29 * 24 * 3_600_000
+)
 
 // build makes the cloud, the stores and their first goods.
 func (w *World) build() error {
@@ -33,6 +36,8 @@ func (w *World) build() error {
 	}
 	w.observe()
 	w.office.keepHouse()
+	w.backUp()
+	w.lookAtForks()
 	for _, st := range w.stores {
 		if err := w.open(st); err != nil {
 			return err
@@ -88,17 +93,24 @@ func (w *World) open(st *store) error {
 
 // enrol makes a new box the store's only one.
 func (w *World) enrol(st *store) (*box, error) {
+	return w.enrolBy(st, func(c *recordv1.Command) (*recordv1.Result, error) {
+		return w.office.Propose(w.ctx, c)
+	})
+}
+
+func (w *World) enrolBy(st *store, propose func(*recordv1.Command) (*recordv1.Result, error)) (*box, error) {
 	var secret, csr [32]byte
-	binary.BigEndian.PutUint64(secret[:], uint64(st.id)<<32|uint64(len(st.boxes)+1))
+	st.invited++
+	binary.BigEndian.PutUint64(secret[:], uint64(st.id)<<32|uint64(st.invited))
 	csr = secret
 	var node id
 	copy(node[:], secret[:16])
-	_, err := w.office.Propose(w.ctx, &recordv1.Command{Body: &recordv1.Command_IssueJoin{IssueJoin: &recordv1.IssueJoin{
-		Store: uint32(st.id), SecretHash: secret[:], ExpiresAt: w.office.clock.now() + 3_600_000}}})
+	_, err := propose(&recordv1.Command{Body: &recordv1.Command_IssueJoin{IssueJoin: &recordv1.IssueJoin{
+		Store: uint32(st.id), SecretHash: secret[:], ExpiresAt: w.office.now + inviteMS}}})
 	if err != nil {
 		return nil, err
 	}
-	result, err := w.office.Propose(w.ctx, &recordv1.Command{Body: &recordv1.Command_Enrol{Enrol: &recordv1.Enrol{
+	result, err := propose(&recordv1.Command{Body: &recordv1.Command_Enrol{Enrol: &recordv1.Enrol{
 		Store: uint32(st.id), SecretHash: secret[:], NodeId: node[:], CsrHash: csr[:]}}})
 	if err != nil {
 		return nil, err

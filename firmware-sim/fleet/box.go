@@ -11,6 +11,7 @@ import (
 	"holdfast.dev/node/uplink"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/journal"
 )
 
@@ -45,6 +46,10 @@ type box struct {
 	image     []byte // of the disk, while it is off
 	seen      []seenRecord
 	eye       *nodeEye
+	backups   [][]byte
+	suspect   bool                        // the cloud refused its history when a person last looked
+	handedTo  uint64                      // records before it were handed over
+	rows      map[stock.SKU]books.Account // as this box has them, if it does not count
 	balancing bool
 	growing   bool
 	keeping   bool
@@ -76,9 +81,7 @@ func (w *World) newBox(st *store, epoch stock.Epoch, node id) *box {
 // boot starts the program on what is on the disk.
 func (b *box) boot() error {
 	b.life++
-	b.floor = shopfloor.New(shopfloor.Options{Store: b.st.id, NodeID: b.node, Epoch: b.epoch,
-		Tenant: tenant, Catalogue: shelfLabels{b}, Now: b.clock.now, NewID: b.ids.id,
-		Notify: func(shopfloor.Event) { b.changed() }, Steady: func() time.Duration { return b.w.now }})
+	b.floor = shopfloor.New(b.floorOptions(b.epoch))
 	b.eye = &nodeEye{Machine: b.floor.Machine(), box: b}
 	j, err := journal.Open(b.w.ctx, journal.Options{Image: b.image, Machine: b.eye})
 	if err != nil {
@@ -99,6 +102,12 @@ func (b *box) boot() error {
 	b.changed()
 	b.housekeep()
 	return nil
+}
+
+func (b *box) floorOptions(epoch stock.Epoch) shopfloor.Options {
+	return shopfloor.Options{Store: b.st.id, NodeID: b.node, Epoch: epoch,
+		Tenant: tenant, Catalogue: shelfLabels{b}, Now: b.clock.now, NewID: b.ids.id,
+		Notify: func(shopfloor.Event) { b.changed() }, Steady: func() time.Duration { return b.w.now }}
 }
 
 // limitDisk leaves a full disk only a little room.
@@ -179,6 +188,10 @@ func (b *box) restart() {
 		return
 	}
 	b.w.logf("store %d: box %d runs again at record %d", b.st.id, b.number, b.journal.Head().Seq)
+	if b.st.box == b && b.st.head != b.journal.Head() {
+		b.st.astray = true
+		b.st.reload(b)
+	}
 }
 
 // call lets the program do something. It is answered unless the program ended

@@ -175,6 +175,7 @@ func (w *World) theft(st *store, c chance) {
 	w.logf("store %d: %d of sku %d are stolen", st.id, n, cell.sku)
 	cell.shelf -= n
 	cell.slipShelf += n
+	cell.stolen += n
 	cell.touch()
 }
 
@@ -185,6 +186,7 @@ func (w *World) appear(st *store, c chance) {
 	w.logf("store %d: %d of sku %d appear", st.id, n, cell.sku)
 	cell.shelf += n
 	cell.slipShelf -= n
+	cell.stolen -= n
 	cell.touch()
 }
 

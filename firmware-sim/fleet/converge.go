@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast.dev/node/uplink"
+	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/journal"
 
 	"holdfast.dev/firmware-sim/fleet/check"
@@ -37,9 +38,30 @@ func (w *World) heal() {
 				b.roomOnDisk()
 			}
 		}
-		if b := st.box; !b.up {
+		if st.twin != nil {
+			st.endTwin(st.twin, true, newChance(w.o.Seed, 4))
+		}
+		if b := st.box; !b.up && !st.replacing {
 			b.restart()
 		}
+	}
+	w.start(func(r *routine) { r.greetAll() })
+}
+
+// greetAll lets every till look at its box once more: it may keep what the box
+// has lost.
+func (r *routine) greetAll() {
+	for _, st := range r.w.stores {
+		for st.replacing || st.astray {
+			r.sleep(r.w.mix.day / 100)
+		}
+		for _, t := range st.tills {
+			for t.enter(r); !t.talksTo().up || !t.witness(t.talksTo()); {
+				r.sleep(time.Second)
+			}
+			t.leave()
+		}
+		st.greeted = true
 	}
 }
 
@@ -90,6 +112,8 @@ func (st *store) apart() string {
 	switch b := st.box; {
 	case !b.up:
 		return "the box is down"
+	case st.astray || !st.greeted:
+		return "the box has not come back to the cloud"
 	case b.core.State().Phase != uplink.Online:
 		s := b.core.State()
 		return fmt.Sprintf("the line is %s, refused %q", s.Phase, s.Refused)
@@ -104,9 +128,17 @@ func (st *store) apart() string {
 			return "a cancellation waits"
 		}
 	}
+	for _, f := range st.lost {
+		if f.kept && f.handed == nil || f.told && books.Salvageable(f.rec) {
+			return fmt.Sprintf("record %d of box %d is still lost: %T", f.seq, f.box, f.rec.GetBody())
+		}
+	}
 	for _, c := range st.cells {
 		if c.doubt > 0 {
 			return fmt.Sprintf("sku %d: nobody knows what became of a step", c.sku)
+		}
+		if st.timeline != st.cloud.timeline {
+			return fmt.Sprintf("the store is in timeline %d", st.timeline)
 		}
 		if c.book.Rights.Online() != c.quota.Free()+c.quota.Held {
 			return fmt.Sprintf("sku %d: online %d, pool %d, held %d", c.sku, c.book.Rights.Online(),
@@ -144,7 +176,7 @@ func (w *World) audit() {
 }
 
 func (w *World) auditStore(st *store, cloud *journal.Tx) error {
-	if !st.box.up {
+	if !st.box.up || st.torn() {
 		return nil
 	}
 	return st.box.journal.View(w.ctx, func(node *journal.Tx) error {

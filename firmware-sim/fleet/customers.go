@@ -82,10 +82,15 @@ func (r *routine) pay(st *store, c chance, basket []wish) {
 	sell := shopfloor.Sell{Cause: shopfloor.Cause{ID: c.id(), Actor: "till"}, Lines: lines, Currency: "EUR"}
 	var sold shopfloor.Written
 	ask := func() error {
-		return r.ask(step{st: st, by: c, skus: skusOf(basket),
+		return r.ask(step{st: st, by: c, skus: skusOf(basket), keep: sell.ID,
 			do: func(f *shopfloor.Floor, till string) (err error) {
 				sell.Till = till
 				sold, err = f.Sell(r.w.ctx, sell)
+				return err
+			},
+			again: func(f *shopfloor.Floor, epoch stock.Epoch) error {
+				sell.Resent = &epoch
+				_, err := f.Sell(r.w.ctx, sell)
 				return err
 			}})
 	}
@@ -163,7 +168,7 @@ func (w *World) returning(st *store, c chance) {
 func (r *routine) bringBack(st *store, c chance, s sold) {
 	cell, cause, broken := st.cell(s.sku), shopfloor.Cause{ID: c.id()}, c.of(300)
 	lines := []*recordv1.MovementLine{{Sku: uint32(s.sku), Units: int64(s.units)}}
-	err := r.ask(step{st: st, by: c, skus: []stock.SKU{s.sku},
+	err := r.ask(step{st: st, by: c, skus: []stock.SKU{s.sku}, keep: cause.ID,
 		do: func(f *shopfloor.Floor, _ string) error {
 			_, err := f.Refund(r.w.ctx, cause, id{}, lines, broken)
 			return err

@@ -36,6 +36,10 @@ const (
 	deedAppear
 	deedPoison
 	deedSkew
+	deedRestore
+	deedLoss
+	deedClone
+	deedCloudRestore
 	numDeeds
 )
 
@@ -106,4 +110,8 @@ var acts = map[deed]func(*World, *store, chance){
 	deedAppear:       (*World).appear,
 	deedPoison:       (*World).poison,
 	deedSkew:         (*World).skew,
+	deedRestore:      (*World).restoring,
+	deedLoss:         (*World).losing,
+	deedClone:        (*World).cloning,
+	deedCloudRestore: (*World).restoringCloud,
 }

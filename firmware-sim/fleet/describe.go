@@ -11,8 +11,14 @@ import (
 func describe(s *seenRecord) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s", bodyName(fmt.Sprintf("%T", s.rec.GetBody())))
+	if len(s.rec.GetUid()) == 16 {
+		fmt.Fprintf(&b, " %x", s.rec.GetUid()[:4])
+	}
 	for _, r := range s.res {
 		fmt.Fprintf(&b, " order %x %s", r.ID[:4], r.State())
+	}
+	if everyRow(s.rec) {
+		return b.String()
 	}
 	for _, a := range s.rows {
 		n := a.Balances

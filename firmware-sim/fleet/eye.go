@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/firmware-sim/fleet/check"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
@@ -27,6 +28,7 @@ type seenRecord struct {
 	data []byte
 	rec  *recordv1.Record
 	rows []books.Account
+	old  []stock.Units // of rows: granted in older timelines
 	res  []*books.Reservation
 }
 
@@ -55,6 +57,16 @@ func (s *seenRecord) look(tx *journal.Tx, st stock.StoreID) error {
 	b := books.Open(tx, st)
 	skus := books.SKUs(s.rec)
 	about := [][]byte{books.ReservationIn(s.rec)}
+	if sal := s.rec.GetSalvage(); sal != nil {
+		fact, err := books.Fact(sal)
+		if err != nil {
+			return err
+		}
+		about = append(about, books.ReservationIn(fact))
+		for _, bumped := range fact.GetSale().GetBumped() {
+			about = append(about, bumped.GetReservation())
+		}
+	}
 	for _, bumped := range s.rec.GetSale().GetBumped() {
 		about = append(about, bumped.GetReservation())
 	}
@@ -73,13 +85,30 @@ func (s *seenRecord) look(tx *journal.Tx, st stock.StoreID) error {
 			}
 		}
 	}
+	if sal := s.rec.GetSalvage(); sal != nil {
+		fact, err := books.Fact(sal)
+		if err != nil {
+			return err
+		}
+		skus = append(skus, books.SKUs(fact)...)
+	}
+	if d := s.rec.GetDrainLegacy(); d != nil {
+		skus = append(skus, stock.SKU(d.GetSku()))
+	}
+	for sku := stock.SKU(1); everyRow(s.rec) && sku <= assortment; sku++ {
+		skus = append(skus, sku)
+	}
 	slices.Sort(skus)
 	for _, sku := range slices.Compact(skus) {
 		a, err := b.Account(sku)
 		if err != nil {
 			return err
 		}
-		s.rows = append(s.rows, a)
+		old, err := check.Legacy(tx, st, sku)
+		if err != nil {
+			return err
+		}
+		s.rows, s.old = append(s.rows, a), append(s.old, old)
 	}
 	return nil
 }
@@ -90,12 +119,18 @@ func (b *box) settleSeen() {
 		return
 	}
 	head := b.journal.Head()
-	for i := range b.seen {
-		if s := &b.seen[i]; s.seq <= head.Seq && b.st.box == b {
+	seen := b.seen
+	b.seen = nil
+	for i := range seen {
+		switch s := &seen[i]; {
+		case s.seq > head.Seq:
+		case b.st.box == b:
 			b.st.saw(s)
+		default:
+			b.st.sawElsewhere(b, s)
 		}
 	}
-	b.seen = b.seen[:0]
+	b.seen = seen[:0]
 	if b.st.box == b && b.st.head != head {
 		b.w.fail("INV-6", "store %d: journal ends at %v, seen was %v", b.st.id, head, b.st.head)
 	}
@@ -128,11 +163,16 @@ type seenRow struct {
 	cell   *cell
 	quota  escrow.Pool
 	mirror books.Account
+	legacy stock.Units
 }
 
 const (
 	lookAtStore = `SELECT seq, hash, directive, directive_hash, acked, session, timeline, quarantined,
-  (SELECT count(*) FROM anomaly a WHERE a.store = s.store) FROM store s WHERE store = ?`
+  (SELECT count(*) FROM anomaly a WHERE a.store = s.store AND a.code NOT IN (` + expected + `))
+  FROM store s WHERE store = ?`
+	// expected are codes of anomalies that faults of the simulator lead to.
+	expected = `'UNREADABLE', 'ALARM', 'STORE_ROLLED_BACK', 'STORE_REBUILT', 'STORE_FORKED', 'OLD_BOX',
+  'BROUGHT_BACK', 'ALREADY_FINISHED'`
 	lookAtQuota = `SELECT coalesce(sum(granted), 0), coalesce(sum(returned), 0),
   coalesce(sum(assigned), 0), coalesce(sum(held), 0) FROM quota
   WHERE store = ? AND timeline = ? AND sku = ?`
@@ -163,30 +203,64 @@ func (o *office) look(tx *journal.Tx, s *seenCommand) error {
 		if !slices.Contains(o.touched, st.id) && len(changed[st]) == 0 {
 			continue
 		}
-		v := seenStore{st: st}
-		err := tx.QueryRow(lookAtStore, st.id).Scan(&v.cloud.applied.Seq, &v.cloud.applied.Hash,
-			&v.cloud.directives.Seq, &v.cloud.directives.Hash, &v.cloud.acked, &v.cloud.session,
-			&v.cloud.timeline, &v.cloud.quarantined, &v.cloud.anomalies)
+		view, err := lookAtCloud(tx, st)
 		if err != nil {
 			return err
 		}
-		s.stores = append(s.stores, v)
+		s.stores = append(s.stores, seenStore{st: st, cloud: view})
 		b := books.Open(tx, st.id)
-		for _, sku := range changed[st] {
-			row := seenRow{cell: st.cell(sku)}
-			q := &row.quota
-			err := tx.QueryRow(lookAtQuota, st.id, v.cloud.timeline, sku).Scan(&q.Granted, &q.Returned,
-				&q.Assigned, &q.Held)
+		for _, sku := range st.changedIn(view, changed[st]) {
+			row, err := lookAtRow(tx, b, st.cell(sku), view.timeline)
 			if err != nil {
-				return err
-			}
-			if row.mirror, err = b.Account(sku); err != nil {
 				return err
 			}
 			s.rows = append(s.rows, row)
 		}
 	}
 	return nil
+}
+
+// changedIn adds all SKUs when the cloud has just booked a record that changes
+// every row, or begun a timeline.
+func (st *store) changedIn(view cloudView, skus []stock.SKU) []stock.SKU {
+	every := view.timeline != st.cloud.timeline
+	for seq := st.cloud.applied.Seq + 1; seq <= view.applied.Seq; seq++ {
+		every = every || st.special[seq]
+	}
+	if !every {
+		return skus
+	}
+	skus = nil
+	for _, c := range st.cells {
+		skus = append(skus, c.sku)
+	}
+	return skus
+}
+
+func lookAtCloud(tx *journal.Tx, st *store) (v cloudView, err error) {
+	err = tx.QueryRow(lookAtStore, st.id).Scan(&v.applied.Seq, &v.applied.Hash, &v.directives.Seq,
+		&v.directives.Hash, &v.acked, &v.session, &v.timeline, &v.quarantined, &v.anomalies)
+	return v, err
+}
+
+func lookAtRow(tx *journal.Tx, b *books.Book, c *cell, t stock.Timeline) (row seenRow, err error) {
+	row.cell = c
+	q := &row.quota
+	err = tx.QueryRow(lookAtQuota, c.st.id, t, c.sku).Scan(&q.Granted, &q.Returned, &q.Assigned, &q.Held)
+	if err != nil {
+		return row, err
+	}
+	if row.mirror, err = b.Account(c.sku); err != nil {
+		return row, err
+	}
+	row.legacy, err = check.Legacy(tx, c.st.id, c.sku)
+	return row, err
+}
+
+// setCloud takes in what head office has of a SKU.
+func (c *cell) setCloud(row seenRow) {
+	c.quota, c.mirror, c.mirrorLegacy = row.quota, row.mirror, row.legacy
+	c.touch()
 }
 
 // changes lists the SKUs whose rows a command may have changed, by store.

@@ -35,6 +35,10 @@ const (
 	faultCatalogueLag
 	faultPoison
 	faultSkew
+	faultRestore
+	faultLoss
+	faultClone
+	faultCloudRestore
 )
 
 // faults lists the kinds: how often a run has them, in permille, and how often
@@ -71,6 +75,10 @@ var faults = []struct {
 	{faultCatalogueLag, "catalogue-lag", 0, 250, 0},
 	{faultPoison, "poison", deedPoison, 200, 2},
 	{faultSkew, "skew", deedSkew, 150, 1},
+	{faultRestore, "restore", deedRestore, 250, 2},
+	{faultLoss, "loss", deedLoss, 250, 1},
+	{faultClone, "clone", deedClone, 200, 1},
+	{faultCloudRestore, "cloud-restore", deedCloudRestore, 200, 1},
 }
 
 // has tells whether all of these kinds are in the set.

@@ -58,6 +58,11 @@ const (
 	markFound
 	markReplaced
 	markExtendedDebt
+	markForked
+	markOldDisk
+	markDrained
+	markLateHello
+	markEnrolledAnew
 	numMarks
 )
 
@@ -114,19 +119,17 @@ var markNames = [numMarks]string{
 	markBumped:          "a person gives a known order's unit away",
 	markFound:           "a customer has a unit that the books do not know",
 	markReplaced:        "a picker takes another unit for one that is gone",
+	markForked:          "a box finds that its past is another one, and is rebuilt where it stands",
+	markOldDisk:         "an old disk is read, and what it knew is booked",
+	markDrained:         "units of an old timeline are taken back",
+	markEnrolledAnew:    "a person enrols a box anew that the cloud refuses for its history",
+	markLateHello:       "a greeting that was overtaken is taken for a loss",
 	markExtendedDebt:    "more is promised than is there, because a person decided so",
 }
 
 // pendingMarks are those that wait for a part of the protocol which is not
 // there. They are not demanded.
-var pendingMarks = map[mark]string{
-	markRestoredOnline:  "recovery of a store from its own past",
-	markRestoredOffline: "tills as witnesses",
-	markCloned:          "recovery from a fork",
-	markRebuilt:         "rebuilding a store from the mirror",
-	markOldBox:          "salvage",
-	markCloudRestored:   "new timelines",
-}
+var pendingMarks = map[mark]string{}
 
 // marks counts how often each state was reached.
 type marks [numMarks]uint64

@@ -117,6 +117,8 @@ func (b *box) ask(e uplink.Effect) {
 			entries, err := b.floor.Entries(b.w.ctx, e.From, e.MaxEntries, e.MaxBytes)
 			b.feed(uplink.ReadBack{Attempt: e.Attempt, From: e.From, Entries: entries, Err: err})
 		})
+	case uplink.Recover:
+		b.recover(e)
 	case uplink.Apply:
 		b.soon("apply", func() { b.apply(e) })
 	case uplink.Grant:
@@ -229,6 +231,11 @@ type tillLine struct{ b *box }
 
 // Connected tells whether the cloud can be asked now.
 func (l tillLine) Connected() bool { return l.b.core.State().Phase != uplink.Offline }
+
+// Again lets the store greet the cloud anew.
+func (l tillLine) Again() {
+	l.b.soon("greet again", func() { l.b.feed(uplink.Again{}) })
+}
 
 // AskReturn asks for units back, and waits in virtual time until they are
 // here: the floor's own waiting then finds nothing to wait for.

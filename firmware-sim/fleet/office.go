@@ -45,6 +45,9 @@ type office struct {
 	touched []stock.StoreID
 	seen    []seenCommand
 	eye     *officeEye
+
+	backups     [][]byte
+	incarnation int
 }
 
 var _ headoffice.Engine = (*office)(nil)

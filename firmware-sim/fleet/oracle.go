@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
+	"holdfast.dev/cloud/headoffice"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
@@ -26,6 +28,8 @@ type promise struct {
 	why     recordv1.ReleaseReason
 	byToken bool
 	handed  int // times that goods went over the counter
+
+	forgotten bool // by a cloud that was restored
 }
 
 // promiseTime says how the line was when a promise was made.
@@ -50,25 +54,57 @@ func (st *store) saw(s *seenRecord) {
 	st.head = journal.Position{Seq: s.seq, Hash: journal.Chain(st.head.Hash, s.seq, s.data)}
 	st.chain[s.seq] = st.head.Hash
 	w.mix64(uint64(st.head.Hash[0])<<8 | uint64(st.head.Hash[1]))
+	if everyRow(s.rec) {
+		st.special[s.seq] = true
+	}
 	st.sawDirective(s.rec)
-	st.sawSlip(s)
+	f := st.newFact(st.box, s, func(c *cell) ledger.Balances { return c.book.Balances })
+	f.hash = st.head.Hash
+	st.book(f)
 	for _, r := range s.res {
 		st.sawReservation(s.rec, r)
 	}
 	if w.o.Log != nil {
 		w.logf("store %d: record %d %s", st.id, s.seq, describe(s))
 	}
-	for _, a := range s.rows {
+	for i, a := range s.rows {
 		c := st.cell(a.SKU)
-		c.book = a
+		c.book, c.legacy = a, s.old[i]
 		c.touch()
 	}
 	st.markRecord(s)
 }
 
+// everyRow tells whether a record may change the rows of every SKU.
+func everyRow(rec *recordv1.Record) bool {
+	return rec.GetTimelineChange() != nil || rec.GetCheckpoint() != nil
+}
+
+// sawElsewhere takes in a record of a box that does not count: what it did in
+// the shop is not in the store's books.
+func (st *store) sawElsewhere(b *box, s *seenRecord) {
+	f := st.newFact(b, s, func(c *cell) ledger.Balances { return b.rows[c.sku].Balances })
+	at, err := b.journal.At(st.w.ctx, s.seq)
+	if err != nil {
+		st.w.fail("FAULT", "store %d: read record %d: %v", st.id, s.seq, err)
+		return
+	}
+	f.hash = at.Hash
+	for _, a := range s.rows {
+		b.rows[a.SKU] = a
+	}
+	if st.w.o.Log != nil {
+		st.w.logf("store %d: box %d record %d %s", st.id, b.number, s.seq, describe(s))
+	}
+	st.missing(f)
+}
+
 // sawDirective checks that the store's cursor follows the cloud's orders.
 func (st *store) sawDirective(rec *recordv1.Record) {
-	if len(rec.GetDirectiveHash()) == 0 {
+	if t := rec.GetTimelineChange(); t != nil {
+		st.applied, st.timeline = 0, stock.Timeline(t.GetTimeline())
+	}
+	if len(rec.GetDirectiveHash()) == 0 || rec.GetCheckpoint() != nil {
 		return
 	}
 	n := rec.GetDirectivesApplied()
@@ -76,35 +112,13 @@ func (st *store) sawDirective(rec *recordv1.Record) {
 		st.w.fail("INV-6", "store %d: directive %d applied after %d", st.id, n, st.applied)
 	}
 	st.applied = n
-	if known, ok := st.orders[n]; ok && known != journal.Hash(rec.GetDirectiveHash()) {
+	if known, ok := st.orders[n]; ok && st.timeline == st.cloud.timeline && known != journal.Hash(rec.GetDirectiveHash()) {
 		st.w.fail("INV-6", "store %d: directive %d has another hash than in the cloud", st.id, n)
 	}
 }
 
-// sawSlip follows what a record changes in the books alone, without anything
-// moving in the shop: counts, units found, units missing.
-func (st *store) sawSlip(s *seenRecord) {
-	booked := s.rec.GetCount() != nil || s.rec.GetReplace() != nil ||
-		s.rec.GetShortage().GetReason() == recordv1.ShortReason_SHORT_REASON_MISSING
-	for _, f := range s.rec.GetSale().GetFound() {
-		st.cell(stock.SKU(f.GetSku())).slipShelf += stock.Units(f.GetUnits())
-	}
-	if s.rec.GetUnclassified() != nil {
-		st.poisons++
-	}
-	if s.rec.GetMark().GetKind() == recordv1.MarkKind_MARK_KIND_ALARM {
-		st.alarms++
-	}
-	if !booked {
-		return
-	}
-	for _, a := range s.rows {
-		c := st.cell(a.SKU)
-		shelf, back := believed(a.Balances)
-		wasShelf, wasBack := believed(c.book.Balances)
-		c.slipShelf += shelf - wasShelf
-		c.slipBack += back - wasBack
-	}
+func epochOf(e *recordv1.Epoch) stock.Epoch {
+	return stock.Epoch{Timeline: stock.Timeline(e.GetTimeline()), Counter: e.GetCounter()}
 }
 
 // sawReservation checks that a reservation goes one way only, and that the
@@ -119,9 +133,7 @@ func (st *store) sawReservation(rec *recordv1.Record, r *books.Reservation) {
 	if !p.taken {
 		p.taken = true
 		p.byToken = rec.GetCollectByToken() != nil
-		for _, l := range p.reserve.GetLines() {
-			st.cell(stock.SKU(l.GetSku())).untaken -= stock.Units(l.GetUnits())
-		}
+		p.count(-1)
 	} else if p.byToken && rec.GetAccept() != nil {
 		w.marks.hit(markTokenFirst)
 	}
@@ -166,11 +178,10 @@ func (o *office) saw(s *seenCommand) {
 	case *recordv1.Command_ApplyBatch:
 		o.sawBatch(w.storeOf(v.ApplyBatch.GetStore()), s.result.GetBatch())
 	case *recordv1.Command_OpenSession:
-		o.sawSession(v.OpenSession.GetHello())
+		o.sawSession(v.OpenSession.GetHello(), s.result.GetSession())
 	}
 	for _, row := range s.rows {
-		row.cell.quota, row.cell.mirror = row.quota, row.mirror
-		row.cell.touch()
+		row.cell.setCloud(row)
 	}
 	for _, v := range s.stores {
 		v.st.sawCloud(v.cloud)
@@ -212,12 +223,9 @@ func (o *office) sawPromise(st *store, r *recordv1.ReservationResult) {
 	if o.promises[key] != nil {
 		return
 	}
-	o.promises[key] = &promise{id: key, st: st, reserve: r.GetReserve(),
-		at: promiseTime{outage: st.line.outage}}
-	for _, l := range r.GetReserve().GetLines() {
-		c := st.cell(stock.SKU(l.GetSku()))
-		c.untaken += stock.Units(l.GetUnits())
-	}
+	p := &promise{id: key, st: st, reserve: r.GetReserve(), at: promiseTime{outage: st.line.outage}}
+	o.promises[key] = p
+	p.count(+1)
 }
 
 // sawExpiry checks that exactly the holds whose time has come were given up.
@@ -242,13 +250,24 @@ func (o *office) sawExpiry(n uint64) {
 
 // sawBatch checks that the cloud's copy is a prefix of the store's journal.
 func (o *office) sawBatch(st *store, r *recordv1.BatchResult) {
-	if known, ok := st.chain[r.GetApplied()]; !ok || known != journal.Hash(r.GetHash()) {
+	if known, ok := st.chain[r.GetApplied()]; !st.torn() && (!ok || known != journal.Hash(r.GetHash())) {
 		o.w.fail("INV-6", "store %d: the cloud's record %d is not the store's", st.id, r.GetApplied())
 	}
 }
 
-func (o *office) sawSession(h *recordv1.Hello) {
+func (o *office) sawSession(h *recordv1.Hello, r *recordv1.SessionResult) {
 	st := o.w.storeOf(h.GetStore())
+	present := bytes.Equal(h.GetNodeId(), st.box.node[:]) && h.GetJournalLast() >= st.cloud.applied.Seq
+	if r.GetMode() != recordv1.SessionMode_SESSION_MODE_NORMAL {
+		if o.w.o.Log != nil {
+			o.w.logf("cloud: %s", o.newestAnomaly())
+		}
+		if !st.astray && r.GetMode() != recordv1.SessionMode_SESSION_MODE_SALVAGE && st.twin == nil {
+			o.w.marks.hit(markLateHello)
+		}
+	} else if known := st.chain[h.GetJournalLast()]; present && bytes.Equal(known[:], h.GetJournalHash()) {
+		st.astray = false
+	}
 	if h.GetDirectivesApplied() > st.cloud.acked {
 		o.w.marks.hit(markAckLost)
 	}
@@ -267,14 +286,14 @@ func (st *store) sawCloud(v cloudView) {
 	switch {
 	case v.quarantined:
 		st.w.fail("QUARANTINE", "store %d is in quarantine", st.id)
-	case v.applied.Seq < before.applied.Seq, v.session < before.session, v.acked < before.acked,
+	case v.timeline > before.timeline: // everything begins anew
+	case v.applied.Seq < before.applied.Seq, v.session < before.session,
 		v.directives.Seq < before.directives.Seq:
 		st.w.fail("INV-6", "store %d: the cloud went back from %+v to %+v", st.id, before, v)
-	case v.acked > st.applied:
+	case v.acked > st.applied && !st.torn() && st.timeline == v.timeline:
 		st.w.fail("INV-6", "store %d: directive %d acked, %d applied", st.id, v.acked, st.applied)
-	case v.anomalies > st.poisons+st.alarms:
-		st.w.fail("INV-3", "store %d: %d anomalies, the store caused %d", st.id, v.anomalies,
-			st.poisons+st.alarms)
+	case v.anomalies > before.anomalies:
+		st.w.fail("INV-3", "the mirror cannot explain a record: %s", st.w.office.newestAnomaly())
 	}
 }
 
@@ -296,3 +315,18 @@ func (w *World) observe() {
 
 // units of an account as the store's own books have them.
 func (c *cell) at(a ledger.Account) stock.Units { return c.book.Balances[a] }
+
+// newestAnomaly says what head office noticed last.
+func (o *office) newestAnomaly() (what string) {
+	err := o.View(o.w.ctx, func(tx *journal.Tx) error {
+		all, err := headoffice.Anomalies(tx, headoffice.Anomaly{}, 1)
+		for _, a := range all {
+			what = fmt.Sprintf("store %d record %d: %s %s", a.Store, a.Seq, a.Code, a.What)
+		}
+		return err
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return what
+}

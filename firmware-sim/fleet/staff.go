@@ -44,6 +44,9 @@ func (r *routine) receive(st *store, c chance, units []wish) {
 			}})
 	}
 	if err := receive(cause); err != nil {
+		if st.mayDiffer() {
+			return
+		}
 		r.w.fail("REFUSED", "store %d: delivery %s: %v", st.id, document, err)
 		return
 	}
@@ -52,7 +55,7 @@ func (r *routine) receive(st *store, c chance, units []wish) {
 		u.cell.shelf += u.units
 		u.cell.touch()
 	}
-	if c.of(100) { // somebody types the note again
+	if c.of(100) && !st.mayDiffer() { // somebody types the note again
 		if err := receive(shopfloor.Cause{ID: c.id()}); !stock.Refused(err, stock.DocumentUsed) {
 			r.w.fail("INV-4", "store %d: delivery %s was booked twice: %v", st.id, document, err)
 		}

@@ -16,21 +16,30 @@ type store struct {
 	w     *World
 	id    stock.StoreID
 	cells []*cell // by SKU − 1
-	box   *box    // the one that the tills talk to
+	box   *box    // the one that counts
 	boxes []*box
+	twin  *box // a copy of box that runs beside it; nil: none
 	line  *line
 	tills []*till
 	sold  []sold // what customers took home, newest last
 	docs  int    // deliveries so far
 
-	poisons int // records that the cloud cannot explain
-	alarms  int // records in which the box itself says that something is odd
+	invited int // boxes
 
-	chain   map[uint64]journal.Hash // of the journal's records
-	orders  map[uint64]journal.Hash // of the directives
-	head    journal.Position        // of the journal, as observed
-	applied uint64                  // directives, as observed
-	cloud   cloudView
+	greeted   bool // every till has looked at the box since everything was mended
+	replacing bool // there is no box, a new one is on its way
+	astray    bool // box and cloud have not agreed since one of them lost its past
+
+	chain    map[uint64]journal.Hash // of the journal's records
+	orders   map[uint64]journal.Hash // of the directives
+	facts    map[journal.Hash]*fact  // what records did, of any box
+	byUID    map[id]*fact            // the first of each request
+	lost     []*fact                 // what records did that are in no journal that counts
+	special  map[uint64]bool         // records that change every row
+	head     journal.Position        // of the journal, as observed
+	applied  uint64                  // directives, as observed
+	timeline stock.Timeline          // that the store is in
+	cloud    cloudView
 }
 
 // cloudView is what the cloud has of a store, as observed.
@@ -67,7 +76,8 @@ type bay struct {
 	// What the books believe beyond the truth, for reasons that the simulator
 	// knows: theft, a wrong count, units found.
 	slipShelf, slipBack stock.Units
-	doubt               int // steps under way whose outcome nobody knows
+	stolen              stock.Units // of slipShelf: units taken or put there unseen
+	doubt               int         // steps under way whose outcome nobody knows
 }
 
 // cell is all that is known of one SKU in one store: the truth, the store's
@@ -85,6 +95,16 @@ type cell struct {
 	untaken stock.Units // promised, and not known to the store
 	dirty   bool
 
+	untakenOld   stock.Units // the same, of older timelines
+	legacy       stock.Units // granted in older timelines, and not taken
+	mirrorLegacy stock.Units
+	lost         ledger.Balances // what lost facts did to the books
+	lostShelf    stock.Units     // and in the shop
+	lostBack     stock.Units
+	excused      ledger.Balances // units that went another way in the books than in the shop
+	counted      stock.Epoch     // of the newest absolute count
+	countedAt    uint64          // its record
+
 	lastSale    time.Duration // when a sale took the last of sellable
 	lastPromise time.Duration // when a promise took the last of the pool
 }
@@ -93,7 +113,8 @@ func (st *store) cell(sku stock.SKU) *cell { return st.cells[int(sku)-1] }
 
 func (w *World) newStore(n int) *store {
 	st := &store{w: w, id: stock.StoreID(n + 1), line: newLine(w),
-		chain: make(map[uint64]journal.Hash), orders: make(map[uint64]journal.Hash)}
+		chain: make(map[uint64]journal.Hash), orders: make(map[uint64]journal.Hash),
+		facts: make(map[journal.Hash]*fact), byUID: make(map[id]*fact), special: make(map[uint64]bool), timeline: 1}
 	for i := range w.products {
 		c := &cell{st: st, sku: stock.SKU(i + 1)}
 		c.book = books.Account{SKU: c.sku, Rights: escrow.Rights{Timeline: 1}}
@@ -104,6 +125,15 @@ func (w *World) newStore(n int) *store {
 		st.tills = append(st.tills, &till{st: st, name: fmt.Sprintf("till-%d", i+1)})
 	}
 	return st
+}
+
+// torn tells whether box and cloud may each have a history of their own.
+func (st *store) torn() bool { return st.astray || st.twin != nil }
+
+// mayDiffer tells whether a step may be refused because a part of the store's
+// past is lost.
+func (st *store) mayDiffer() bool {
+	return st.torn() || len(st.lost) > 0
 }
 
 // touch lets a cell be checked at the end of the event.
@@ -132,6 +162,15 @@ func (c *cell) putBack(n stock.Units) {
 func believed(b ledger.Balances) (shelf, back stock.Units) {
 	return b[ledger.Sellable] + b[ledger.Online] + b[ledger.Reserved],
 		b[ledger.Picked] + b[ledger.Staged] + b[ledger.ToShelve]
+}
+
+// rows copies what was observed of the books.
+func (st *store) rows() map[stock.SKU]books.Account {
+	rows := make(map[stock.SKU]books.Account)
+	for _, c := range st.cells {
+		rows[c.sku] = c.book
+	}
+	return rows
 }
 
 func (st *store) close() error {

@@ -9,12 +9,31 @@ import (
 
 const tillsPerStore = 3
 
-// till is a screen or a scanner: one step at a time.
+// till is a screen or a scanner: one step at a time. It remembers the newest
+// state of the store that it has seen, and keeps what it asked for until the
+// cloud has it.
 type till struct {
 	st    *store
 	name  string
+	box   *box // that it talks to, if it is another than the store's
 	busy  bool
 	queue []func()
+	seen  shopfloor.Seen
+	kept  []keptStep
+}
+
+// keptStep is a request that was answered.
+type keptStep struct {
+	seen  shopfloor.Seen
+	again func(f *shopfloor.Floor, epoch stock.Epoch) error
+}
+
+// talksTo is the box that answers this till.
+func (t *till) talksTo() *box {
+	if t.box != nil && t.box.up {
+		return t.box
+	}
+	return t.st.box
 }
 
 // enter waits for the till's turn.
@@ -37,10 +56,12 @@ func (t *till) leave() {
 // step is what a person wants of a store's box. It is asked for again, with
 // the same id, until there is an answer.
 type step struct {
-	st   *store
-	by   chance
-	skus []stock.SKU // whose units are in doubt until then
-	do   func(f *shopfloor.Floor, till string) error
+	st    *store
+	by    chance
+	skus  []stock.SKU // whose units are in doubt until then
+	keep  id          // of what the till keeps until the cloud has it; zero: nothing
+	do    func(f *shopfloor.Floor, till string) error
+	again func(f *shopfloor.Floor, epoch stock.Epoch) error // when it was lost; nil: do
 }
 
 // ask returns nil or a refusal: the answer that a person saw.
@@ -76,8 +97,8 @@ func (r *routine) ask(s step) error {
 
 // once asks the box; a finger that slips asks twice.
 func (s step) once(w *World, t *till) (err error, answered bool) {
-	b := s.st.box
-	if b == nil || !b.up {
+	b := t.talksTo()
+	if !b.up || !t.witness(b) {
 		return errDead, false
 	}
 	err, answered = b.call(func() error { return s.do(b.floor, t.name) })
@@ -88,18 +109,82 @@ func (s step) once(w *World, t *till) (err error, answered bool) {
 		w.fail("FAULT", "store %d: %v", s.st.id, err)
 		return err, true
 	}
-	if err == nil && w.has(faultDoubleTap) && s.by.of(200) {
-		head := b.journal.Head()
-		again, answered := b.call(func() error { return s.do(b.floor, t.name) })
-		if answered && again != nil {
-			w.fail("INV-4", "store %d: done, and then refused: %v", s.st.id, again)
-		}
-		if answered && b.journal.Head() != head {
-			w.fail("INV-4", "store %d: one step was recorded twice, at %d", s.st.id, head.Seq+1)
-		}
-		return err, answered
+	t.seen = b.floor.Seen()
+	if err != nil {
+		return err, true
 	}
-	return err, true
+	if s.keep != (id{}) {
+		t.keep(b, s)
+	}
+	if w.has(faultDoubleTap) && s.by.of(200) {
+		return s.twice(w, t, b)
+	}
+	return nil, true
+}
+
+// twice asks for what was just answered.
+func (s step) twice(w *World, t *till, b *box) (err error, answered bool) {
+	head := b.journal.Head()
+	err, answered = b.call(func() error { return s.do(b.floor, t.name) })
+	if answered && err != nil {
+		w.fail("INV-4", "store %d: done, and then refused: %v", s.st.id, err)
+	}
+	if answered && b.journal.Head() != head {
+		w.fail("INV-4", "store %d: one step was recorded twice, at %d", s.st.id, head.Seq+1)
+	}
+	return err, answered
+}
+
+// keep remembers a request until the cloud has its record, and forgets those
+// that it has.
+func (t *till) keep(b *box, s step) {
+	again := s.again
+	if again == nil {
+		again = func(f *shopfloor.Floor, _ stock.Epoch) error { return s.do(f, t.name) }
+	}
+	acked := b.floor.Acknowledged()
+	for len(t.kept) > 0 && t.kept[0].seen.Seq <= acked && t.kept[0].seen.Epoch == t.seen.Epoch {
+		t.kept = t.kept[1:]
+	}
+	t.kept = append(t.kept, keptStep{t.seen, again})
+	if f := t.st.byUID[s.keep]; f != nil {
+		f.kept = true
+	}
+}
+
+// witness compares what the till has seen with what the box is, and tells the
+// box again what it may have lost. It is false if the box died over it.
+func (t *till) witness(b *box) bool {
+	resend := false
+	err, answered := b.call(func() (err error) {
+		resend, err = b.floor.Witness(b.w.ctx, t.seen)
+		return err
+	})
+	if !answered {
+		return false
+	}
+	if stock.Refused(err, stock.RolledBack) {
+		b.w.marks.hit(markRestoredOffline)
+		resend = true
+	} else if err != nil {
+		b.unexpected(err)
+	}
+	if !resend {
+		return true
+	}
+	b.w.logf("store %d: %s sends %d requests again", t.st.id, t.name, len(t.kept))
+	for i := range t.kept {
+		k := &t.kept[i]
+		err, answered := b.call(func() error { return k.again(b.floor, k.seen.Epoch) })
+		if !answered {
+			return false
+		}
+		if err != nil {
+			b.w.logf("store %d: a request that is sent again is refused: %v", t.st.id, err)
+		}
+	}
+	t.seen = b.floor.Seen()
+	return true
 }
 
 // doubt says whether nobody knows if these units have moved.

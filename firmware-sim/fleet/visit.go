@@ -105,14 +105,21 @@ func lineSKUs(lines []wish) []stock.SKU { return skusOf(lines) }
 // collect asks the box to hand an order over.
 func (r *routine) collect(st *store, t *ticket, c chance, byCode bool, doubted []stock.SKU) (h shopfloor.Handover,
 	err error) {
-	cause, code := shopfloor.Cause{ID: c.id(), Actor: "Jo"}, t.token
+	cause, shown := shopfloor.Cause{ID: c.id(), Actor: "Jo"}, shopfloor.Presented{Code: t.token}
 	if byCode {
-		code = t.code
+		shown.Code = t.code
 	}
-	err = r.ask(step{st: st, by: c, skus: doubted, do: func(f *shopfloor.Floor, _ string) (err error) {
-		h, err = f.Collect(r.w.ctx, cause, code)
-		return err
-	}})
+	ask := func() error {
+		return r.ask(step{st: st, by: c, skus: doubted, keep: cause.ID,
+			do: func(f *shopfloor.Floor, _ string) (err error) {
+				h, err = f.CollectFor(r.w.ctx, cause, shown)
+				return err
+			}})
+	}
+	if err = ask(); stock.Refused(err, stock.ManagerNeeded) {
+		shown.By = &shopfloor.Decider{Name: "Mia", Manager: true}
+		err = ask()
+	}
 	return h, err
 }
 
@@ -149,7 +156,6 @@ func (r *routine) visitUnheard(st *store, t *ticket, c chance) bool {
 		r.handOver(st, t, h, nil)
 		return true
 	}
-	t.p.handed++
 	for _, f := range fetched {
 		f.cell.hands -= f.units
 		f.cell.collected += f.units
@@ -163,8 +169,8 @@ func (r *routine) visitUnheard(st *store, t *ticket, c chance) bool {
 // there, is missing for a reason that somebody is to blame for.
 func (r *routine) excused(t *ticket, l wish, got stock.Units) {
 	c := l.cell
-	if got == l.units || c.hands > got || c.doubt > 0 || c.slipShelf+c.slipBack > 0 || c.free() < 0 ||
-		c.back > 0 || t.p.ended {
+	if got == l.units || c.hands > got || c.doubt > 0 || c.unaccounted() > 0 || c.free() < 0 ||
+		c.back > 0 || t.p.ended || t.p.st.torn() {
 		return
 	}
 	r.w.fail("INV-5", "store %d sku %d: %d units of order %x are not there, and nobody took them",
@@ -173,10 +179,6 @@ func (r *routine) excused(t *ticket, l wish, got stock.Units) {
 
 // handOver gives what was picked to the shopper.
 func (r *routine) handOver(st *store, t *ticket, h shopfloor.Handover, order *books.Reservation) {
-	t.p.handed++
-	if t.p.handed > 1 {
-		r.w.fail("INV-3", "store %d: order %x was handed over twice", st.id, t.p.id)
-	}
 	lines := h.Record.GetCollect().GetLines()
 	if by := h.Record.GetCollectByToken(); by != nil {
 		lines = by.GetLines()
@@ -214,12 +216,12 @@ func (r *routine) refused(st *store, t *ticket, c chance, err error) bool {
 	w.logf("store %d: order %x is refused: %v", st.id, p.id[:4], err)
 	switch refusal, _ := stock.AsRefusal(err); refusal.Code {
 	case stock.AlreadyCollected, stock.AlreadyFinished:
-		if !p.ended {
+		if !p.ended && !st.torn() {
 			w.fail("INV-3", "store %d: order %x is refused as ended, it is open: %v", st.id, p.id, err)
 		}
 		w.markEnded(t, refusal.Code)
 		return true
-	case stock.NotReady, stock.UnknownKey:
+	case stock.NotReady, stock.UnknownKey, stock.RolledBack:
 		return false
 	case stock.UnknownReservation: // by its code, before the store heard of it
 		return false
