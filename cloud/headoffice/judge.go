@@ -42,7 +42,7 @@ type verdict struct {
 //	the same or more                            NORMAL
 //	the cloud is the older one                  refused until the cloud says so itself
 func (d *desk) judge(s *store, h *recordv1.Hello, known standing) (verdict, error) {
-	last, have := h.GetJournalLast(), s.applied.Seq
+	last := h.GetJournalLast()
 	common, forked, err := d.commonHistory(s, h)
 	if err != nil {
 		return verdict{}, err
@@ -59,6 +59,26 @@ func (d *desk) judge(s *store, h *recordv1.Hello, known standing) (verdict, erro
 	if err := d.checkCloud(s, h); err != nil {
 		return verdict{}, err
 	}
+	v, err := d.comeBack(s, h, common, forked)
+	if err == nil && v.mode != recordv1.SessionMode_SESSION_MODE_NORMAL && s.connected &&
+		!bytes.Equal(h.GetBootId(), s.bootID) {
+		return verdict{}, twoBoxes(s, common)
+	}
+	return v, err
+}
+
+// twoBoxes refuses a node that has to recover while another one, or an earlier
+// start of it that has not been noticed to end, is connected as the same box:
+// each would shut the other out, for ever.
+func twoBoxes(s *store, common uint64) error {
+	return stock.Refuse(stock.Forked,
+		"this node is not what was here after record %d of store %d: a copy of its disk may be running",
+		common, s.id)
+}
+
+// comeBack decides how the store's present box goes on.
+func (d *desk) comeBack(s *store, h *recordv1.Hello, common uint64, forked bool) (verdict, error) {
+	last, have := h.GetJournalLast(), s.applied.Seq
 	switch {
 	case forked:
 		return d.fork(s, common)

@@ -268,3 +268,40 @@ func (s *site) cloned(ctx context.Context, a *box) (*box, error) {
 	}
 	return b, a.startSettled(ctx)
 }
+
+// twins: a copy of the disk runs at the same time, and has sold nothing of its
+// own. Nobody can tell the two apart, so the one that was there first stays.
+func (s *site) twins(ctx context.Context) (string, error) {
+	a, o, err := s.ordinary(ctx)
+	if err != nil {
+		return "", err
+	}
+	b, err := s.cloned(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	if err := b.program.start(ctx); err != nil {
+		return "", err
+	}
+	if err := b.refused(ctx, "FORKED"); err != nil {
+		return "", err
+	}
+	if err := s.sell(ctx, a, goods(0), 1); err != nil {
+		return "", err
+	}
+	if _, err := s.prove(ctx, a); err != nil { // nobody took turns
+		return "", err
+	}
+	// The first box loses its line: the copy takes its place, and keeps it.
+	s.expects(rolledBack)
+	a.cable.Cut()
+	if err := b.settled(ctx); err != nil {
+		return "", err
+	}
+	a.cable.Plug()
+	if err := a.refused(ctx, "FORKED"); err != nil {
+		return "", err
+	}
+	said, err := s.goOn(ctx, b, o)
+	return "two boxes with one past did not take turns; " + said, err
+}

@@ -46,6 +46,7 @@ var table = []drill{
 	{"new-box", few, (*site).newBoxOldDisk},
 	{"box-returns", few, (*site).boxReturns},
 	{"clone", few, (*site).clone},
+	{"twins", few, (*site).twins},
 	{"till-witness", few, (*site).tillWitness},
 	{"cloud-restored", few, (*site).cloudRestored},
 	{"cloud-frozen", few, (*site).cloudFrozen},
