@@ -216,7 +216,14 @@ func (k *Kiosk) pickupProto(tx *journal.Tx, lang words.Lang, r *books.Reservatio
 
 func deviceProto(s devices.State) *storev1.Device {
 	d := &storev1.Device{Name: s.Name, Kind: string(s.Kind), Phase: string(s.Phase),
-		LastSeen: stampTime(s.LastSeen), LastError: s.LastError, Count: s.Scans, Garbage: s.Garbage}
+		LastSeen: stampTime(s.LastSeen), LastError: s.LastError, Garbage: s.Garbage,
+		Count: s.Scans + s.Jobs.Printed + s.Jobs.Sent}
+	if !s.Prints() {
+		d.Count += s.Done // what a printer has done beside its jobs is its drawer's
+	}
+	if s.Label != nil {
+		d.PaperOut, d.CoverOpen = s.Label.MediaOut, s.Label.HeadOpen
+	}
 	if s.Printer != nil {
 		d.PaperOut, d.CoverOpen = s.Printer.PaperOut, s.Printer.CoverOpen
 	}
