@@ -79,6 +79,16 @@ func (c *cable) set(from string, r rule) {
 	}
 }
 
+// mend lets the cable carry everything again.
+func (c *cable) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.rules)
+	for l := range c.lines {
+		c.drop(l)
+	}
+}
+
 // known needs mu.
 func (c *cable) known(from string) bool {
 	_, ok := c.rules[from]

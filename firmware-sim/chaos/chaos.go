@@ -50,36 +50,43 @@ type Gap struct {
 // OK tells whether everything held.
 func (r *Result) OK() bool { return len(r.Found.Wrong) == 0 }
 
-// Run runs one scenario. Its schedule follows from the seed; how processes and
-// clients meet it does not.
-func Run(ctx context.Context, s Scenario, o Options) (*Result, error) {
+// run plays one scenario in a world that is set up. Its schedule follows from
+// the seed; how processes and clients meet it does not.
+func (w *world) run(ctx context.Context, s Scenario, say func(string, ...any)) (r *Result, err error) {
 	began := time.Now()
-	dir := filepath.Join(o.Data, fmt.Sprintf("%s-%d-%d", s.Name, o.Members, o.Seed))
+	o := w.o
 	if o.Length == 0 {
 		o.Length = s.Length
 	}
-	say := func(format string, args ...any) {
-		if o.Progress != nil {
-			fmt.Fprintf(o.Progress, "%s %d/%d: %s\n", s.Name, o.Members, o.Seed, fmt.Sprintf(format, args...))
+	r = &Result{Scenario: s.Name, Members: o.Members, Stores: o.Stores, Seed: o.Seed,
+		Schedule: s.Plan(rand.New(rand.NewPCG(o.Seed, 0)), o)}
+	defer func() {
+		err = errors.Join(err, w.halt())
+		r.Took = time.Since(began)
+		if err == nil && !r.OK() {
+			r.Kept, err = w.keep(r)
+		}
+		err = errors.Join(err, w.plugOut())
+	}()
+	if err := w.plugIn(s.disks(o)); err != nil {
+		return r, err
+	}
+	if err := w.load(ctx); err != nil {
+		return r, err
+	}
+	return r, w.live(ctx, r, s, o.Length, say)
+}
+
+// keep puts what led to a failure aside.
+func (w *world) keep(r *Result) (string, error) {
+	dir := filepath.Join(w.o.Data, fmt.Sprintf("kept-%s-%d-%d", r.Scenario, r.Members, r.Seed))
+	errs := []error{os.RemoveAll(dir), os.MkdirAll(dir, 0o700)}
+	for _, part := range append(w.folders(), w.path("logs"), w.path("pages")) {
+		if _, err := os.Lstat(part); err == nil {
+			errs = append(errs, copyFolder(part, filepath.Join(dir, filepath.Base(part))))
 		}
 	}
-	r := &Result{Scenario: s.Name, Members: o.Members, Stores: o.Stores, Seed: o.Seed}
-	r.Schedule = s.Plan(rand.New(rand.NewPCG(o.Seed, 0)), o)
-	w, err := newWorld(ctx, o, dir)
-	if err == nil {
-		say("set up in %s", time.Since(began).Round(time.Millisecond))
-		err = w.live(ctx, r, say)
-	}
-	err = errors.Join(err, w.end())
-	r.Took = time.Since(began)
-	if err != nil {
-		return r, fmt.Errorf("%s: %w (see %s)", s.Name, err, dir)
-	}
-	if r.OK() {
-		return r, os.RemoveAll(dir)
-	}
-	r.Kept = dir
-	return r, keep(filepath.Join(dir, "result.json"), r)
+	return dir, errors.Join(append(errs, keep(filepath.Join(dir, "result.json"), r))...)
 }
 
 func keep(path string, v any) error {
@@ -91,7 +98,8 @@ func keep(path string, v any) error {
 }
 
 // live lets everybody work while the schedule is played, and then checks.
-func (w *world) live(ctx context.Context, r *Result, say func(string, ...any)) error {
+func (w *world) live(ctx context.Context, r *Result, s Scenario, length time.Duration,
+	say func(string, ...any)) error {
 	back, err := w.silence(ctx)
 	if err != nil {
 		return err
@@ -107,12 +115,12 @@ func (w *world) live(ctx context.Context, r *Result, say func(string, ...any)) e
 	rec := newRecords()
 	c := w.stand(books, rec)
 	p := &probes{start: time.Now()}
-	working, stop := context.WithTimeout(ctx, w.o.Length)
+	working, stop := context.WithTimeout(ctx, length)
 	var all sync.WaitGroup
 	all.Go(func() { c.run(working) })
 	all.Go(func() { w.staff(working, rec) })
 	all.Go(func() { p.run(working, w) })
-	err = w.play(ctx, p.start, r.Schedule, say)
+	err = w.play(ctx, p.start, r.Schedule, s.whole, say)
 	all.Wait()
 	stop()
 	if err != nil {

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -53,13 +54,22 @@ func (f *findings) checkHistories(c *crowd, rec *records, dir string) error {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	f.some(rec.wrong)
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return err
+	}
+	broken := 0
 	draw := func(v history.Verdict, kind string) error {
 		if v.Wrong == "" {
 			return nil
 		}
-		page := filepath.Join(dir, fmt.Sprintf("%s-%d.html", kind, len(f.Wrong)))
+		if broken++; broken > shownWrongs {
+			f.wrong("%s: %s", v.Name, v.Wrong)
+			return nil
+		}
+		page := filepath.Join(dir, fmt.Sprintf("%s-%d.html", kind, broken))
 		err := v.Draw(page)
-		f.wrong("%s: %s\n    %s\n    see %s", v.Name, v.Wrong, strings.Join(v.Shortest, "\n    "), page)
+		f.wrong("%s: %s\n    %s\n    see %s", v.Name, v.Wrong, strings.Join(v.Shortest, "\n    "),
+			filepath.Base(page))
 		return err
 	}
 	for _, s := range c.shelves {
@@ -336,5 +346,5 @@ func (f *findings) check(ctx context.Context, w *world, c *crowd) error {
 	if err := f.checkLogs(w); err != nil {
 		return err
 	}
-	return f.checkHistories(c, c.rec, w.dir)
+	return f.checkHistories(c, c.rec, w.path("pages"))
 }

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -38,16 +37,20 @@ type breaker func(ctx context.Context, w *world, e Event) (mend, error)
 // or "node0"; cables are named by their two ends, such as "node0-member1". Who
 // is mute is not heard by the other end; who is deaf does not hear it.
 var breakers = map[string]breaker{
-	"kill":   kill,
-	"freeze": freeze,
-	"hang":   hang,
-	"cut":    withRule(rule{cut: true}),
-	"ghost":  withRule(rule{cut: true, ghost: true}),
-	"hole":   withRule(rule{up: true, down: true}),
-	"mute":   withRule(rule{up: true}),
-	"deaf":   withRule(rule{down: true}),
-	"slow":   withRule(rule{delay: 120 * time.Millisecond}),
-	"flap":   flap,
+	"kill":    kill,
+	"freeze":  freeze,
+	"hang":    hang,
+	"power":   power,
+	"full":    full,
+	"restart": restart,
+	"wipe":    rejoin,
+	"cut":     withRule(rule{cut: true}),
+	"ghost":   withRule(rule{cut: true, ghost: true}),
+	"hole":    withRule(rule{up: true, down: true}),
+	"mute":    withRule(rule{up: true}),
+	"deaf":    withRule(rule{down: true}),
+	"slow":    withRule(rule{delay: 120 * time.Millisecond}),
+	"flap":    flap,
 }
 
 // program finds who is meant, at the moment.
@@ -120,6 +123,41 @@ func kill(ctx context.Context, w *world, e Event) (mend, error) {
 	}, err
 }
 
+// restart ends a program in order, as for a new version of it.
+func restart(ctx context.Context, w *world, e Event) (mend, error) {
+	c, err := w.program(ctx, e.Who)
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) error { return c.start() }, c.stop()
+}
+
+// rejoin loses a member's disk: it is put out, and joins with an empty folder.
+func rejoin(ctx context.Context, w *world, e Event) (mend, error) {
+	leader, err := w.awaitLeader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lost := w.members[0]
+	if lost == leader {
+		lost = w.members[1]
+	}
+	id, err := lost.id(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := lost.kill(); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		_, err := runTool(ctx, filepath.Join(w.o.Bin, "holdfast-cloud"), "remove", "--admin", leader.admin, id)
+		if err != nil {
+			return err
+		}
+		return errors.Join(wipe(lost.data), lost.prepareJoin(leader), lost.start())
+	}, nil
+}
+
 func freeze(ctx context.Context, w *world, e Event) (mend, error) {
 	all, err := w.programs(ctx, e.Who)
 	if err != nil {
@@ -135,29 +173,6 @@ func freeze(ctx context.Context, w *world, e Event) (mend, error) {
 		}
 		return err
 	}, err
-}
-
-// hang lets a program's disk not answer: what it wants flushed waits.
-func hang(ctx context.Context, w *world, e Event) (mend, error) {
-	c, err := w.program(ctx, e.Who)
-	if err != nil {
-		return nil, err
-	}
-	pid := c.pid()
-	if pid == 0 {
-		return nil, nil
-	}
-	tracer := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e",
-		fmt.Sprintf("inject=fsync,fdatasync:delay_enter=%d", e.For.Microseconds()), "-p", strconv.Itoa(pid))
-	tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := tracer.Start(); err != nil {
-		return nil, fmt.Errorf("attach strace: %w", err)
-	}
-	return func(context.Context) error {
-		_ = tracer.Process.Signal(syscall.SIGTERM) // it may have ended with its program
-		_ = tracer.Wait()
-		return nil
-	}, nil
 }
 
 // joint is one direction in which a cable is used.
@@ -297,7 +312,9 @@ func flap(ctx context.Context, w *world, e Event) (mend, error) {
 }
 
 // play breaks and mends by the schedule, and mends everything at its end.
-func (w *world) play(ctx context.Context, began time.Time, events []Event, say func(string, ...any)) error {
+// When whole is set, nothing is broken before all members are back.
+func (w *world) play(ctx context.Context, began time.Time, events []Event, whole bool,
+	say func(string, ...any)) error {
 	type step struct {
 		at time.Duration
 		do func() error
@@ -306,10 +323,14 @@ func (w *world) play(ctx context.Context, began time.Time, events []Event, say f
 	for i, e := range events {
 		var undo mend
 		steps = append(steps, step{e.At, func() (err error) {
+			if whole {
+				err = w.awaitVotes(ctx)
+			}
 			say("%s", e)
 			events[i].Began = time.Since(began)
-			undo, err = breakers[e.Fault](ctx, w, e)
-			return err
+			var failed error
+			undo, failed = breakers[e.Fault](ctx, w, e)
+			return errors.Join(err, failed)
 		}}, step{e.At + e.For, func() error {
 			if undo == nil {
 				return nil

@@ -162,6 +162,17 @@ func (m *member) standings(ctx context.Context) (all []standing, err error) {
 	return all, err
 }
 
+// id is the member's own.
+func (m *member) id(ctx context.Context) (string, error) {
+	all, err := m.standings(ctx)
+	for _, s := range all {
+		if s.Self {
+			return s.ID, nil
+		}
+	}
+	return "", fmt.Errorf("%s does not say its id: %w", m.name, err)
+}
+
 // awaitVotes waits until every member has a vote.
 func (w *world) awaitVotes(ctx context.Context) error {
 	if len(w.members) == 1 {

@@ -136,7 +136,7 @@ func runTool(ctx context.Context, path string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// wipe empties a folder that may be a mount point.
+// wipe empties a folder.
 func wipe(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -2,8 +2,11 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,39 +18,66 @@ type Report struct {
 	Results []*Result `json:"results"`
 }
 
-// RunAll runs a scenario, or "all" that fit, one after the other. It goes on
-// after one in which something did not hold.
-func RunAll(ctx context.Context, o Options, name string) (*Report, error) {
-	report := &Report{OK: true}
-	var chosen []Scenario
-	if name == "all" {
-		chosen = Scenarios()
-	} else {
-		s, err := Named(name)
-		if err != nil {
-			return report, err
-		}
-		chosen = []Scenario{s}
+// RunAll runs the named scenarios, or all that fit if there are none, one after
+// the other, each in the same world set up anew. It goes on after one in which
+// something did not hold.
+func RunAll(ctx context.Context, o Options, names ...string) (report *Report, err error) {
+	report = &Report{OK: true}
+	chosen, err := choose(o, names)
+	if err != nil {
+		return report, err
 	}
-	for _, s := range chosen {
-		if s.Members > o.Members {
-			if name != "all" {
-				return report, fmt.Errorf("scenario %s needs %d members", name, s.Members)
-			}
-			continue
+	say := func(format string, args ...any) {
+		if o.Progress != nil {
+			fmt.Fprintf(o.Progress, format+"\n", args...)
 		}
-		r, err := Run(ctx, s, o)
+	}
+	began := time.Now()
+	dir := filepath.Join(o.Data, fmt.Sprintf("world-%d", o.Members))
+	w, err := newWorld(ctx, o, dir)
+	defer func() {
+		err = errors.Join(err, w.end())
+		if err != nil {
+			report.OK, err = false, fmt.Errorf("%w (see %s)", err, dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
+	if err != nil {
+		return report, err
+	}
+	say("%d members and %d stores set up in %s", o.Members, o.Stores, time.Since(began).Round(time.Millisecond))
+	for _, s := range chosen {
+		r, err := w.run(ctx, s, func(format string, args ...any) {
+			say("%s %d/%d: %s", s.Name, o.Members, o.Seed, fmt.Sprintf(format, args...))
+		})
 		report.Results = append(report.Results, r)
 		if err != nil {
-			report.OK = false
-			return report, err
+			return report, fmt.Errorf("%s: %w", s.Name, err)
 		}
 		report.OK = report.OK && r.OK()
-		if o.Progress != nil {
-			fmt.Fprintln(o.Progress, r.line())
-		}
+		say("%s", r.line())
 	}
 	return report, nil
+}
+
+func choose(o Options, names []string) (chosen []Scenario, err error) {
+	for _, name := range names {
+		s, err := Named(name)
+		if err != nil {
+			return nil, err
+		}
+		if s.Members > o.Members {
+			return nil, fmt.Errorf("scenario %s needs %d members", name, s.Members)
+		}
+		chosen = append(chosen, s)
+	}
+	for _, s := range scenarios {
+		if len(names) == 0 && s.Members <= o.Members && !s.Short {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen, nil
 }
 
 // String gives the report for people.

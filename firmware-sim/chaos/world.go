@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,10 +52,10 @@ type world struct {
 	cables  []*cable
 	members []*member
 	nodes   []*node
-	shelves []product // of the silent store, whose pools are counted
-	trade   []product // of the working stores
-	probe   product   // of the silent store, for probes
-	close   []func() error
+	shelves []product        // of the silent store, whose pools are counted
+	trade   []product        // of the working stores
+	probe   product          // of the silent store, for probes
+	spares  map[string]spare // disks of their own, by program
 }
 
 func (w *world) path(parts ...string) string {
@@ -69,8 +70,9 @@ func (w *world) lay(targets ...string) (*cable, error) {
 	return c, err
 }
 
-// newWorld sets up everything and waits until every store has granted what it
-// grants. end takes it away again, also after an error.
+// newWorld sets up everything, waits until every store has granted what it
+// grants, and stops it again: load begins anew from here as often as it is
+// wanted. end takes it away, also after an error.
 func newWorld(ctx context.Context, o Options, dir string) (w *world, err error) {
 	w = &world{o: o, dir: dir, ports: make(ports)}
 	if err := os.MkdirAll(w.path("logs"), 0o700); err != nil {
@@ -98,27 +100,139 @@ func newWorld(ctx context.Context, o Options, dir string) (w *world, err error) 
 	for i := range w.nodes {
 		group.Go(func() error { return w.openStore(opening, i) })
 	}
-	return w, group.Wait()
+	if err := group.Wait(); err != nil {
+		return w, err
+	}
+	return w, w.save()
 }
 
-// end stops all programs and takes away what was made.
-func (w *world) end() error {
+// folders are those of all programs.
+func (w *world) folders() (all []string) {
+	for _, m := range w.members {
+		all = append(all, m.data)
+	}
+	for _, n := range w.nodes {
+		all = append(all, n.data)
+	}
+	return all
+}
+
+// save stops all programs and keeps what they have.
+func (w *world) save() error {
+	faults := []error{w.stop()}
+	for _, dir := range w.folders() {
+		faults = append(faults, copyFolder(dir, w.path("template", filepath.Base(dir))))
+	}
+	return errors.Join(faults...)
+}
+
+// copyFolder copies what a folder holds, with its permissions, and waits until
+// the copy is on the disk.
+func copyFolder(from, to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	for _, do := range [][]string{{"cp", "-a", from + "/.", to}, {"sync", "-f", to}} {
+		if out, err := exec.Command(do[0], do[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("copy %s: %w: %s", from, err, out)
+		}
+	}
+	return nil
+}
+
+// load gives the programs what they had at first, on the disks that are plugged
+// in, and starts them.
+func (w *world) load(ctx context.Context) error {
+	for _, c := range w.cables {
+		c.mend()
+	}
+	if err := wipe(w.path("logs")); err != nil {
+		return err
+	}
+	for _, dir := range w.folders() {
+		if err := w.restore(dir); err != nil {
+			return err
+		}
+	}
+	return w.begin(ctx)
+}
+
+// restore gives one program what it had at first.
+func (w *world) restore(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	name := filepath.Base(dir)
+	if s, own := w.spares[name]; own {
+		if err := errors.Join(wipe(s.dir()), os.Symlink(s.dir(), dir)); err != nil {
+			return err
+		}
+	}
+	return copyFolder(w.path("template", name), dir)
+}
+
+// begin starts all programs and waits until nothing is under way.
+func (w *world) begin(ctx context.Context) error {
+	for _, m := range w.members { // all before any can be ready
+		if err := m.start(); err != nil {
+			return err
+		}
+	}
+	for _, m := range w.members {
+		if err := awaitReady(ctx, m.child, m.admin); err != nil {
+			return err
+		}
+	}
+	for _, n := range w.nodes {
+		if err := n.start(); err != nil {
+			return err
+		}
+	}
+	for _, n := range w.nodes {
+		if err := w.settled(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends all programs in order, the stores before the cloud.
+func (w *world) stop() error {
+	var faults []error
+	for _, n := range w.nodes {
+		faults = append(faults, n.stop())
+	}
+	for _, m := range w.members {
+		faults = append(faults, m.stop())
+	}
+	return errors.Join(faults...)
+}
+
+// halt ends all programs at once.
+func (w *world) halt() error {
 	var faults []error
 	for _, n := range w.nodes {
 		faults = append(faults, n.kill())
-		n.api.close()
 	}
 	for _, m := range w.members {
 		faults = append(faults, m.kill())
+	}
+	return errors.Join(faults...)
+}
+
+// end takes everything away but the folder.
+func (w *world) end() error {
+	err := w.halt()
+	for _, n := range w.nodes {
+		n.api.close()
+	}
+	for _, m := range w.members {
 		m.office.close()
 	}
 	for _, c := range w.cables {
 		c.close()
 	}
-	for _, f := range slices.Backward(w.close) {
-		faults = append(faults, f())
-	}
-	return errors.Join(faults...)
+	return err
 }
 
 // newNode describes a node and lays its cables.

@@ -21,6 +21,9 @@ const (
 	// noLogFlush drops what is not on the disk yet, the file system's own log
 	// included: what a power cut leaves.
 	noLogFlush = 2
+	// Writers to a frozen file system wait, and whoever wants it flushed.
+	ioctlFreeze = 0xc0045877
+	ioctlThaw   = 0xc0045878
 
 	commandWait  = 20 * time.Second
 	unmountTries = 100
@@ -98,6 +101,25 @@ func (d *Disk) Cut() error {
 	defer f.Close()
 	if err := unix.IoctlSetPointerInt(int(f.Fd()), ioctlShutdown, noLogFlush); err != nil {
 		return fmt.Errorf("cut the power of %s: %w", d.dir, err)
+	}
+	return nil
+}
+
+// Hang lets the disk not answer any more: who writes waits, and cannot even be
+// killed, until Resume.
+func (d *Disk) Hang() error { return d.control(ioctlFreeze, "freeze") }
+
+// Resume lets a disk that hangs answer again.
+func (d *Disk) Resume() error { return d.control(ioctlThaw, "thaw") }
+
+func (d *Disk) control(request uint, what string) error {
+	f, err := os.Open(d.dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.IoctlSetInt(int(f.Fd()), request, 0); err != nil {
+		return fmt.Errorf("%s %s: %w", what, d.dir, err)
 	}
 	return nil
 }

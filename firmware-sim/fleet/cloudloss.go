@@ -50,6 +50,9 @@ func (w *World) restoringCloud(_ *store, c chance) {
 		return
 	}
 	image, freeze := oneOf(c, o.backups...), c.of(300)
+	for _, st := range w.stores {
+		freeze = freeze || st.invited > 1 // a box was replaced, perhaps since the backup
+	}
 	w.logf("cloud: a backup is put back, freeze %t", freeze)
 	for n := range o.members {
 		o.restart(n, c.span(time.Second, w.mix.day/50))

@@ -9,7 +9,7 @@ import (
 )
 
 // someSeeds are run by every test; the rest is for the program.
-const someSeeds, fewSeeds = 60, 6
+const someSeeds, fewSeeds = 12, 3
 
 func TestNoPromiseLacksItsUnit(t *testing.T) {
 	o := SwarmOptions{From: 1, To: someSeeds}

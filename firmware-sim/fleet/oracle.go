@@ -266,7 +266,7 @@ func (o *office) sawSession(h *recordv1.Hello, r *recordv1.SessionResult) {
 			o.w.marks.hit(markLateHello)
 		}
 	} else if known := st.chain[h.GetJournalLast()]; present && bytes.Equal(known[:], h.GetJournalHash()) {
-		st.astray = false
+		st.astray = st.astray && !st.agrees()
 	}
 	if h.GetDirectivesApplied() > st.cloud.acked {
 		o.w.marks.hit(markAckLost)
@@ -274,6 +274,12 @@ func (o *office) sawSession(h *recordv1.Hello, r *recordv1.SessionResult) {
 	if h.GetJournalAcked() < st.cloud.applied.Seq {
 		o.w.marks.hit(markRecordsUnheard)
 	}
+}
+
+// agrees tells whether the cloud's copy is a prefix of the store's journal.
+func (st *store) agrees() bool {
+	at := st.cloud.applied
+	return at.Seq == 0 || st.chain[at.Seq] == at.Hash
 }
 
 // sawCloud takes in a store's row at head office.

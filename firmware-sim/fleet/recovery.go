@@ -413,8 +413,7 @@ func (st *store) endTwin(twin *box, keep bool, c chance) {
 		st.box = twin
 		st.reload(twin)
 	}
-	st.astray = st.box.core.State().Phase == uplink.Offline ||
-		st.cloud.applied.Seq > 0 && st.chain[st.cloud.applied.Seq] != st.cloud.applied.Hash
+	st.astray = st.box.core.State().Phase == uplink.Offline || !st.agrees()
 	image := loser.image
 	loser.image = nil
 	w.start(func(r *routine) {

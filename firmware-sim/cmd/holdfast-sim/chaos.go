@@ -13,7 +13,7 @@ import (
 )
 
 type chaosOptions struct {
-	Scenario string        `help:"Scenario to run, or \"all\" that fit the number of members." default:"all"`
+	Scenario []string      `help:"Scenarios to run; all that fit the number of members unless given." placeholder:"NAME"`
 	Members  int           `help:"Members of the cloud." default:"1"`
 	Stores   int           `help:"Stores; the first one is cut off while its pools are counted." default:"2"`
 	Seed     uint64        `help:"Seed of the schedules." default:"1"`
@@ -47,7 +47,7 @@ func (o chaosOptions) run(ctx context.Context) (err error) {
 		defer os.Remove(o.Data) // stays when something in it is kept
 	}
 	report, err := chaos.RunAll(ctx, chaos.Options{Bin: o.Bin, Data: o.Data, Members: o.Members,
-		Stores: o.Stores, Seed: o.Seed, Length: o.Length, Progress: os.Stderr}, o.Scenario)
+		Stores: o.Stores, Seed: o.Seed, Length: o.Length, Progress: os.Stderr}, o.Scenario...)
 	if o.JSON {
 		err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(report))
 	} else {

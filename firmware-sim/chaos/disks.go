@@ -1,0 +1,126 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"holdfast.dev/firmware-sim/faults"
+)
+
+// Kinds of disks of their own that a scenario may ask for.
+const (
+	onExt4   = "ext4"   // can lose power
+	onMemory = "memory" // can be full
+
+	powerMiB = 192
+	smallMiB = 24
+)
+
+// spare is the disk of one program's folder.
+type spare struct {
+	disk   *faults.Disk
+	memory *faults.Memory
+}
+
+func (s spare) dir() string {
+	if s.disk != nil {
+		return filepath.Join(s.disk.Dir(), "data")
+	}
+	return filepath.Join(s.memory.Dir(), "data")
+}
+
+func (s spare) close() error {
+	switch {
+	case s.disk != nil:
+		return s.disk.Close()
+	case s.memory != nil:
+		return s.memory.Close()
+	}
+	return nil
+}
+
+// plugIn makes the disks that a scenario wants.
+func (w *world) plugIn(kinds map[string]string) (err error) {
+	w.spares = make(map[string]spare)
+	for folder, kind := range kinds {
+		var s spare
+		if kind == onMemory {
+			s.memory, err = faults.NewMemory(smallMiB)
+		} else {
+			s.disk, err = faults.NewDisk(kind, powerMiB)
+		}
+		if err != nil {
+			return err
+		}
+		w.spares[folder] = s
+		if err := os.Mkdir(s.dir(), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plugOut takes the disks away; nobody may use them any more.
+func (w *world) plugOut() error {
+	var faults []error
+	for _, s := range w.spares {
+		faults = append(faults, s.close())
+	}
+	w.spares = nil
+	return errors.Join(faults...)
+}
+
+// power takes the power from programs and from the disks that they are on.
+func power(ctx context.Context, w *world, e Event) (mend, error) {
+	all, err := w.programs(ctx, e.Who)
+	if err != nil {
+		return nil, err
+	}
+	failed := make([]error, len(all))
+	var gone sync.WaitGroup
+	for i, c := range all {
+		s, ok := w.spares[c.name]
+		if !ok || s.disk == nil {
+			return nil, fmt.Errorf("%s has no disk of its own", c.name)
+		}
+		gone.Go(func() { failed[i] = errors.Join(s.disk.Cut(), c.kill()) })
+	}
+	gone.Wait()
+	return func(context.Context) error {
+		var errs []error
+		for _, c := range all {
+			errs = append(errs, w.spares[c.name].disk.Recover(), c.start())
+		}
+		return errors.Join(errs...)
+	}, errors.Join(failed...)
+}
+
+// hang lets a program's disk not answer.
+func hang(ctx context.Context, w *world, e Event) (mend, error) {
+	c, err := w.program(ctx, e.Who)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := w.spares[c.name]
+	if !ok || s.disk == nil {
+		return nil, fmt.Errorf("%s has no disk of its own", c.name)
+	}
+	return func(context.Context) error { return s.disk.Resume() }, s.disk.Hang()
+}
+
+// full leaves a program no space on its disk.
+func full(ctx context.Context, w *world, e Event) (mend, error) {
+	c, err := w.program(ctx, e.Who)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := w.spares[c.name]
+	if !ok || s.memory == nil {
+		return nil, fmt.Errorf("%s has no small disk", c.name)
+	}
+	return func(context.Context) error { return s.memory.Free() }, s.memory.Fill()
+}
