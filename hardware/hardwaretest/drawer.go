@@ -80,9 +80,9 @@ func drawerOpenAlready(t *testing.T, r DrawerRig) {
 }
 
 func drawerCools(t *testing.T, r DrawerRig) {
+	began := time.Now() // the first kick comes after it
 	r.opens(t, "sale 1", hardware.DrawerOpen, 1)
 	r.Shut()
-	began := time.Now()
 	_, err := r.Open(t.Context(), "sale 2")
 	if took := time.Since(began); err == nil && took < time.Second {
 		t.Errorf("two kicks within %v", took)
