@@ -128,7 +128,7 @@ func TestAScaleGivesAWeightOrSaysWhyNot(t *testing.T) {
 	}
 	defer sim.Close()
 	s := start(t, devices.Config{Name: "pan", Kind: devices.Scale, Driver: "8217-serial", Path: link,
-		Settle: 4 * time.Second, Poll: 50 * time.Millisecond})
+		Settle: 2 * time.Second, Poll: 50 * time.Millisecond})
 	await(t, s, "pan", devices.Ready)
 	weigh := func() (hardware.Weight, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
