@@ -232,14 +232,26 @@ func (c *cell) agree() {
 			c.t.Fatalf("sync: %v", err)
 		}
 	}
-	c.until("the same head for all", func() bool { // what nobody waits for may still come
+	// What nobody waits for any more may still come, and between two digests too.
+	var diff string
+	c.t.Cleanup(func() {
+		if diff != "" {
+			c.t.Errorf("copies differ: %s", diff)
+		}
+	})
+	c.until("the same head and the same copy for all", func() bool {
 		for _, m := range members {
 			if m.Journal().Head() != members[0].Journal().Head() {
 				return false
 			}
 		}
-		return true
+		diff = c.differ(ctx, members)
+		return diff == ""
 	})
+}
+
+// differ compares what the members keep.
+func (c *cell) differ(ctx context.Context, members []*Member) (diff string) {
 	var first map[string]journal.Hash
 	for i, m := range members {
 		digest, err := m.Journal().Digest(ctx)
@@ -249,10 +261,9 @@ func (c *cell) agree() {
 		if i == 0 {
 			first = digest
 		}
-		if diff := cmp.Diff(first, digest); diff != "" {
-			c.t.Errorf("copies differ: %s", diff)
-		}
+		diff += cmp.Diff(first, digest)
 	}
+	return diff
 }
 
 func read(t *testing.T, m *Member, counter uint64) (n int64) {

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// applyLimit is how long the database may take for one batch of entries.
-	applyLimit = 30 * time.Second
+	// applyLimit is how long the database may take for one batch of entries. It is
+	// generous: a disk that hangs is found out by the log.
+	applyLimit = 5 * time.Minute
 
 	installsAtMost = 3
 	installsWithin = 10 * time.Minute

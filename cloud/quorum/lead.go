@@ -184,7 +184,8 @@ func (m *Member) promote(infos []Info, newcomers map[raft.ServerID]*newcomer) er
 
 // change runs a change of the members, on the leader.
 func (m *Member) change(f func(r *raft.Raft) raft.Future) error {
-	err := m.hear(f(m.raft.Load()))
+	r := m.raft.Load()
+	err := m.hear(r, f(r))
 	if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost) {
 		return errNotLeader
 	}
@@ -194,7 +195,7 @@ func (m *Member) change(f func(r *raft.Raft) raft.Future) error {
 // handOver lets another member lead before this one stops.
 func (m *Member) handOver() {
 	if r := m.raft.Load(); m.Leads() && len(m.voters()) > 1 {
-		_ = m.hear(r.LeadershipTransfer()) // if nobody can, there will be an election
+		_ = m.hear(r, r.LeadershipTransfer()) // if nobody can, there will be an election
 	}
 }
 

@@ -220,7 +220,8 @@ func (m *Member) takeOut(id string) error {
 		if len(m.voters()) == 1 {
 			return alone("remove")
 		}
-		if err := m.hear(m.raft.Load().LeadershipTransfer()); err != nil {
+		r := m.raft.Load()
+		if err := m.hear(r, r.LeadershipTransfer()); err != nil {
 			return err
 		}
 		return errNotLeader // the next leader does it
@@ -237,14 +238,14 @@ func (m *Member) transfer(id string) error {
 		return alone("transfer the leadership")
 	}
 	if id == "" {
-		return m.hear(r.LeadershipTransfer())
+		return m.hear(r, r.LeadershipTransfer())
 	}
 	if id == string(m.id) {
 		return nil
 	}
 	for _, s := range m.voters() {
 		if string(s.ID) == id {
-			return m.hear(r.LeadershipTransferToServer(s.ID, s.Address))
+			return m.hear(r, r.LeadershipTransferToServer(s.ID, s.Address))
 		}
 	}
 	return unknownMember(id)

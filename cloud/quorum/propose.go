@@ -353,8 +353,9 @@ func (m *Member) commit(batch []*item) {
 // logEntry appends an entry, as the leader, and waits until it was applied. An
 // error that is not journal.ErrUnknown means that nothing was logged.
 func (m *Member) logEntry(data []byte) (appliedEntry, error) {
-	future := m.raft.Load().Apply(data, enqueue)
-	err := m.hear(future)
+	r := m.raft.Load()
+	future := r.Apply(data, enqueue)
+	err := m.hear(r, future)
 	switch {
 	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress),
 		errors.Is(err, raft.ErrEnqueueTimeout):
@@ -369,15 +370,22 @@ func (m *Member) logEntry(data []byte) (appliedEntry, error) {
 	return applied, nil
 }
 
-// hear waits for a future of raft's. Raft may end without answering it.
-func (m *Member) hear(future raft.Future) error {
+// hear waits for a future of a raft's, which may end without answering it.
+func (m *Member) hear(r *raft.Raft, future raft.Future) error {
 	heard := make(chan error, 1)
 	go func() { heard <- future.Error() }() // is left behind only when raft ends
-	select {
-	case err := <-heard:
-		return err
-	case <-m.ctx.Done():
-		return errors.New("the member ended")
+	for {
+		news := m.news.wait()
+		if m.raft.Load() != r {
+			return errors.New("another raft has taken over")
+		}
+		select {
+		case err := <-heard:
+			return err
+		case <-news:
+		case <-m.ctx.Done():
+			return errors.New("the member ended")
+		}
 	}
 }
 

@@ -241,6 +241,7 @@ func (m *Member) startRaft() error {
 		return false
 	}))
 	m.raft.Store(r)
+	m.news.ring()
 	return nil
 }
 
