@@ -84,7 +84,25 @@ const (
 // New returns a gateway.
 func New(o Options) *Gateway { return &Gateway{o: o} }
 
+// view reads this process's copy. Something that is not there may only be
+// missing because the copy is behind, so it is looked for again in a fresh one:
+// read may run twice.
 func (g *Gateway) view(ctx context.Context, read func(tx *journal.Tx) error) error {
+	err := g.o.Engine.View(ctx, read)
+	for _, code := range []stock.Code{stock.UnknownProduct, stock.UnknownStore, stock.UnknownReservation} {
+		if stock.Refused(err, code) {
+			return g.fresh(ctx, read)
+		}
+	}
+	return err
+}
+
+// fresh reads what anybody was told of before. What is changed by what was read
+// needs it, and what must never seem to go back.
+func (g *Gateway) fresh(ctx context.Context, read func(tx *journal.Tx) error) error {
+	if err := g.o.Engine.Sync(ctx); err != nil {
+		return err
+	}
 	return g.o.Engine.View(ctx, read)
 }
 

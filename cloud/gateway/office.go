@@ -57,7 +57,7 @@ func (o *Office) ImportProducts(ctx context.Context, r *shopv1.ImportProductsReq
 
 // compare fills in what an import would change.
 func (o *Office) compare(ctx context.Context, list *assortment.List, resp *shopv1.ImportProductsResponse) error {
-	return o.g.view(ctx, func(tx *journal.Tx) (err error) {
+	return o.g.fresh(ctx, func(tx *journal.Tx) (err error) {
 		for _, row := range list.Rows {
 			next, err := o.merged(tx, list, row)
 			if err != nil {
@@ -102,7 +102,7 @@ func (o *Office) importRows(ctx context.Context, list *assortment.List, source s
 		chunk := rows[:min(len(rows), importChunk)]
 		rows = rows[len(chunk):]
 		c := &recordv1.ImportProducts{Source: source}
-		err := o.g.view(ctx, func(tx *journal.Tx) error {
+		err := o.g.fresh(ctx, func(tx *journal.Tx) error {
 			for _, row := range chunk {
 				next, err := o.merged(tx, list, row)
 				if err != nil {
@@ -159,7 +159,7 @@ func (o *Office) IssueJoin(ctx context.Context, r *shopv1.IssueJoinRequest) (*sh
 // SetPolicy changes a store's policy; fields that are not given stay.
 func (o *Office) SetPolicy(ctx context.Context, r *shopv1.SetPolicyRequest) (*shopv1.SetPolicyResponse, error) {
 	var p *recordv1.Policy
-	err := o.g.view(ctx, func(tx *journal.Tx) error {
+	err := o.g.fresh(ctx, func(tx *journal.Tx) error {
 		s, err := headoffice.FindStore(tx, stock.StoreID(r.GetStore()))
 		if err == nil {
 			p, err = changePolicy(s.Policy, r.GetPolicy())

@@ -89,7 +89,7 @@ func (o *Office) RestoreReservation(ctx context.Context, r *shopv1.RestoreReserv
 // verify checks a pickup code's signature against the keys that were ever set.
 func (g *Gateway) verify(ctx context.Context, code string) (token.Token, error) {
 	keys := make(token.KeySet)
-	err := g.view(ctx, func(tx *journal.Tx) error {
+	err := g.fresh(ctx, func(tx *journal.Tx) error {
 		set, err := headoffice.Keys(tx)
 		for _, k := range set.GetKeys() {
 			keys[k.GetId()] = token.Key{Public: ed25519.PublicKey(k.GetPublic()),

@@ -25,6 +25,7 @@ func (g *Gateway) wanted(ctx context.Context, lines []*shopv1.CartLine) (all []*
 		return nil, stock.Refuse(stock.BadRequest, "a cart of %d lines", len(lines)).With("what", "lines")
 	}
 	err = g.view(ctx, func(tx *journal.Tx) error {
+		all = nil
 		for _, l := range lines {
 			p, err := product(tx, l.GetGtin())
 			if err != nil {
