@@ -23,6 +23,7 @@ type Options struct {
 	Stores   int    // of which the first is cut off
 	Seed     uint64
 	Length   time.Duration // of one scenario; zero: as it says itself
+	Cuts     int           // power cuts of all members at once
 	Progress io.Writer
 }
 

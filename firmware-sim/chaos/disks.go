@@ -13,10 +13,11 @@ import (
 
 // Kinds of disks of their own that a scenario may ask for.
 const (
-	onExt4   = "ext4"   // can lose power
+	onExt4   = "ext4"   // can lose power, and hang
+	onXFS    = "xfs"    // the same
 	onMemory = "memory" // can be full
 
-	powerMiB = 192
+	powerMiB = 320 // xfs wants no less
 	smallMiB = 24
 )
 

@@ -15,11 +15,12 @@ import (
 // Report is how several scenarios went.
 type Report struct {
 	OK      bool      `json:"ok"`
-	Results []*Result `json:"results"`
+	Results []*Result `json:"results,omitempty"`
+	Cuts    []*Cuts   `json:"cuts,omitempty"` // the last one is the control
 }
 
-// RunAll runs the named scenarios, or all that fit if there are none, one after
-// the other, each in the same world set up anew. It goes on after one in which
+// RunAll runs the named scenarios, or all that fit if nothing else is asked for,
+// one after the other, each in the same world set up anew, and then power cuts. It goes on after one in which
 // something did not hold.
 func RunAll(ctx context.Context, o Options, names ...string) (report *Report, err error) {
 	report = &Report{OK: true}
@@ -56,9 +57,33 @@ func RunAll(ctx context.Context, o Options, names ...string) (report *Report, er
 			return report, fmt.Errorf("%s: %w", s.Name, err)
 		}
 		report.OK = report.OK && r.OK()
-		say("%s", r.line())
+		if say("%s", r.line()); !r.OK() {
+			say("%s", r)
+		}
 	}
-	return report, nil
+	return report, report.cutPower(ctx, w, say)
+}
+
+// controlCuts of disks that lie must lose something.
+const controlCuts = 5
+
+func (r *Report) cutPower(ctx context.Context, w *world, say func(string, ...any)) error {
+	if w.o.Cuts == 0 {
+		return nil
+	}
+	for _, lying := range []bool{false, true} {
+		n := w.o.Cuts
+		if lying {
+			n = controlCuts
+		}
+		c, err := w.cutPower(ctx, n, lying, say)
+		r.Cuts = append(r.Cuts, c)
+		if err != nil {
+			return fmt.Errorf("power cuts: %w", err)
+		}
+		r.OK = r.OK && c.OK()
+	}
+	return nil
 }
 
 func choose(o Options, names []string) (chosen []Scenario, err error) {
@@ -73,7 +98,7 @@ func choose(o Options, names []string) (chosen []Scenario, err error) {
 		chosen = append(chosen, s)
 	}
 	for _, s := range scenarios {
-		if len(names) == 0 && s.Members <= o.Members && !s.Short {
+		if len(names) == 0 && o.Cuts == 0 && s.Members <= o.Members && !s.Short {
 			chosen = append(chosen, s)
 		}
 	}
@@ -85,6 +110,9 @@ func (r *Report) String() string {
 	var b strings.Builder
 	for _, one := range r.Results {
 		fmt.Fprintln(&b, one)
+	}
+	for _, c := range r.Cuts {
+		fmt.Fprint(&b, c)
 	}
 	return b.String()
 }

@@ -18,6 +18,7 @@ type chaosOptions struct {
 	Stores   int           `help:"Stores; the first one is cut off while its pools are counted." default:"2"`
 	Seed     uint64        `help:"Seed of the schedules." default:"1"`
 	Length   time.Duration `help:"How long each scenario lasts; as it says itself unless given."`
+	Cuts     int           `help:"Power cuts of all members at once, and some of disks that lie, which must lose something."`
 	JSON     bool          `name:"json" help:"Print the results as one JSON object."`
 	List     bool          `help:"Only list the scenarios."`
 	Bin      string        `help:"Folder of holdfast-cloud and holdfast-node; beside this program unless given."`
@@ -47,7 +48,7 @@ func (o chaosOptions) run(ctx context.Context) (err error) {
 		defer os.Remove(o.Data) // stays when something in it is kept
 	}
 	report, err := chaos.RunAll(ctx, chaos.Options{Bin: o.Bin, Data: o.Data, Members: o.Members,
-		Stores: o.Stores, Seed: o.Seed, Length: o.Length, Progress: os.Stderr}, o.Scenario...)
+		Stores: o.Stores, Seed: o.Seed, Length: o.Length, Cuts: o.Cuts, Progress: os.Stderr}, o.Scenario...)
 	if o.JSON {
 		err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(report))
 	} else {
