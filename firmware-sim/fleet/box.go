@@ -60,6 +60,7 @@ type doom struct {
 	power  bool
 	down   time.Duration
 	before bool // the commit is lost
+	skip   int  // records that come through before it
 }
 
 var (

@@ -103,7 +103,7 @@ func (w *World) crash(st *store, c chance) {
 	power, down := c.of(500), oneOf(c, c.span(10*time.Millisecond, 5*time.Second), w.outage(c))
 	if c.of(500) {
 		w.logf("store %d: the box will crash in a commit, power %t, for %s", st.id, power, down)
-		st.box.doomed = &doom{power: power, down: down, before: c.of(500)}
+		st.box.doomed = &doom{power: power, down: down, before: c.of(500), skip: c.IntN(4)}
 		return
 	}
 	w.logf("store %d: the box crashes, power %t, for %s", st.id, power, down)

@@ -223,7 +223,7 @@ func (st *store) tally() {
 	booked := make(map[*fact]bool)
 	for _, f := range st.facts {
 		if st.chain[f.seq] == f.hash && !booked[f.first] {
-			booked[f.first] = true
+			booked[f.first], f.first.told = true, false
 			f.sum()
 		}
 	}

@@ -62,6 +62,7 @@ const (
 	markOldDisk
 	markDrained
 	markLateHello
+	markBothLost
 	markEnrolledAnew
 	numMarks
 )
@@ -123,6 +124,7 @@ var markNames = [numMarks]string{
 	markOldDisk:         "an old disk is read, and what it knew is booked",
 	markDrained:         "units of an old timeline are taken back",
 	markEnrolledAnew:    "a person enrols a box anew that the cloud refuses for its history",
+	markBothLost:        "store and cloud have both lost what they knew of a promise",
 	markLateHello:       "a greeting that was overtaken is taken for a loss",
 	markExtendedDebt:    "more is promised than is there, because a person decided so",
 }

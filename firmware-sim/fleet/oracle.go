@@ -276,6 +276,12 @@ func (o *office) sawSession(h *recordv1.Hello, r *recordv1.SessionResult) {
 	}
 }
 
+// bothLose tells whether stores and cloud may lose their newest past both: then
+// a promise may be known to its shopper alone.
+func (w *World) bothLose() bool {
+	return w.mix.faults.has(faultCloudRestore) && w.mix.faults&(faultRestore|faultLoss|faultClone) != 0
+}
+
 // agrees tells whether the cloud's copy is a prefix of the store's journal.
 func (st *store) agrees() bool {
 	at := st.cloud.applied
@@ -298,6 +304,8 @@ func (st *store) sawCloud(v cloudView) {
 		st.w.fail("INV-6", "store %d: the cloud went back from %+v to %+v", st.id, before, v)
 	case v.acked > st.applied && !st.torn() && st.timeline == v.timeline:
 		st.w.fail("INV-6", "store %d: directive %d acked, %d applied", st.id, v.acked, st.applied)
+	case v.anomalies > before.anomalies && st.w.bothLose():
+		st.w.marks.hit(markBothLost)
 	case v.anomalies > before.anomalies:
 		st.w.fail("INV-3", "the mirror cannot explain a record: %s", st.w.office.newestAnomaly())
 	}

@@ -24,6 +24,7 @@ type till struct {
 
 // keptStep is a request that was answered.
 type keptStep struct {
+	uid   id
 	seen  shopfloor.Seen
 	again func(f *shopfloor.Floor, epoch stock.Epoch) error
 }
@@ -144,11 +145,17 @@ func (t *till) keep(b *box, s step) {
 	}
 	acked := b.floor.Acknowledged()
 	for len(t.kept) > 0 && t.kept[0].seen.Seq <= acked && t.kept[0].seen.Epoch == t.seen.Epoch {
+		t.note(t.kept[0].uid, false)
 		t.kept = t.kept[1:]
 	}
-	t.kept = append(t.kept, keptStep{t.seen, again})
-	if f := t.st.byUID[s.keep]; f != nil {
-		f.kept = true
+	t.kept = append(t.kept, keptStep{s.keep, t.seen, again})
+	t.note(s.keep, true)
+}
+
+// note notes whether a till keeps a request.
+func (t *till) note(uid id, kept bool) {
+	if f := t.st.byUID[uid]; f != nil {
+		f.kept = kept
 	}
 }
 

@@ -1,0 +1,182 @@
+// Command mutants shows that the simulator finds mistakes: it builds it with
+// each of the patches beside this file, a line or two wrong in each, and counts
+// the seeds until an invariant is violated.
+//
+//	go run ./firmware-sim/fleet/mutants [--seeds 20000] [--only NAME]
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast.dev/firmware-sim/fleet"
+)
+
+const (
+	folder       = "firmware-sim/fleet/mutants"
+	gcPercent    = 400 // a world is small, and makes much garbage
+	outputOfFail = 2000
+)
+
+// needed are the folders that the simulator is built from.
+var needed = []string{"stock", "proto", "internal", "node/shopfloor", "node/uplink",
+	"cloud/headoffice", "cloud/uplink", "firmware-sim/fleet"}
+
+func main() {
+	seeds := flag.Uint64("seeds", 20_000, "seeds that a mutant is tried with")
+	only := flag.String("only", "", "the mutants whose names contain this")
+	hunt := flag.Bool("hunt", false, "run seeds until one fails, as the mutant that this is")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if *hunt {
+		err = huntSeeds(ctx, *seeds)
+	} else {
+		err = killAll(ctx, *only, *seeds)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+// found is what a hunt prints.
+type found struct {
+	Seeds     uint64 // until the first failure, it included; 0: none failed
+	Invariant string
+	What      string
+}
+
+// huntSeeds runs seeds until one fails.
+func huntSeeds(ctx context.Context, seeds uint64) error {
+	debug.SetGCPercent(gcPercent)
+	report, err := fleet.Swarm(ctx, fleet.SwarmOptions{From: 1, To: seeds, Failures: 1})
+	if err != nil {
+		return err
+	}
+	var f found
+	if len(report.Failed) > 0 {
+		first := report.Failed[0]
+		f = found{Seeds: first.Seed, Invariant: first.Violation.Invariant, What: first.Violation.What}
+	}
+	return json.NewEncoder(os.Stdout).Encode(f)
+}
+
+// killAll builds and hunts every mutant. The program must be started in the
+// root of the project.
+func killAll(ctx context.Context, only string, seeds uint64) error {
+	patches, err := filepath.Glob(filepath.Join(folder, "*"+only+"*.patch"))
+	if err != nil || len(patches) == 0 {
+		return errors.Join(err, fmt.Errorf("no mutants in %s; start in the root of the project", folder))
+	}
+	work, err := os.MkdirTemp("", "holdfast-mutants-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	survivors := 0
+	for _, patch := range patches {
+		begun := time.Now()
+		f, err := kill(ctx, work, patch, seeds)
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(patch), err)
+		}
+		name := strings.TrimSuffix(filepath.Base(patch), ".patch")
+		took := time.Since(begun).Round(time.Second)
+		if f.Seeds == 0 {
+			survivors++
+			fmt.Printf("%-36s SURVIVED %d seeds (%s)\n", name, seeds, took)
+			continue
+		}
+		what, _, _ := strings.Cut(f.What, "\n")
+		fmt.Printf("%-36s killed by seed %-5d %-10s %.100s (%s)\n", name, f.Seeds, f.Invariant, what, took)
+	}
+	if survivors > 0 {
+		return fmt.Errorf("%d of %d mutants survived", survivors, len(patches))
+	}
+	fmt.Printf("all %d mutants killed\n", len(patches))
+	return nil
+}
+
+// kill builds one mutant in a copy of the tree, and hunts it.
+func kill(ctx context.Context, work, patch string, seeds uint64) (f found, err error) {
+	tree := filepath.Join(work, "tree")
+	if err := os.RemoveAll(tree); err != nil {
+		return f, err
+	}
+	for _, dir := range needed {
+		if err := copyTree(tree, dir); err != nil {
+			return f, err
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		if err := copyFile(filepath.Join(tree, file), file); err != nil {
+			return f, err
+		}
+	}
+	absolute, err := filepath.Abs(patch)
+	if err != nil {
+		return f, err
+	}
+	binary := filepath.Join(work, "mutant")
+	if _, err := run(ctx, tree, "git", "apply", "-C1", absolute); err != nil {
+		return f, err
+	}
+	if _, err := run(ctx, tree, "go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "./"+folder); err != nil {
+		return f, err
+	}
+	out, err := run(ctx, tree, binary, "--hunt", fmt.Sprintf("--seeds=%d", seeds))
+	if err != nil {
+		return f, err
+	}
+	return f, json.Unmarshal(out, &f)
+}
+
+func run(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
+		return nil, fmt.Errorf("%s: %w: %.*s", name, err, outputOfFail, exit.Stderr)
+	}
+	return out, err
+}
+
+// copyTree copies the sources of a folder, without tests.
+func copyTree(to, from string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{"testdata", "quorum", "postgres"}, d.Name()):
+			return fs.SkipDir
+		case !d.Type().IsRegular() || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		return copyFile(filepath.Join(to, path), path)
+	})
+}
+
+func copyFile(to, from string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
+}
