@@ -40,6 +40,22 @@ func Inspect(ctx context.Context, path string) (a Applied, err error) {
 	return a, nil
 }
 
+// InspectTables returns what Digest does, of a database that no journal has
+// open.
+func InspectTables(ctx context.Context, path string) (digests map[string]Hash, err error) {
+	c, err := openReader(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	tx := newTx(ctx, c, reading)
+	defer tx.end()
+	if digests, err = digestTables(tx); err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", path, err)
+	}
+	return digests, nil
+}
+
 // Replace puts the database at Incoming(path) in the place of the one at path,
 // which must be closed. If it is cut short, the next Open finishes it.
 func Replace(path string) error {

@@ -219,6 +219,33 @@ func TestAReplacementIsFinishedFromAnyPoint(t *testing.T) {
 	}
 }
 
+func TestABackupHasTheTablesOfItsJournal(t *testing.T) {
+	j := openCopy(t, filepath.Join(t.TempDir(), "books.db"), &copyShelf{})
+	var digests []map[string]Hash
+	for i := range 2 {
+		mustApply(t, j, entry(uint64(7+i), Command{Data: move(5, 70)}))
+		want, err := j.Digest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "backup.db")
+		if err := j.Backup(t.Context(), path); err != nil {
+			t.Fatal(err)
+		}
+		got, err := InspectTables(t.Context(), path)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v, the file's tables differ (-want +got):\n%s", err, diff)
+		}
+		digests = append(digests, got)
+	}
+	if cmp.Equal(digests[0], digests[1]) {
+		t.Error("a movement changed no digest")
+	}
+	if _, err := InspectTables(t.Context(), filepath.Join(t.TempDir(), "none.db")); err == nil {
+		t.Error("a missing file has tables")
+	}
+}
+
 func writeFiles(t *testing.T, paths ...string) {
 	t.Helper()
 	for _, p := range paths {

@@ -24,22 +24,24 @@ const (
 
 // Digest returns a hash of each table that the records build: over all rows,
 // in the order of the primary key. Equal digests mean equal tables.
-func (j *Journal) Digest(ctx context.Context) (map[string]Hash, error) {
-	digests := make(map[string]Hash)
-	err := j.View(ctx, func(tx *Tx) error {
-		names, err := machineTables(tx)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if digests[name], err = digestTable(tx, name); err != nil {
-				return fmt.Errorf("digest %s: %w", name, err)
-			}
-		}
-		return nil
+func (j *Journal) Digest(ctx context.Context) (digests map[string]Hash, err error) {
+	err = j.View(ctx, func(tx *Tx) (err error) {
+		digests, err = digestTables(tx)
+		return err
 	})
+	return digests, err
+}
+
+func digestTables(tx *Tx) (map[string]Hash, error) {
+	names, err := machineTables(tx)
 	if err != nil {
 		return nil, err
+	}
+	digests := make(map[string]Hash)
+	for _, name := range names {
+		if digests[name], err = digestTable(tx, name); err != nil {
+			return nil, fmt.Errorf("digest %s: %w", name, err)
+		}
 	}
 	return digests, nil
 }
