@@ -29,6 +29,7 @@ type MemberOptions struct {
 	MemberAddress string `help:"host:port where the others reach this process; this machine's name and the port of --members unless given." placeholder:"HOST:PORT"`
 	Join          string `help:"host:port of a process that takes this one in. The folder then holds ca.key, ca.crt and pickup.key of the cloud, and nothing else." placeholder:"HOST:PORT"`
 	Adopt         bool   `help:"Found a new cloud with a database from a backup."`
+	KeepLog       uint64 `help:"Entries of the log that are kept for processes that were away, which are sent the whole database when they need older ones; those of 15 minutes unless given." placeholder:"N"`
 }
 
 const (
@@ -74,7 +75,7 @@ func (c *cloud) haveKeys() error {
 // openEngine opens the log, alone or with others.
 func (c *cloud) openEngine(ctx context.Context) (err error) {
 	o := engine.Options{Dir: c.o.Data, Join: c.o.Join, Adopt: c.o.Adopt, Logger: c.log,
-		Serve: c.answerMember}
+		Serve: c.answerMember, Timing: quorum.Timing{Trailing: c.o.KeepLog, Snapshot: c.o.KeepLog}}
 	if c.o.Join != "" && c.o.Members == "" {
 		return errors.New("--join needs an address for the other processes: give --members, such as :8444")
 	}
