@@ -39,7 +39,7 @@ type Options struct {
 	Listen      string `help:"Address of the storefront and the public API." default:"127.0.0.1:8080"`
 	Nodes       string `help:"Address for the stores' nodes (mutual TLS)." default:":8443"`
 	Admin       string `help:"Address of the head office API, health and metrics; keep it private." default:"127.0.0.1:8081"`
-	NodeAddress string `help:"host:port that join strings name; the nodes' address unless given." placeholder:"HOST:PORT"`
+	NodeAddress string `help:"host:port that join strings name, several with commas; the nodes' address unless given." placeholder:"HOST:PORT"`
 	MemberOptions
 	TLS      process.TLSFiles   `embed:"" prefix:"tls-"`
 	Language string             `help:"Language where a shopper asks for none: nl, da, de or en." default:"en"`

@@ -20,7 +20,7 @@ type DoctorOptions struct {
 	Data     string           `help:"Folder of the node's database and identity." default:"/var/lib/holdfast/node"`
 	Listen   string           `help:"Address of the store's pages and its local API." default:"127.0.0.1:8090"`
 	Admin    string           `help:"Admin address of the node, which is asked while it runs." default:"127.0.0.1:8091"`
-	Cloud    string           `help:"host:port of the cloud; the join string's unless given." placeholder:"HOST:PORT"`
+	Cloud    string           `help:"host:port of the cloud, several with commas; the join string's unless given." placeholder:"HOST:PORT"`
 	Country  string           `help:"ISO 3166 code of the country whose rules weighed goods follow."`
 	JSON     bool             `name:"json" help:"Print the findings as lines of JSON."`
 	SelfTest bool             `help:"Print a code, show it, and wait until every scanner has read it."`

@@ -22,7 +22,7 @@ import (
 type EnrolOptions struct {
 	Data  string `help:"Folder of the node's database and identity." default:"/var/lib/holdfast/node"`
 	Join  string `arg:"" help:"One-time join string from head office."`
-	Cloud string `help:"host:port of the cloud; the join string's unless given." placeholder:"HOST:PORT"`
+	Cloud string `help:"host:port of the cloud, several with commas; the join string's unless given." placeholder:"HOST:PORT"`
 }
 
 // Enrol makes this machine the node of the store that a join string names. The

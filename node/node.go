@@ -34,7 +34,7 @@ type Options struct {
 	Listen       string             `help:"Address of the store's pages and its local API." default:"127.0.0.1:8090"`
 	Admin        string             `help:"Address of health, metrics and checks." default:"127.0.0.1:8091"`
 	TLS          process.TLSFiles   `embed:"" prefix:"tls-"`
-	Cloud        string             `help:"host:port of the cloud; the join string's unless given." placeholder:"HOST:PORT"`
+	Cloud        string             `help:"host:port of the cloud, several with commas; the join string's unless given." placeholder:"HOST:PORT"`
 	ReconnectCap time.Duration      `help:"Longest wait between tries to reach the cloud." default:"60s"`
 	Language     string             `help:"Language of the pages and receipts: nl, da, de or en; the store's unless given."`
 	Log          process.LogOptions `embed:"" prefix:"log-"`

@@ -20,7 +20,7 @@ import (
 type RebuildOptions struct {
 	Data  string `help:"Folder of the node's database and identity." default:"/var/lib/holdfast/node"`
 	Join  string `arg:"" help:"One-time join string from head office."`
-	Cloud string `help:"host:port of the cloud; the join string's unless given." placeholder:"HOST:PORT"`
+	Cloud string `help:"host:port of the cloud, several with commas; the join string's unless given." placeholder:"HOST:PORT"`
 	Old   string `help:"Folder of the lost node's disk, if it can still be read: what it had not told is handed over." placeholder:"DIR"`
 }
 

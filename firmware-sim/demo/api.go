@@ -9,8 +9,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 
-	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 )
 
@@ -20,56 +21,23 @@ const readyEvery = 50 * time.Millisecond
 // maxAnswer bounds what the APIs may answer, such as a page of records.
 const maxAnswer = 32 << 20
 
-// Head is the cloud as its clients see it.
-type Head struct {
-	Program *Program
-	URL     string // storefront and shopper API
-	Admin   string // host:port of head office
-	Nodes   string // host:port where nodes connect
-	Shop    shopv1.ShopClient
-	Office  shopv1.HeadOfficeClient
-
-	conns []*grpc.ClientConn
-}
-
-// dial opens a connection that is made when it is first used.
-func dial(address string) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient("passthrough:///"+address,
+// dial opens a connection that is made when it is first used, to whichever of
+// the addresses answers.
+func dial(addresses ...string) (*grpc.ClientConn, error) {
+	several := manual.NewBuilderWithScheme("several")
+	state := resolver.State{Addresses: make([]resolver.Address, len(addresses))}
+	for i, one := range addresses {
+		state.Addresses[i].Addr = one
+	}
+	several.InitialState(state)
+	conn, err := grpc.NewClient(several.Scheme()+":///"+addresses[0], grpc.WithResolvers(several),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(quickRetry), grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, fmt.Errorf("connect to %s: %w", addresses[0], err)
 	}
 	return conn, nil
-}
-
-func newHead(l layout, program *Program) (*Head, error) {
-	shop, err := dial(address(l.Shop))
-	if err != nil {
-		return nil, err
-	}
-	office, err := dial(address(l.Admin))
-	if err != nil {
-		return nil, err
-	}
-	return &Head{Program: program, URL: "http://" + address(l.Shop), Admin: address(l.Admin),
-		Nodes: address(l.Nodes), Shop: shopv1.NewShopClient(shop), Office: shopv1.NewHeadOfficeClient(office),
-		conns: []*grpc.ClientConn{shop, office}}, nil
-}
-
-// State is how the cloud sees every store.
-func (h *Head) State(ctx context.Context, store uint32) (*shopv1.StoreState, error) {
-	all, err := h.Office.ListStoreStates(ctx, &shopv1.ListStoreStatesRequest{})
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range all.GetStates() {
-		if s.GetStore().GetStore() == store {
-			return s, nil
-		}
-	}
-	return nil, fmt.Errorf("the cloud does not know store %d", store)
 }
 
 // ready asks a program's admin listener whether the program can do its work.

@@ -1,9 +1,11 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,12 +14,11 @@ import (
 const plugPatience = 5 * time.Second
 
 // Cable is the network cable between a store and the cloud: it carries TCP
-// connections from its own address to a target until it is cut. Its methods
-// may be called from anywhere.
+// connections from its own addresses, one for each target, until it is cut. Its
+// methods may be called from anywhere.
 type Cable struct {
-	listener *net.TCPListener
-	target   string
-	carrying sync.WaitGroup
+	listeners []*net.TCPListener
+	carrying  sync.WaitGroup
 
 	mu    sync.Mutex
 	cut   bool                  // guarded by mu
@@ -25,19 +26,31 @@ type Cable struct {
 	since time.Time             // of the last change; guarded by mu
 }
 
-// LayCable lays a cable from a port of this machine to target.
-func LayCable(port int, target string) (*Cable, error) {
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		return nil, fmt.Errorf("lay cable: %w", err)
+// LayCable lays a cable from a port of this machine to the first target, and
+// from any other ports to the others.
+func LayCable(port int, targets ...string) (*Cable, error) {
+	c := &Cable{conns: make(map[*net.TCPConn]bool), since: time.Now()}
+	for range targets {
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("lay cable: %w", err), c.Close())
+		}
+		c.listeners, port = append(c.listeners, l), 0
 	}
-	c := &Cable{listener: l, target: target, conns: make(map[*net.TCPConn]bool), since: time.Now()}
-	c.carrying.Go(c.accept)
+	for i, l := range c.listeners {
+		c.carrying.Go(func() { c.accept(l, targets[i]) })
+	}
 	return c, nil
 }
 
-// Addr is the store's end of the cable.
-func (c *Cable) Addr() string { return c.listener.Addr().String() }
+// Addr is the store's end of the cable: an address for each target, with commas.
+func (c *Cable) Addr() string {
+	all := make([]string, len(c.listeners))
+	for i, l := range c.listeners {
+		all[i] = l.Addr().String()
+	}
+	return strings.Join(all, ",")
+}
 
 // Cut cuts the cable: what it carries is reset, and what comes is turned away.
 func (c *Cable) Cut() {
@@ -68,13 +81,16 @@ func (c *Cable) Plugged() (bool, time.Time) {
 
 // Close takes the cable away for good.
 func (c *Cable) Close() error {
-	err := c.listener.Close()
+	var faults []error
+	for _, l := range c.listeners {
+		faults = append(faults, l.Close())
+	}
 	c.mu.Lock()
 	c.cut = true
 	c.resetAll()
 	c.mu.Unlock()
 	c.carrying.Wait()
-	return err
+	return errors.Join(faults...)
 }
 
 // resetAll needs mu. A reset, unlike a close, tells nobody that all was sent.
@@ -90,16 +106,16 @@ func reset(conn *net.TCPConn) {
 	_ = conn.Close()
 }
 
-func (c *Cable) accept() {
+func (c *Cable) accept(l *net.TCPListener, target string) {
 	for {
-		near, err := c.listener.AcceptTCP()
+		near, err := l.AcceptTCP()
 		if err != nil {
 			return
 		}
 		if !c.take(near) {
 			continue
 		}
-		c.carrying.Go(func() { c.carry(near) })
+		c.carrying.Go(func() { c.carry(near, target) })
 	}
 }
 
@@ -125,9 +141,9 @@ func (c *Cable) drop(conn *net.TCPConn) {
 }
 
 // carry moves bytes both ways until one side ends or the cable is cut.
-func (c *Cable) carry(near *net.TCPConn) {
+func (c *Cable) carry(near *net.TCPConn, target string) {
 	defer c.drop(near)
-	conn, err := net.DialTimeout("tcp", c.target, plugPatience)
+	conn, err := net.DialTimeout("tcp", target, plugPatience)
 	if err != nil {
 		reset(near)
 		return

@@ -3,6 +3,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 const (
 	startPatience = 30 * time.Second
 	reconnectCap  = time.Second // of the nodes, so that a pulled cable is soon back
+	mostMembers   = 5
 	lockFile      = "demo.lock"
 	// manyCalls a second may come from this one machine, which is all shoppers.
 	manyCalls = "5000"
@@ -34,6 +36,7 @@ type Options struct {
 	Data      string   // folder that everything is kept in
 	Catalogue string   // CSV of products; empty: the demo's own
 	Stores    int      // zero: 3
+	Members   int      // of the cloud; zero: 1
 	Ports     Ports    // where to listen
 	FreePorts bool     // take any ports that are free
 	Progress  *os.File // where the programs that set up show how far they are; nil: nowhere
@@ -59,14 +62,15 @@ type Room struct {
 // New lays cables, switches devices on and describes the programs; it starts
 // none of them. Close takes all of it away again.
 func New(o Options) (r *Room, err error) {
-	if o.Stores == 0 {
-		o.Stores = 3
-	}
+	o.Stores, o.Members = cmp.Or(o.Stores, 3), cmp.Or(o.Members, 1)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if most := len(demodata.Stores()); o.Stores < 1 || o.Stores > most {
 		return nil, fmt.Errorf("%d stores: the demo has 1 to %d", o.Stores, most)
+	}
+	if o.Members < 1 || o.Members > mostMembers {
+		return nil, fmt.Errorf("%d members: the demo has 1 to %d", o.Members, mostMembers)
 	}
 	if o.Data, err = filepath.Abs(o.Data); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -84,7 +88,7 @@ func New(o Options) (r *Room, err error) {
 	if r.lock, err = lockData(o.Data); err != nil {
 		return r, err
 	}
-	if r.layout, err = plan(o.Ports, o.Stores, o.FreePorts); err != nil {
+	if r.layout, err = plan(o); err != nil {
 		return r, err
 	}
 	if err := r.furnish(); err != nil {
@@ -106,19 +110,14 @@ func checkPrograms(dir string) error {
 
 // furnish makes everything that is no program of ours.
 func (r *Room) furnish() error {
-	for _, dir := range []string{"cloud", "logs"} {
-		if err := os.MkdirAll(filepath.Join(r.o.Data, dir), 0o700); err != nil {
-			return fmt.Errorf("make data folder: %w", err)
-		}
+	if err := os.MkdirAll(filepath.Join(r.o.Data, "logs"), 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
 	}
 	if err := r.placeCatalogue(); err != nil {
 		return err
 	}
-	cloud := newProgram("holdfast-cloud", r.bin("holdfast-cloud"), r.logPath("cloud"), r.Touch,
-		"run", "--data", filepath.Join(r.o.Data, "cloud"), "--listen", address(r.layout.Shop),
-		"--nodes", address(r.layout.Nodes), "--admin", address(r.layout.Admin), "--rate", manyCalls, "--burst", manyCalls)
 	var err error
-	if r.Head, err = newHead(r.layout, cloud); err != nil {
+	if r.Head, err = r.newHead(); err != nil {
 		return err
 	}
 	staff, manager := process.HashPIN(StaffPIN), process.HashPIN(ManagerPIN)
@@ -146,7 +145,7 @@ func (r *Room) furnishStore(s *Store, ports storePorts, staff, manager string) (
 	if err != nil {
 		return err
 	}
-	if s.Cable, err = LayCable(port, r.Head.Nodes); err != nil {
+	if s.Cable, err = LayCable(port, r.Head.nodes()...); err != nil {
 		return err
 	}
 	if err := s.plugDevices(); err != nil {
@@ -173,7 +172,7 @@ func (r *Room) bin(name string) string { return filepath.Join(r.o.Bin, name) }
 func (r *Room) logPath(name string) string { return filepath.Join(r.o.Data, "logs", name+".log") }
 
 // ConsolePort is where the console of this demo shall listen.
-func (r *Room) ConsolePort() int { return r.layout.Console }
+func (r *Room) ConsolePort() int { return r.layout.console }
 
 // Store finds a store by its number.
 func (r *Room) Store(id uint32) (*Store, bool) {
@@ -182,14 +181,6 @@ func (r *Room) Store(id uint32) (*Store, bool) {
 		return nil, false
 	}
 	return r.Stores[i], true
-}
-
-// StartCloud starts the cloud and waits until it is ready.
-func (r *Room) StartCloud(ctx context.Context) error {
-	if err := r.Head.Program.Start(); err != nil {
-		return err
-	}
-	return awaitReady(ctx, r.Head.Program, r.Head.Admin, startPatience)
 }
 
 // StartStore starts the node of a store and waits until it is ready; it need
@@ -211,10 +202,7 @@ func (r *Room) Close() error {
 		}
 	}
 	if r.Head != nil {
-		faults = append(faults, r.Head.Program.Stop())
-		for _, c := range r.Head.conns {
-			_ = c.Close() // nothing is under way on it any more
-		}
+		faults = append(faults, r.Head.stop())
 	}
 	for _, s := range slices.Backward(r.Stores) {
 		s.close()

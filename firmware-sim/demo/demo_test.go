@@ -120,43 +120,49 @@ func TestATakenPortIsNamedWithItsFlag(t *testing.T) {
 	}
 	defer l.Close()
 	taken := l.Addr().(*net.TCPAddr).Port
-	free, err := plan(Ports{}, 3, true)
+	free, err := plan(Options{Stores: 3, Members: 3, FreePorts: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	first := free.members[0]
+	fixed := Ports{Shop: first.shop, Nodes: first.nodes, Admin: first.admin, Members: first.members,
+		Kiosk: free.stores[0].pages, Console: free.console}
 	for flag, change := range map[string]func(*Ports){
 		"shop-port":    func(p *Ports) { p.Shop = taken },
 		"nodes-port":   func(p *Ports) { p.Nodes = taken },
 		"admin-port":   func(p *Ports) { p.Admin = taken },
 		"console-port": func(p *Ports) { p.Console = taken },
 		"kiosk-port":   func(p *Ports) { p.Kiosk = taken },
+		"members-port": func(p *Ports) { p.Members = taken },
 	} {
-		ports := free.Ports
+		ports := fixed
 		change(&ports)
-		_, err := plan(ports, 1, false)
+		_, err := plan(Options{Ports: ports, Stores: 1, Members: 3})
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(taken)) ||
 			!strings.Contains(err.Error(), "--"+flag) {
 			t.Errorf("%s: %v", flag, err)
 		}
 	}
-	twice := free.Ports
+	twice := fixed
 	twice.Nodes = twice.Shop
-	if _, err := plan(twice, 1, false); err == nil || !strings.Contains(err.Error(), "--nodes-port") {
+	if _, err := plan(Options{Ports: twice, Stores: 1, Members: 1}); err == nil || !strings.Contains(err.Error(), "--nodes-port") {
 		t.Errorf("one port for two: %v", err)
 	}
 }
 
 func TestFreePortsAreAllDifferent(t *testing.T) {
-	l, err := plan(DefaultPorts(), 3, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[int]bool{l.Shop: true, l.Nodes: true, l.Admin: true, l.Console: true}
-	for _, s := range l.stores {
-		seen[s.pages], seen[s.admin] = true, true
-	}
-	if len(seen) != 10 {
-		t.Errorf("%d ports of 10: %+v", len(seen), l)
+	for _, members := range []int{1, 3} {
+		l, err := plan(Options{Ports: DefaultPorts(), Stores: 3, Members: members, FreePorts: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := make(map[int]bool)
+		for _, n := range l.named() {
+			seen[*n.port] = true
+		}
+		if want := map[int]int{1: 10, 3: 19}[members]; len(seen) != want {
+			t.Errorf("%d ports of %d: %+v", len(seen), want, l)
+		}
 	}
 }
 

@@ -19,19 +19,27 @@ const (
 )
 
 // Ports are where the parts of a demo listen, on this machine only. Store i
-// has its pages at Kiosk + 100·i and its checks one above that.
+// has its pages at Kiosk + 100·i and its checks one above that. Member i of the
+// cloud has its ports 1000·i above those of the first.
 type Ports struct {
 	Shop    int // storefront and shopper API
 	Nodes   int // where nodes connect
 	Admin   int // head office
+	Members int // where the cloud's members reach each other
 	Kiosk   int // pages of the first store
 	Console int // the demo's own console
 }
 
 // DefaultPorts are those that the documentation names.
 func DefaultPorts() Ports {
-	return Ports{Shop: 8080, Nodes: 8443, Admin: 8081, Kiosk: 8090, Console: 8070}
+	return Ports{Shop: 8080, Nodes: 8443, Admin: 8081, Members: 8444, Kiosk: 8090, Console: 8070}
 }
+
+// memberPorts are those of one member of the cloud.
+type memberPorts struct{ shop, nodes, admin, members int }
+
+// portsApart is how far the ports of two members are apart.
+const portsApart = 1000
 
 // storePorts are those of one store.
 type storePorts struct{ pages, admin int }
@@ -40,60 +48,74 @@ func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 
 // layout is every port of a demo, fixed or found free.
 type layout struct {
-	Ports
-	stores []storePorts
-	taken  map[int]bool // ports that are given out; nothing may listen there yet
+	console int
+	members []memberPorts
+	stores  []storePorts
+	taken   map[int]bool // ports that are given out; nothing may listen there yet
 }
 
-// plan gives every listener its port: those of p, or free ones when free is set.
-func plan(p Ports, stores int, free bool) (layout, error) {
-	l := layout{Ports: p, taken: make(map[int]bool)}
-	if !free {
-		for i := range stores {
-			l.stores = append(l.stores, storePorts{p.Kiosk + 100*i, p.Kiosk + 100*i + 1})
-		}
+// plan gives every listener its port: those of the options, or free ones.
+func plan(o Options) (layout, error) {
+	p := o.Ports
+	l := layout{console: p.Console, taken: make(map[int]bool), members: make([]memberPorts, o.Members),
+		stores: make([]storePorts, o.Stores)}
+	for i := range l.members {
+		up := portsApart * i
+		l.members[i] = memberPorts{p.Shop + up, p.Nodes + up, p.Admin + up, p.Members + up}
+	}
+	for i := range l.stores {
+		l.stores[i] = storePorts{p.Kiosk + 100*i, p.Kiosk + 100*i + 1}
+	}
+	if !o.FreePorts {
 		return l, l.check()
 	}
-	l.stores = make([]storePorts, stores)
-	wanted := []*int{&l.Shop, &l.Nodes, &l.Admin, &l.Console}
-	for i := range l.stores {
-		wanted = append(wanted, &l.stores[i].pages, &l.stores[i].admin)
-	}
-	for _, port := range wanted {
+	for _, n := range l.named() {
 		var err error
-		if *port, err = freePort(l.taken); err != nil {
+		if *n.port, err = freePort(l.taken); err != nil {
 			return l, err
 		}
 	}
-	l.Kiosk = l.stores[0].pages
 	return l, nil
+}
+
+// namedPort is a port and the flag that chooses it.
+type namedPort struct {
+	flag string
+	port *int
+}
+
+// named lists the ports that something listens on.
+func (l *layout) named() []namedPort {
+	all := []namedPort{{"console-port", &l.console}}
+	for i := range l.members {
+		m := &l.members[i]
+		all = append(all, namedPort{"shop-port", &m.shop}, namedPort{"nodes-port", &m.nodes},
+			namedPort{"admin-port", &m.admin})
+		if len(l.members) > 1 {
+			all = append(all, namedPort{"members-port", &m.members})
+		}
+	}
+	for i := range l.stores {
+		s := &l.stores[i]
+		all = append(all, namedPort{"kiosk-port", &s.pages}, namedPort{"kiosk-port", &s.admin})
+	}
+	return all
 }
 
 // check finds ports that are taken before anything is started. Each error
 // names the port and the flag.
-func (l layout) check() error {
-	named := []struct {
-		flag string
-		port int
-	}{
-		{"shop-port", l.Shop}, {"nodes-port", l.Nodes}, {"admin-port", l.Admin}, {"console-port", l.Console},
-	}
-	for _, s := range l.stores {
-		named = append(named, []struct {
-			flag string
-			port int
-		}{{"kiosk-port", s.pages}, {"kiosk-port", s.admin}}...)
-	}
+func (l *layout) check() error {
 	var faults []error
 	seen := make(map[int]string)
-	for _, n := range named {
-		if other, twice := seen[n.port]; twice {
-			faults = append(faults, fmt.Errorf("port %d is given to --%s and --%s", n.port, other, n.flag))
+	for _, n := range l.named() {
+		port := *n.port
+		if other, twice := seen[port]; twice {
+			faults = append(faults, fmt.Errorf("port %d is given to --%s and --%s", port, other, n.flag))
 			continue
 		}
-		seen[n.port] = n.flag
-		l.taken[n.port] = true
-		probe, err := process.Listen(n.flag, address(n.port))
+		seen[port] = n.flag
+		l.taken[port] = true
+		probe, err := process.Listen(n.flag, address(port))
 		if err != nil {
 			faults = append(faults, err)
 			continue

@@ -114,7 +114,7 @@ func lastLines(text string) string {
 func (r *Room) PutStores(ctx context.Context) error {
 	for _, s := range r.Stores {
 		coordinate := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-		_, err := r.Run(ctx, "holdfast-cloud", "store", "put", "--admin", r.Head.Admin,
+		_, err := r.Run(ctx, "holdfast-cloud", "store", "put", "--admin", r.Head.Running().Admin,
 			"--id", strconv.Itoa(int(s.ID)), "--name", s.Name, "--town", s.Town, "--street", s.Street,
 			"--postcode", s.Postcode, "--country", s.Country, "--lat="+coordinate(s.Lat),
 			"--lon="+coordinate(s.Lon), "--timezone", s.Timezone, "--opening", s.Opening,
@@ -128,7 +128,7 @@ func (r *Room) PutStores(ctx context.Context) error {
 
 // Import imports a file of products, or says what would change.
 func (r *Room) Import(ctx context.Context, file string, dryRun bool) (Output, error) {
-	args := []string{"import", "--admin", r.Head.Admin}
+	args := []string{"import", "--admin", r.Head.Running().Admin}
 	if dryRun {
 		args = append(args, "--dry-run")
 	}
@@ -171,7 +171,7 @@ func (r *Room) importOnce(ctx context.Context, memory *kept) error {
 
 // Join asks head office for a join string for a store.
 func (r *Room) Join(ctx context.Context, s *Store) (string, error) {
-	out, err := r.Run(ctx, "holdfast-cloud", "join", "--admin", r.Head.Admin, "--store", strconv.Itoa(int(s.ID)))
+	out, err := r.Run(ctx, "holdfast-cloud", "join", "--admin", r.Head.Running().Admin, "--store", strconv.Itoa(int(s.ID)))
 	if err != nil {
 		return "", err
 	}

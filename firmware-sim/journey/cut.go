@@ -361,7 +361,7 @@ func (r *run) allAtOnce(ctx context.Context, start <-chan struct{}) rush {
 	outcomes := make(chan outcome)
 	for range shoppers {
 		go func() {
-			s := newShopper(r.room.Head.URL)
+			s := newShopper(r.room.Head.URLs()...)
 			defer s.leave()
 			<-start
 			began := time.Now()

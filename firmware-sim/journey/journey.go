@@ -59,8 +59,12 @@ var steps = []step{
 	{"last-unit", []string{"cut"}, (*run).lastUnit},
 	{"race", []string{"online"}, (*run).race},
 	{"plug", []string{"cut"}, (*run).plug},
+	{leaderStep, []string{"plug"}, (*run).leader},
 	{"kill", []string{"receive"}, (*run).kill},
 }
+
+// leaderStep is taken when the cloud has several members.
+const leaderStep = "leader"
 
 // Names lists the steps in their order.
 func Names() []string {
@@ -76,6 +80,9 @@ func Run(ctx context.Context, o Options) Report {
 	r := newRun(o.Room)
 	report := Report{OK: true}
 	for _, s := range steps {
+		if s.name == leaderStep && !several(o.Room) {
+			continue
+		}
 		done := Step{Name: s.name}
 		if missing := s.missing(report.Steps); len(missing) > 0 {
 			done.Detail = "not run: needs " + strings.Join(missing, ", ")

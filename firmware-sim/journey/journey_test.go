@@ -19,7 +19,7 @@ import (
 
 func TestTheStoryHasAllItsSteps(t *testing.T) {
 	want := []string{"import", "enrol", "receive", "online", "sell", "reserve", "pick", "collect", "cut", "unheard",
-		"last-unit", "race", "plug", "kill"}
+		"last-unit", "race", "plug", "leader", "kill"}
 	if diff := cmp.Diff(want, Names()); diff != "" {
 		t.Error(diff)
 	}

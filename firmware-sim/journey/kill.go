@@ -138,12 +138,11 @@ func (r *run) killDuring(ctx context.Context, b *burst) error {
 		st.leave()
 		return err
 	}
-	err = errors.Join(r.a.Program.Kill(), r.room.Head.Program.Kill())
-	return errors.Join(err, r.a.Program.AwaitDown(ctx), r.room.Head.Program.AwaitDown(ctx))
+	return errors.Join(r.a.Program.Kill(), r.room.Head.Kill(ctx), r.a.Program.AwaitDown(ctx))
 }
 
 func (r *run) shopUntilDead(ctx context.Context, b *burst) {
-	s := newShopper(r.room.Head.URL)
+	s := newShopper(r.room.Head.URLs()...)
 	defer s.leave()
 	for ctx.Err() == nil {
 		id := newID()

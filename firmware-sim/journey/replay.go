@@ -136,7 +136,7 @@ func (r *run) sendAgain(ctx context.Context, hello *recordv1.Hello, stored []*st
 	if err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient("passthrough:///"+r.room.Head.Nodes,
+	conn, err := grpc.NewClient("passthrough:///"+r.room.Head.Running().Nodes,
 		grpc.WithTransportCredentials(credentials.NewTLS(id.ClientTLS())), grpc.WithNoProxy())
 	if err != nil {
 		return fmt.Errorf("connect as the node: %w", err)

@@ -3,9 +3,12 @@ package journey
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	statusv1 "google.golang.org/genproto/googleapis/rpc/status"
@@ -22,14 +25,17 @@ import (
 const maxPage = 4 << 20
 
 // shopper is somebody with a browser of their own: an HTTP client that shares
-// no connection with anybody.
+// no connection with anybody. It knows every member of the cloud, and asks the
+// next one when one does not answer; each shopper begins with another one.
 type shopper struct {
-	url    string
+	urls   []string
 	client *http.Client
 }
 
-func newShopper(url string) shopper {
-	return shopper{url: url, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}}
+func newShopper(urls ...string) shopper {
+	urls = slices.Clone(urls)
+	rand.Shuffle(len(urls), func(i, j int) { urls[i], urls[j] = urls[j], urls[i] })
+	return shopper{urls: urls, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}}
 }
 
 func (s shopper) leave() { s.client.CloseIdleConnections() }
@@ -41,39 +47,51 @@ func (s shopper) post(ctx context.Context, path string, in, out proto.Message) e
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	return s.do(req, out)
+	return s.call(ctx, http.MethodPost, path, body, out)
 }
 
 func (s shopper) get(ctx context.Context, path string, out proto.Message) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
-	if err != nil {
-		return err
-	}
-	return s.do(req, out)
+	return s.call(ctx, http.MethodGet, path, nil, out)
 }
 
-func (s shopper) do(req *http.Request, out proto.Message) error {
-	resp, err := s.client.Do(req)
+func (s shopper) call(ctx context.Context, method, path string, body []byte, out proto.Message) error {
+	resp, err := s.ask(ctx, method, path, body, http.Header{"Content-Type": {"application/json"}})
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
 	if err != nil {
-		return fmt.Errorf("read answer of %s: %w", req.URL.Path, err)
+		return fmt.Errorf("read answer of %s: %w", path, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return restError(req.URL.Path, resp.Status, body)
+		return restError(path, resp.Status, answer)
 	}
-	if err := protojson.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("read answer of %s: %w", req.URL.Path, err)
+	if err := protojson.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("read answer of %s: %w", path, err)
 	}
 	return nil
+}
+
+// ask asks one member after the other until one answers. The same request at
+// another member is safe: its id is the caller's.
+func (s shopper) ask(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
+	var faults []error
+	for _, url := range s.urls {
+		req, err := http.NewRequestWithContext(ctx, method, url+path, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header = header
+		resp, err := s.client.Do(req)
+		if err == nil {
+			return resp, nil
+		}
+		if faults = append(faults, err); ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(faults...)
 }
 
 // restError reads a google.rpc.Status, as REST answers it.
@@ -91,13 +109,8 @@ func restError(path, code string, body []byte) error {
 
 // page reads a page as a browser does.
 func (s shopper) page(ctx context.Context, path string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Accept", "text/html")
-	req.Header.Set("Accept-Language", "en")
-	resp, err := s.client.Do(req)
+	resp, err := s.ask(ctx, http.MethodGet, path, nil,
+		http.Header{"Accept": {"text/html"}, "Accept-Language": {"en"}})
 	if err != nil {
 		return "", err
 	}

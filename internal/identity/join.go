@@ -20,7 +20,7 @@ var joinEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPa
 // which store it stands in, and a secret that works once. It is a password.
 type Join struct {
 	CAHash [32]byte // SHA-256 of the CA's public key; see CA.Pin
-	Addr   string   // host:port of the cloud's node listener
+	Addr   string   // host:port of the cloud's node listener; several with commas
 	Store  stock.StoreID
 	Secret [32]byte
 }
@@ -81,8 +81,10 @@ func ParseJoin(text string) (Join, error) {
 		return Join{}, badJoin("%q is not a store", field[3])
 	}
 	j.Addr, j.Store = string(addr), stock.StoreID(store)
-	if host, port, err := net.SplitHostPort(j.Addr); err != nil || host == "" || port == "" {
-		return Join{}, badJoin("%q is not host:port", j.Addr)
+	for one := range strings.SplitSeq(j.Addr, ",") {
+		if host, port, err := net.SplitHostPort(one); err != nil || host == "" || port == "" {
+			return Join{}, badJoin("%q is not host:port", one)
+		}
 	}
 	return j, nil
 }

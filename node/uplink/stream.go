@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 
 	"holdfast.dev/proto/record/v1"
 	"holdfast.dev/proto/uplink/v1"
@@ -37,9 +41,19 @@ type stream struct {
 	over chan struct{} // closed when nothing is sent any more
 }
 
-// connect prepares a connection; it is made by its first call.
+// connect prepares a connection; it is made by its first call. Several addresses,
+// with commas, are those of processes that serve alike: any that answers is used,
+// and the load spreads because every connection begins with another one.
 func connect(address string, config *tls.Config) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient("passthrough:///"+address,
+	several := manual.NewBuilderWithScheme("cloud")
+	all := strings.Split(address, ",")
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	state := resolver.State{Addresses: make([]resolver.Address, len(all))}
+	for i, one := range all {
+		state.Addresses[i].Addr = strings.TrimSpace(one)
+	}
+	several.InitialState(state)
+	conn, err := grpc.NewClient(several.Scheme()+":///nodes", grpc.WithResolvers(several),
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: connectWait}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{

@@ -51,7 +51,9 @@ func (o demoOptions) run(ctx context.Context) (err error) {
 func welcome(r *demo.Room, took time.Duration) {
 	fmt.Printf("\nHoldfast runs, after %s. Open\n\n", took.Round(100*time.Millisecond))
 	fmt.Printf("  console     http://127.0.0.1:%d   scan, pull cables, look at receipts\n", r.ConsolePort())
-	fmt.Printf("  storefront  %s   search, reserve\n", r.Head.URL)
+	for _, url := range r.Head.URLs() {
+		fmt.Printf("  storefront  %s   search, reserve\n", url)
+	}
 	for _, s := range r.Stores {
 		fmt.Printf("  kiosk       %s   %s\n", s.URL, s.Store.Name)
 	}

@@ -13,11 +13,13 @@ type demoOptions struct {
 	Bin         string `help:"Folder of holdfast-cloud and holdfast-node; the one of this program unless given." placeholder:"DIR"`
 	Catalogue   string `help:"CSV of products instead of the demo's own." placeholder:"FILE"`
 	Stores      int    `help:"How many stores." default:"3"`
+	Cloud       int    `help:"How many processes the cloud has: 1, 3 or 5." default:"1"`
 	Once        bool   `help:"Run the acceptance journey on data and ports of its own, and end."`
 	JSON        bool   `name:"json" help:"With --once: print the result as one JSON object."`
 	ShopPort    int    `help:"Port of storefront and shopper API." default:"8080"`
 	NodesPort   int    `help:"Port that the nodes connect to." default:"8443"`
 	AdminPort   int    `help:"Port of head office." default:"8081"`
+	MembersPort int    `help:"Port where the cloud's processes reach each other; all ports of the others are 1000 apart." default:"8444"`
 	KioskPort   int    `help:"Port of the first store; the others are 100 apart, their checks one above." default:"8090"`
 	ConsolePort int    `help:"Port of the demo's console." default:"8070"`
 }
@@ -47,6 +49,7 @@ func (o demoOptions) room() (demo.Options, error) {
 		}
 		bin = filepath.Dir(self)
 	}
-	return demo.Options{Bin: bin, Data: o.Data, Catalogue: o.Catalogue, Stores: o.Stores, Ports: demo.Ports{
-		Shop: o.ShopPort, Nodes: o.NodesPort, Admin: o.AdminPort, Kiosk: o.KioskPort, Console: o.ConsolePort}}, nil
+	return demo.Options{Bin: bin, Data: o.Data, Catalogue: o.Catalogue, Stores: o.Stores, Members: o.Cloud,
+		Ports: demo.Ports{Shop: o.ShopPort, Nodes: o.NodesPort, Admin: o.AdminPort, Members: o.MembersPort,
+			Kiosk: o.KioskPort, Console: o.ConsolePort}}, nil
 }

@@ -88,20 +88,38 @@ func (c *Console) moveCable(_ context.Context, r *http.Request) error {
 
 // switchPower kills a program, or starts it again.
 func (c *Console) switchPower(_ context.Context, r *http.Request) error {
-	program, id := c.room.Head.Program, uint32(0)
-	if r.PostForm.Get("store") != "" {
-		s, err := c.storeOf(r)
-		if err != nil {
-			return err
-		}
-		program, id = s.Program, s.ID
+	if r.PostForm.Get("store") == "" {
+		return c.switchMember(r)
+	}
+	s, err := c.storeOf(r)
+	if err != nil {
+		return err
 	}
 	if r.PostForm.Get("to") == "off" {
-		c.room.Log.Add(id, "console.log.killed")
-		return program.Kill()
+		c.room.Log.Add(s.ID, "console.log.killed")
+		return s.Program.Kill()
 	}
-	c.room.Log.Add(id, "console.log.started")
-	return program.Start()
+	c.room.Log.Add(s.ID, "console.log.started")
+	return s.Program.Start()
+}
+
+// switchMember kills a process of the cloud, or starts it again.
+func (c *Console) switchMember(r *http.Request) error {
+	all := c.room.Head.Members
+	n, err := strconv.Atoi(r.PostForm.Get("member"))
+	if err != nil || n < 1 || n > len(all) {
+		return fmt.Errorf("no member %.20q", r.PostForm.Get("member"))
+	}
+	m, key := all[n-1], "console.log."
+	if len(all) > 1 {
+		key += "member_"
+	}
+	if r.PostForm.Get("to") == "off" {
+		c.room.Log.Add(0, key+"killed", "n", n)
+		return m.Program.Kill()
+	}
+	c.room.Log.Add(0, key+"started", "n", n)
+	return m.Program.Start()
 }
 
 // changePaper takes the printer's paper or opens its cover, and the reverse.

@@ -168,7 +168,12 @@ func busy(c *Console) *snapshot {
 	now := timestamppb.New(time.Now())
 	seen := &snapshot{Product: "09520001000010", Names: map[words.Lang]string{words.NL: "Roggeknäcke",
 		words.DA: "Knækbrød", words.DE: "Knäckebrot", words.EN: "Crispbread"},
-		Cloud: demo.ProgramState{Running: true, Restarts: 2}}
+		Members: c.lookAtMembers(context.Background())}
+	for i, s := range []demo.Standing{{ID: "a", Voter: true, Leader: true, Applied: 1234}, {ID: "b", Voter: true, Applied: 1230},
+		{ID: "c", Applied: 7}, {ID: "d", Problem: "no"}, {}}[:len(seen.Members)] {
+		seen.Members[i].Program = demo.ProgramState{Running: i != 4, Restarts: i}
+		seen.Members[i].Standing = s
+	}
 	for i, s := range c.room.Stores {
 		seen.Stores = append(seen.Stores, storeNow{Store: s, Plugged: i > 0, Changed: time.Now(),
 			Node: demo.ProgramState{Running: i > 0, Killed: i == 0, Restarts: i},

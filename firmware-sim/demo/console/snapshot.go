@@ -24,8 +24,15 @@ const (
 type snapshot struct {
 	Product string // GTIN
 	Names   map[words.Lang]string
-	Cloud   demo.ProgramState
+	Members []memberNow
 	Stores  []storeNow
+}
+
+// memberNow is one process of the cloud at one moment.
+type memberNow struct {
+	*demo.Member
+	Program  demo.ProgramState
+	Standing demo.Standing // as a member that runs sees it; empty while none answers
 }
 
 // storeNow is one store at one moment.
@@ -55,7 +62,7 @@ func (c *Console) look(ctx context.Context) {
 	c.mu.Lock()
 	now := &snapshot{Product: c.watched, Names: c.names}
 	c.mu.Unlock()
-	now.Cloud = c.room.Head.Program.State()
+	now.Members = c.lookAtMembers(ctx)
 	if now.Names == nil {
 		now.Names = c.namesOf(ctx, now.Product)
 	}
@@ -76,6 +83,26 @@ func (c *Console) look(ctx context.Context) {
 	c.seen = now
 	close(c.news)
 	c.news = make(chan struct{})
+}
+
+// lookAtMembers asks how the cloud's processes stand. None of it counts for a
+// cloud of one.
+func (c *Console) lookAtMembers(ctx context.Context) []memberNow {
+	head := c.room.Head
+	all := make([]memberNow, len(head.Members))
+	for i, m := range head.Members {
+		all[i] = memberNow{Member: m, Program: m.Program.State()}
+	}
+	if len(all) == 1 || !head.Running().Program.State().Running {
+		return all
+	}
+	said, err := head.Standings(ctx)
+	for i := range said {
+		if err == nil && all[i].Program.Running {
+			all[i].Standing = said[i]
+		}
+	}
+	return all
 }
 
 // namesOf asks for a product's name in every language; nil while the cloud is
@@ -103,7 +130,7 @@ func (c *Console) lookAt(ctx context.Context, s *demo.Store, gtin string) storeN
 	if now.Node.Running {
 		c.lookAtFloor(ctx, &now, gtin)
 	}
-	if c.room.Head.Program.State().Running {
+	if c.room.Head.Running().Program.State().Running {
 		c.lookFromCloud(ctx, &now, gtin)
 	}
 	return now

@@ -115,6 +115,21 @@ func (v *view) Here() storeNow {
 	return storeNow{}
 }
 
+// Role is the last part of the key of the words for how a member stands.
+func (m memberNow) Role() string {
+	switch s := m.Standing; {
+	case !m.Program.Running:
+		return "down"
+	case s.ID == "" || s.Problem != "":
+		return "silent"
+	case s.Leader:
+		return "leads"
+	case !s.Voter:
+		return "new"
+	}
+	return "follows"
+}
+
 // Mode is what a scan at a station of a store means now; unspecified while its
 // node is away.
 func (v *view) Mode(s storeNow, station string) storev1.Mode { return s.Stations[station].GetMode() }
