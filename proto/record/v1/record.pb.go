@@ -260,6 +260,7 @@ const (
 	MarkKind_MARK_KIND_DIGEST      MarkKind = 4 // anti-entropy digest
 	MarkKind_MARK_KIND_ALARM       MarkKind = 5 // something that should be impossible
 	MarkKind_MARK_KIND_COUNT_TASK  MarkKind = 6 // somebody should count this SKU
+	MarkKind_MARK_KIND_LOCKER      MarkKind = 7 // a compartment's door is stuck; text names it
 )
 
 // Enum value maps for MarkKind.
@@ -272,6 +273,7 @@ var (
 		4: "MARK_KIND_DIGEST",
 		5: "MARK_KIND_ALARM",
 		6: "MARK_KIND_COUNT_TASK",
+		7: "MARK_KIND_LOCKER",
 	}
 	MarkKind_value = map[string]int32{
 		"MARK_KIND_UNSPECIFIED": 0,
@@ -281,6 +283,7 @@ var (
 		"MARK_KIND_DIGEST":      4,
 		"MARK_KIND_ALARM":       5,
 		"MARK_KIND_COUNT_TASK":  6,
+		"MARK_KIND_LOCKER":      7,
 	}
 )
 
@@ -689,6 +692,7 @@ type Record struct {
 	//	*Record_ApplyDirective
 	//	*Record_Unclassified
 	//	*Record_HandleItem
+	//	*Record_Forget
 	Body          isRecord_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1030,6 +1034,15 @@ func (x *Record) GetHandleItem() *HandleItem {
 	return nil
 }
 
+func (x *Record) GetForget() *Forget {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Forget); ok {
+			return x.Forget
+		}
+	}
+	return nil
+}
+
 type isRecord_Body interface {
 	isRecord_Body()
 }
@@ -1142,6 +1155,10 @@ type Record_HandleItem struct {
 	HandleItem *HandleItem `protobuf:"bytes,46,opt,name=handle_item,json=handleItem,proto3,oneof"`
 }
 
+type Record_Forget struct {
+	Forget *Forget `protobuf:"bytes,47,opt,name=forget,proto3,oneof"`
+}
+
 func (*Record_Receipt) isRecord_Body() {}
 
 func (*Record_Sale) isRecord_Body() {}
@@ -1195,6 +1212,8 @@ func (*Record_ApplyDirective) isRecord_Body() {}
 func (*Record_Unclassified) isRecord_Body() {}
 
 func (*Record_HandleItem) isRecord_Body() {}
+
+func (*Record_Forget) isRecord_Body() {}
 
 // MovementLine is a quantity of one SKU.
 type MovementLine struct {
@@ -3490,6 +3509,60 @@ func (x *HandleItem) GetNote() string {
 	return ""
 }
 
+// Forget drops what nobody can ask for any more: orders, documents and items
+// that ended before a time and that the cloud has known for as long.
+type Forget struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        int64                  `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`   // Unix ms
+	Through       uint64                 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"` // documents that this record or an earlier one booked
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forget) Reset() {
+	*x = Forget{}
+	mi := &file_record_v1_record_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forget) ProtoMessage() {}
+
+func (x *Forget) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forget.ProtoReflect.Descriptor instead.
+func (*Forget) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Forget) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *Forget) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
 // Balance is one SKU's accounts in the order of stock/ledger.
 type Balance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3506,7 +3579,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_record_v1_record_proto_msgTypes[35]
+	mi := &file_record_v1_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3591,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[35]
+	mi := &file_record_v1_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3604,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{35}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Balance) GetSku() uint32 {
@@ -3598,7 +3671,7 @@ type ReservationState struct {
 
 func (x *ReservationState) Reset() {
 	*x = ReservationState{}
-	mi := &file_record_v1_record_proto_msgTypes[36]
+	mi := &file_record_v1_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3610,7 +3683,7 @@ func (x *ReservationState) String() string {
 func (*ReservationState) ProtoMessage() {}
 
 func (x *ReservationState) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[36]
+	mi := &file_record_v1_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3623,7 +3696,7 @@ func (x *ReservationState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationState.ProtoReflect.Descriptor instead.
 func (*ReservationState) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{36}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReservationState) GetReserve() *Reserve {
@@ -3685,7 +3758,7 @@ type LineState struct {
 
 func (x *LineState) Reset() {
 	*x = LineState{}
-	mi := &file_record_v1_record_proto_msgTypes[37]
+	mi := &file_record_v1_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3697,7 +3770,7 @@ func (x *LineState) String() string {
 func (*LineState) ProtoMessage() {}
 
 func (x *LineState) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[37]
+	mi := &file_record_v1_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3710,7 +3783,7 @@ func (x *LineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineState.ProtoReflect.Descriptor instead.
 func (*LineState) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{37}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LineState) GetLine() uint32 {
@@ -3783,7 +3856,7 @@ type ApplyDirective struct {
 
 func (x *ApplyDirective) Reset() {
 	*x = ApplyDirective{}
-	mi := &file_record_v1_record_proto_msgTypes[38]
+	mi := &file_record_v1_record_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3795,7 +3868,7 @@ func (x *ApplyDirective) String() string {
 func (*ApplyDirective) ProtoMessage() {}
 
 func (x *ApplyDirective) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[38]
+	mi := &file_record_v1_record_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3808,7 +3881,7 @@ func (x *ApplyDirective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyDirective.ProtoReflect.Descriptor instead.
 func (*ApplyDirective) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{38}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ApplyDirective) GetDirective() uint64 {
@@ -3858,7 +3931,7 @@ type Unclassified struct {
 
 func (x *Unclassified) Reset() {
 	*x = Unclassified{}
-	mi := &file_record_v1_record_proto_msgTypes[39]
+	mi := &file_record_v1_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3870,7 +3943,7 @@ func (x *Unclassified) String() string {
 func (*Unclassified) ProtoMessage() {}
 
 func (x *Unclassified) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[39]
+	mi := &file_record_v1_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3883,7 +3956,7 @@ func (x *Unclassified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unclassified.ProtoReflect.Descriptor instead.
 func (*Unclassified) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{39}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Unclassified) GetWhat() string {
@@ -3924,6 +3997,7 @@ type Directive struct {
 	//	*Directive_Policy
 	//	*Directive_Keys
 	//	*Directive_Void
+	//	*Directive_Checkpoint
 	Body          isDirective_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3931,7 +4005,7 @@ type Directive struct {
 
 func (x *Directive) Reset() {
 	*x = Directive{}
-	mi := &file_record_v1_record_proto_msgTypes[40]
+	mi := &file_record_v1_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +4017,7 @@ func (x *Directive) String() string {
 func (*Directive) ProtoMessage() {}
 
 func (x *Directive) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[40]
+	mi := &file_record_v1_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +4030,7 @@ func (x *Directive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Directive.ProtoReflect.Descriptor instead.
 func (*Directive) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{40}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Directive) GetSeq() uint64 {
@@ -4057,6 +4131,15 @@ func (x *Directive) GetVoid() *Void {
 	return nil
 }
 
+func (x *Directive) GetCheckpoint() *CheckpointRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Directive_Checkpoint); ok {
+			return x.Checkpoint
+		}
+	}
+	return nil
+}
+
 type isDirective_Body interface {
 	isDirective_Body()
 }
@@ -4089,6 +4172,10 @@ type Directive_Void struct {
 	Void *Void `protobuf:"bytes,26,opt,name=void,proto3,oneof"`
 }
 
+type Directive_Checkpoint struct {
+	Checkpoint *CheckpointRequest `protobuf:"bytes,27,opt,name=checkpoint,proto3,oneof"`
+}
+
 func (*Directive_Reserve) isDirective_Body() {}
 
 func (*Directive_Cancel) isDirective_Body() {}
@@ -4102,6 +4189,8 @@ func (*Directive_Policy) isDirective_Body() {}
 func (*Directive_Keys) isDirective_Body() {}
 
 func (*Directive_Void) isDirective_Body() {}
+
+func (*Directive_Checkpoint) isDirective_Body() {}
 
 // ReservedLine is one line of a reservation; immutable after confirm.
 type ReservedLine struct {
@@ -4117,7 +4206,7 @@ type ReservedLine struct {
 
 func (x *ReservedLine) Reset() {
 	*x = ReservedLine{}
-	mi := &file_record_v1_record_proto_msgTypes[41]
+	mi := &file_record_v1_record_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4129,7 +4218,7 @@ func (x *ReservedLine) String() string {
 func (*ReservedLine) ProtoMessage() {}
 
 func (x *ReservedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[41]
+	mi := &file_record_v1_record_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4142,7 +4231,7 @@ func (x *ReservedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedLine.ProtoReflect.Descriptor instead.
 func (*ReservedLine) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{41}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReservedLine) GetLine() uint32 {
@@ -4182,28 +4271,31 @@ func (x *ReservedLine) GetName() string {
 
 // Reserve tells a store what was promised to a shopper.
 type Reserve struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reservation   []byte                 `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
-	Timeline      uint32                 `protobuf:"varint,2,opt,name=timeline,proto3" json:"timeline,omitempty"`   // τ of the token
-	Directive     uint64                 `protobuf:"varint,3,opt,name=directive,proto3" json:"directive,omitempty"` // number of the directive that first carried it
-	Lines         []*ReservedLine        `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
-	PickupFrom    int64                  `protobuf:"varint,5,opt,name=pickup_from,json=pickupFrom,proto3" json:"pickup_from,omitempty"`
-	PickupUntil   int64                  `protobuf:"varint,6,opt,name=pickup_until,json=pickupUntil,proto3" json:"pickup_until,omitempty"`
-	GraceMs       int64                  `protobuf:"varint,7,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
-	Priority      uint32                 `protobuf:"varint,8,opt,name=priority,proto3" json:"priority,omitempty"`
-	Contact       string                 `protobuf:"bytes,9,opt,name=contact,proto3" json:"contact,omitempty"` // first name only
-	Language      string                 `protobuf:"bytes,10,opt,name=language,proto3" json:"language,omitempty"`
-	Code          string                 `protobuf:"bytes,11,opt,name=code,proto3" json:"code,omitempty"` // human pickup code
-	PinHash       []byte                 `protobuf:"bytes,12,opt,name=pin_hash,json=pinHash,proto3" json:"pin_hash,omitempty"`
-	ConfirmedAt   int64                  `protobuf:"varint,13,opt,name=confirmed_at,json=confirmedAt,proto3" json:"confirmed_at,omitempty"`
-	Basis         string                 `protobuf:"bytes,14,opt,name=basis,proto3" json:"basis,omitempty"` // "store" or "quota"
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Reservation []byte                 `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Timeline    uint32                 `protobuf:"varint,2,opt,name=timeline,proto3" json:"timeline,omitempty"`   // τ of the token
+	Directive   uint64                 `protobuf:"varint,3,opt,name=directive,proto3" json:"directive,omitempty"` // number of the directive that first carried it
+	Lines       []*ReservedLine        `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
+	PickupFrom  int64                  `protobuf:"varint,5,opt,name=pickup_from,json=pickupFrom,proto3" json:"pickup_from,omitempty"`
+	PickupUntil int64                  `protobuf:"varint,6,opt,name=pickup_until,json=pickupUntil,proto3" json:"pickup_until,omitempty"`
+	GraceMs     int64                  `protobuf:"varint,7,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
+	Priority    uint32                 `protobuf:"varint,8,opt,name=priority,proto3" json:"priority,omitempty"`
+	Contact     string                 `protobuf:"bytes,9,opt,name=contact,proto3" json:"contact,omitempty"` // first name only
+	Language    string                 `protobuf:"bytes,10,opt,name=language,proto3" json:"language,omitempty"`
+	Code        string                 `protobuf:"bytes,11,opt,name=code,proto3" json:"code,omitempty"` // human pickup code
+	PinHash     []byte                 `protobuf:"bytes,12,opt,name=pin_hash,json=pinHash,proto3" json:"pin_hash,omitempty"`
+	ConfirmedAt int64                  `protobuf:"varint,13,opt,name=confirmed_at,json=confirmedAt,proto3" json:"confirmed_at,omitempty"`
+	Basis       string                 `protobuf:"bytes,14,opt,name=basis,proto3" json:"basis,omitempty"` // "store" or "quota"
+	// Id of the request that led to the promise: by it a cloud that had forgotten
+	// both knows the request when it comes again.
+	Request       []byte `protobuf:"bytes,15,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_record_v1_record_proto_msgTypes[42]
+	mi := &file_record_v1_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4215,7 +4307,7 @@ func (x *Reserve) String() string {
 func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[42]
+	mi := &file_record_v1_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4228,7 +4320,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{42}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Reserve) GetReservation() []byte {
@@ -4329,6 +4421,13 @@ func (x *Reserve) GetBasis() string {
 	return ""
 }
 
+func (x *Reserve) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
 // CancelRequest asks the store to end a reservation; the store decides.
 type CancelRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4343,7 +4442,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_record_v1_record_proto_msgTypes[43]
+	mi := &file_record_v1_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4355,7 +4454,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[43]
+	mi := &file_record_v1_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4368,7 +4467,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{43}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CancelRequest) GetReservation() []byte {
@@ -4419,7 +4518,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_record_v1_record_proto_msgTypes[44]
+	mi := &file_record_v1_record_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4530,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[44]
+	mi := &file_record_v1_record_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4543,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{44}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Return) GetSku() uint32 {
@@ -4486,7 +4585,7 @@ type SalvageFacts struct {
 
 func (x *SalvageFacts) Reset() {
 	*x = SalvageFacts{}
-	mi := &file_record_v1_record_proto_msgTypes[45]
+	mi := &file_record_v1_record_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4498,7 +4597,7 @@ func (x *SalvageFacts) String() string {
 func (*SalvageFacts) ProtoMessage() {}
 
 func (x *SalvageFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[45]
+	mi := &file_record_v1_record_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4511,7 +4610,7 @@ func (x *SalvageFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageFacts.ProtoReflect.Descriptor instead.
 func (*SalvageFacts) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{45}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SalvageFacts) GetEpoch() *Epoch {
@@ -4548,7 +4647,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_record_v1_record_proto_msgTypes[46]
+	mi := &file_record_v1_record_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4560,7 +4659,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[46]
+	mi := &file_record_v1_record_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4573,7 +4672,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{46}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Policy) GetLastUnit() LastUnitPolicy {
@@ -4663,7 +4762,7 @@ type PolicyUpdate struct {
 
 func (x *PolicyUpdate) Reset() {
 	*x = PolicyUpdate{}
-	mi := &file_record_v1_record_proto_msgTypes[47]
+	mi := &file_record_v1_record_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4675,7 +4774,7 @@ func (x *PolicyUpdate) String() string {
 func (*PolicyUpdate) ProtoMessage() {}
 
 func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[47]
+	mi := &file_record_v1_record_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4688,7 +4787,7 @@ func (x *PolicyUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyUpdate.ProtoReflect.Descriptor instead.
 func (*PolicyUpdate) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{47}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PolicyUpdate) GetPolicy() *Policy {
@@ -4711,7 +4810,7 @@ type PickupKey struct {
 
 func (x *PickupKey) Reset() {
 	*x = PickupKey{}
-	mi := &file_record_v1_record_proto_msgTypes[48]
+	mi := &file_record_v1_record_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4723,7 +4822,7 @@ func (x *PickupKey) String() string {
 func (*PickupKey) ProtoMessage() {}
 
 func (x *PickupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[48]
+	mi := &file_record_v1_record_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4736,7 +4835,7 @@ func (x *PickupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PickupKey.ProtoReflect.Descriptor instead.
 func (*PickupKey) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{48}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PickupKey) GetId() uint32 {
@@ -4778,7 +4877,7 @@ type KeySet struct {
 
 func (x *KeySet) Reset() {
 	*x = KeySet{}
-	mi := &file_record_v1_record_proto_msgTypes[49]
+	mi := &file_record_v1_record_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4790,7 +4889,7 @@ func (x *KeySet) String() string {
 func (*KeySet) ProtoMessage() {}
 
 func (x *KeySet) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[49]
+	mi := &file_record_v1_record_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4803,7 +4902,7 @@ func (x *KeySet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeySet.ProtoReflect.Descriptor instead.
 func (*KeySet) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{49}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *KeySet) GetVersion() uint32 {
@@ -4820,6 +4919,44 @@ func (x *KeySet) GetKeys() []*PickupKey {
 	return nil
 }
 
+// CheckpointRequest asks the store to write its whole books down, so that the
+// cloud can make its copy anew.
+type CheckpointRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointRequest) Reset() {
+	*x = CheckpointRequest{}
+	mi := &file_record_v1_record_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointRequest) ProtoMessage() {}
+
+func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointRequest) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{51}
+}
+
 // Void takes back a directive that a store cannot apply.
 type Void struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4833,7 +4970,7 @@ type Void struct {
 
 func (x *Void) Reset() {
 	*x = Void{}
-	mi := &file_record_v1_record_proto_msgTypes[50]
+	mi := &file_record_v1_record_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4845,7 +4982,7 @@ func (x *Void) String() string {
 func (*Void) ProtoMessage() {}
 
 func (x *Void) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[50]
+	mi := &file_record_v1_record_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4858,7 +4995,7 @@ func (x *Void) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Void.ProtoReflect.Descriptor instead.
 func (*Void) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{50}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Void) GetDirective() uint64 {
@@ -4928,6 +5065,7 @@ type Command struct {
 	//	*Command_ExpireData
 	//	*Command_AdmitNode
 	//	*Command_HandleAnomaly
+	//	*Command_Renew
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4935,7 +5073,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_record_v1_record_proto_msgTypes[51]
+	mi := &file_record_v1_record_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4947,7 +5085,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[51]
+	mi := &file_record_v1_record_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4960,7 +5098,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{51}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Command) GetNow() int64 {
@@ -5250,6 +5388,15 @@ func (x *Command) GetHandleAnomaly() *HandleAnomaly {
 	return nil
 }
 
+func (x *Command) GetRenew() *Renew {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Renew); ok {
+			return x.Renew
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -5366,6 +5513,10 @@ type Command_HandleAnomaly struct {
 	HandleAnomaly *HandleAnomaly `protobuf:"bytes,47,opt,name=handle_anomaly,json=handleAnomaly,proto3,oneof"`
 }
 
+type Command_Renew struct {
+	Renew *Renew `protobuf:"bytes,48,opt,name=renew,proto3,oneof"`
+}
+
 func (*Command_PutStore) isCommand_Body() {}
 
 func (*Command_ImportProducts) isCommand_Body() {}
@@ -5422,6 +5573,8 @@ func (*Command_AdmitNode) isCommand_Body() {}
 
 func (*Command_HandleAnomaly) isCommand_Body() {}
 
+func (*Command_Renew) isCommand_Body() {}
+
 // StoreInfo is what shoppers may know of a store.
 type StoreInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5443,7 +5596,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_record_v1_record_proto_msgTypes[52]
+	mi := &file_record_v1_record_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5455,7 +5608,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[52]
+	mi := &file_record_v1_record_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5468,7 +5621,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{52}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StoreInfo) GetStore() uint32 {
@@ -5565,7 +5718,7 @@ type PutStore struct {
 
 func (x *PutStore) Reset() {
 	*x = PutStore{}
-	mi := &file_record_v1_record_proto_msgTypes[53]
+	mi := &file_record_v1_record_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5577,7 +5730,7 @@ func (x *PutStore) String() string {
 func (*PutStore) ProtoMessage() {}
 
 func (x *PutStore) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[53]
+	mi := &file_record_v1_record_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5590,7 +5743,7 @@ func (x *PutStore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutStore.ProtoReflect.Descriptor instead.
 func (*PutStore) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{53}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PutStore) GetStore() *StoreInfo {
@@ -5625,7 +5778,7 @@ type Product struct {
 
 func (x *Product) Reset() {
 	*x = Product{}
-	mi := &file_record_v1_record_proto_msgTypes[54]
+	mi := &file_record_v1_record_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5637,7 +5790,7 @@ func (x *Product) String() string {
 func (*Product) ProtoMessage() {}
 
 func (x *Product) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[54]
+	mi := &file_record_v1_record_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5650,7 +5803,7 @@ func (x *Product) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Product.ProtoReflect.Descriptor instead.
 func (*Product) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{54}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Product) GetSku() uint32 {
@@ -5776,7 +5929,7 @@ type ImportProducts struct {
 
 func (x *ImportProducts) Reset() {
 	*x = ImportProducts{}
-	mi := &file_record_v1_record_proto_msgTypes[55]
+	mi := &file_record_v1_record_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5788,7 +5941,7 @@ func (x *ImportProducts) String() string {
 func (*ImportProducts) ProtoMessage() {}
 
 func (x *ImportProducts) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[55]
+	mi := &file_record_v1_record_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5801,7 +5954,7 @@ func (x *ImportProducts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportProducts.ProtoReflect.Descriptor instead.
 func (*ImportProducts) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{55}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ImportProducts) GetProducts() []*Product {
@@ -5830,7 +5983,7 @@ type IssueJoin struct {
 
 func (x *IssueJoin) Reset() {
 	*x = IssueJoin{}
-	mi := &file_record_v1_record_proto_msgTypes[56]
+	mi := &file_record_v1_record_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5842,7 +5995,7 @@ func (x *IssueJoin) String() string {
 func (*IssueJoin) ProtoMessage() {}
 
 func (x *IssueJoin) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[56]
+	mi := &file_record_v1_record_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5855,7 +6008,7 @@ func (x *IssueJoin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueJoin.ProtoReflect.Descriptor instead.
 func (*IssueJoin) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{56}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *IssueJoin) GetStore() uint32 {
@@ -5893,7 +6046,7 @@ type Enrol struct {
 
 func (x *Enrol) Reset() {
 	*x = Enrol{}
-	mi := &file_record_v1_record_proto_msgTypes[57]
+	mi := &file_record_v1_record_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5905,7 +6058,7 @@ func (x *Enrol) String() string {
 func (*Enrol) ProtoMessage() {}
 
 func (x *Enrol) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[57]
+	mi := &file_record_v1_record_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5918,7 +6071,7 @@ func (x *Enrol) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrol.ProtoReflect.Descriptor instead.
 func (*Enrol) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{57}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Enrol) GetStore() uint32 {
@@ -5967,7 +6120,7 @@ type Fence struct {
 
 func (x *Fence) Reset() {
 	*x = Fence{}
-	mi := &file_record_v1_record_proto_msgTypes[58]
+	mi := &file_record_v1_record_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5979,7 +6132,7 @@ func (x *Fence) String() string {
 func (*Fence) ProtoMessage() {}
 
 func (x *Fence) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[58]
+	mi := &file_record_v1_record_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5992,7 +6145,7 @@ func (x *Fence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fence.ProtoReflect.Descriptor instead.
 func (*Fence) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{58}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Fence) GetStore() uint32 {
@@ -6020,7 +6173,7 @@ type Abandon struct {
 
 func (x *Abandon) Reset() {
 	*x = Abandon{}
-	mi := &file_record_v1_record_proto_msgTypes[59]
+	mi := &file_record_v1_record_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6032,7 +6185,7 @@ func (x *Abandon) String() string {
 func (*Abandon) ProtoMessage() {}
 
 func (x *Abandon) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[59]
+	mi := &file_record_v1_record_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6045,7 +6198,7 @@ func (x *Abandon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abandon.ProtoReflect.Descriptor instead.
 func (*Abandon) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{59}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Abandon) GetStore() uint32 {
@@ -6073,7 +6226,7 @@ type WantedLine struct {
 
 func (x *WantedLine) Reset() {
 	*x = WantedLine{}
-	mi := &file_record_v1_record_proto_msgTypes[60]
+	mi := &file_record_v1_record_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6085,7 +6238,7 @@ func (x *WantedLine) String() string {
 func (*WantedLine) ProtoMessage() {}
 
 func (x *WantedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[60]
+	mi := &file_record_v1_record_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6098,7 +6251,7 @@ func (x *WantedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WantedLine.ProtoReflect.Descriptor instead.
 func (*WantedLine) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{60}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *WantedLine) GetSku() uint32 {
@@ -6128,7 +6281,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_record_v1_record_proto_msgTypes[61]
+	mi := &file_record_v1_record_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6140,7 +6293,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[61]
+	mi := &file_record_v1_record_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6153,7 +6306,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{61}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Hold) GetHold() []byte {
@@ -6197,7 +6350,7 @@ type Confirm struct {
 
 func (x *Confirm) Reset() {
 	*x = Confirm{}
-	mi := &file_record_v1_record_proto_msgTypes[62]
+	mi := &file_record_v1_record_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6209,7 +6362,7 @@ func (x *Confirm) String() string {
 func (*Confirm) ProtoMessage() {}
 
 func (x *Confirm) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[62]
+	mi := &file_record_v1_record_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6222,7 +6375,7 @@ func (x *Confirm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Confirm.ProtoReflect.Descriptor instead.
 func (*Confirm) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{62}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Confirm) GetHold() []byte {
@@ -6267,7 +6420,7 @@ type Shopper struct {
 
 func (x *Shopper) Reset() {
 	*x = Shopper{}
-	mi := &file_record_v1_record_proto_msgTypes[63]
+	mi := &file_record_v1_record_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6279,7 +6432,7 @@ func (x *Shopper) String() string {
 func (*Shopper) ProtoMessage() {}
 
 func (x *Shopper) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[63]
+	mi := &file_record_v1_record_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6292,7 +6445,7 @@ func (x *Shopper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shopper.ProtoReflect.Descriptor instead.
 func (*Shopper) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{63}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Shopper) GetFirstName() string {
@@ -6343,7 +6496,7 @@ type ReserveNow struct {
 
 func (x *ReserveNow) Reset() {
 	*x = ReserveNow{}
-	mi := &file_record_v1_record_proto_msgTypes[64]
+	mi := &file_record_v1_record_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6355,7 +6508,7 @@ func (x *ReserveNow) String() string {
 func (*ReserveNow) ProtoMessage() {}
 
 func (x *ReserveNow) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[64]
+	mi := &file_record_v1_record_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6368,7 +6521,7 @@ func (x *ReserveNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveNow.ProtoReflect.Descriptor instead.
 func (*ReserveNow) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{64}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReserveNow) GetReservation() []byte {
@@ -6410,7 +6563,7 @@ type ReleaseHold struct {
 
 func (x *ReleaseHold) Reset() {
 	*x = ReleaseHold{}
-	mi := &file_record_v1_record_proto_msgTypes[65]
+	mi := &file_record_v1_record_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6422,7 +6575,7 @@ func (x *ReleaseHold) String() string {
 func (*ReleaseHold) ProtoMessage() {}
 
 func (x *ReleaseHold) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[65]
+	mi := &file_record_v1_record_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6435,7 +6588,7 @@ func (x *ReleaseHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseHold.ProtoReflect.Descriptor instead.
 func (*ReleaseHold) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{65}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReleaseHold) GetHold() []byte {
@@ -6461,7 +6614,7 @@ type ExpireHolds struct {
 
 func (x *ExpireHolds) Reset() {
 	*x = ExpireHolds{}
-	mi := &file_record_v1_record_proto_msgTypes[66]
+	mi := &file_record_v1_record_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6473,7 +6626,7 @@ func (x *ExpireHolds) String() string {
 func (*ExpireHolds) ProtoMessage() {}
 
 func (x *ExpireHolds) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[66]
+	mi := &file_record_v1_record_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6486,7 +6639,7 @@ func (x *ExpireHolds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpireHolds.ProtoReflect.Descriptor instead.
 func (*ExpireHolds) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{66}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{68}
 }
 
 // RequestCancel asks the store to end a reservation.
@@ -6500,7 +6653,7 @@ type RequestCancel struct {
 
 func (x *RequestCancel) Reset() {
 	*x = RequestCancel{}
-	mi := &file_record_v1_record_proto_msgTypes[67]
+	mi := &file_record_v1_record_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6512,7 +6665,7 @@ func (x *RequestCancel) String() string {
 func (*RequestCancel) ProtoMessage() {}
 
 func (x *RequestCancel) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[67]
+	mi := &file_record_v1_record_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6525,7 +6678,7 @@ func (x *RequestCancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestCancel.ProtoReflect.Descriptor instead.
 func (*RequestCancel) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{67}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RequestCancel) GetReservation() []byte {
@@ -6555,7 +6708,7 @@ type ReturnQuota struct {
 
 func (x *ReturnQuota) Reset() {
 	*x = ReturnQuota{}
-	mi := &file_record_v1_record_proto_msgTypes[68]
+	mi := &file_record_v1_record_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6567,7 +6720,7 @@ func (x *ReturnQuota) String() string {
 func (*ReturnQuota) ProtoMessage() {}
 
 func (x *ReturnQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[68]
+	mi := &file_record_v1_record_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6580,7 +6733,7 @@ func (x *ReturnQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnQuota.ProtoReflect.Descriptor instead.
 func (*ReturnQuota) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{68}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ReturnQuota) GetStore() uint32 {
@@ -6638,13 +6791,14 @@ type Hello struct {
 	BacklogBytes      uint64                 `protobuf:"varint,22,opt,name=backlog_bytes,json=backlogBytes,proto3" json:"backlog_bytes,omitempty"`
 	DiskFree          uint64                 `protobuf:"varint,23,opt,name=disk_free,json=diskFree,proto3" json:"disk_free,omitempty"`
 	CatalogueVersion  uint64                 `protobuf:"varint,24,opt,name=catalogue_version,json=catalogueVersion,proto3" json:"catalogue_version,omitempty"`
+	JournalFirstHash  []byte                 `protobuf:"bytes,25,opt,name=journal_first_hash,json=journalFirstHash,proto3" json:"journal_first_hash,omitempty"` // of record journal_first
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_record_v1_record_proto_msgTypes[69]
+	mi := &file_record_v1_record_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6656,7 +6810,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[69]
+	mi := &file_record_v1_record_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6669,7 +6823,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{69}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Hello) GetCapVersion() uint32 {
@@ -6840,6 +6994,13 @@ func (x *Hello) GetCatalogueVersion() uint64 {
 	return 0
 }
 
+func (x *Hello) GetJournalFirstHash() []byte {
+	if x != nil {
+		return x.JournalFirstHash
+	}
+	return nil
+}
+
 // LogMark is the hash of a log at one number.
 type LogMark struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6851,7 +7012,7 @@ type LogMark struct {
 
 func (x *LogMark) Reset() {
 	*x = LogMark{}
-	mi := &file_record_v1_record_proto_msgTypes[70]
+	mi := &file_record_v1_record_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6863,7 +7024,7 @@ func (x *LogMark) String() string {
 func (*LogMark) ProtoMessage() {}
 
 func (x *LogMark) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[70]
+	mi := &file_record_v1_record_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6876,7 +7037,7 @@ func (x *LogMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogMark.ProtoReflect.Descriptor instead.
 func (*LogMark) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{70}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *LogMark) GetSeq() uint64 {
@@ -6904,7 +7065,7 @@ type OpenSession struct {
 
 func (x *OpenSession) Reset() {
 	*x = OpenSession{}
-	mi := &file_record_v1_record_proto_msgTypes[71]
+	mi := &file_record_v1_record_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6916,7 +7077,7 @@ func (x *OpenSession) String() string {
 func (*OpenSession) ProtoMessage() {}
 
 func (x *OpenSession) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[71]
+	mi := &file_record_v1_record_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6929,7 +7090,7 @@ func (x *OpenSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSession.ProtoReflect.Descriptor instead.
 func (*OpenSession) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{71}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *OpenSession) GetHello() *Hello {
@@ -6957,7 +7118,7 @@ type CloseSession struct {
 
 func (x *CloseSession) Reset() {
 	*x = CloseSession{}
-	mi := &file_record_v1_record_proto_msgTypes[72]
+	mi := &file_record_v1_record_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6969,7 +7130,7 @@ func (x *CloseSession) String() string {
 func (*CloseSession) ProtoMessage() {}
 
 func (x *CloseSession) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[72]
+	mi := &file_record_v1_record_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6982,7 +7143,7 @@ func (x *CloseSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseSession.ProtoReflect.Descriptor instead.
 func (*CloseSession) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{72}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CloseSession) GetStore() uint32 {
@@ -7013,7 +7174,7 @@ type ApplyBatch struct {
 
 func (x *ApplyBatch) Reset() {
 	*x = ApplyBatch{}
-	mi := &file_record_v1_record_proto_msgTypes[73]
+	mi := &file_record_v1_record_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7025,7 +7186,7 @@ func (x *ApplyBatch) String() string {
 func (*ApplyBatch) ProtoMessage() {}
 
 func (x *ApplyBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[73]
+	mi := &file_record_v1_record_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7038,7 +7199,7 @@ func (x *ApplyBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyBatch.ProtoReflect.Descriptor instead.
 func (*ApplyBatch) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{73}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ApplyBatch) GetStore() uint32 {
@@ -7088,7 +7249,7 @@ type AckDirectives struct {
 
 func (x *AckDirectives) Reset() {
 	*x = AckDirectives{}
-	mi := &file_record_v1_record_proto_msgTypes[74]
+	mi := &file_record_v1_record_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7100,7 +7261,7 @@ func (x *AckDirectives) String() string {
 func (*AckDirectives) ProtoMessage() {}
 
 func (x *AckDirectives) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[74]
+	mi := &file_record_v1_record_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7113,7 +7274,7 @@ func (x *AckDirectives) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckDirectives.ProtoReflect.Descriptor instead.
 func (*AckDirectives) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{74}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *AckDirectives) GetStore() uint32 {
@@ -7148,7 +7309,7 @@ type SetPolicy struct {
 
 func (x *SetPolicy) Reset() {
 	*x = SetPolicy{}
-	mi := &file_record_v1_record_proto_msgTypes[75]
+	mi := &file_record_v1_record_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7160,7 +7321,7 @@ func (x *SetPolicy) String() string {
 func (*SetPolicy) ProtoMessage() {}
 
 func (x *SetPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[75]
+	mi := &file_record_v1_record_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7173,7 +7334,7 @@ func (x *SetPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicy.ProtoReflect.Descriptor instead.
 func (*SetPolicy) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{75}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SetPolicy) GetStore() uint32 {
@@ -7200,7 +7361,7 @@ type SetKeys struct {
 
 func (x *SetKeys) Reset() {
 	*x = SetKeys{}
-	mi := &file_record_v1_record_proto_msgTypes[76]
+	mi := &file_record_v1_record_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7212,7 +7373,7 @@ func (x *SetKeys) String() string {
 func (*SetKeys) ProtoMessage() {}
 
 func (x *SetKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[76]
+	mi := &file_record_v1_record_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7225,7 +7386,7 @@ func (x *SetKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetKeys.ProtoReflect.Descriptor instead.
 func (*SetKeys) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{76}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SetKeys) GetKeys() *KeySet {
@@ -7241,14 +7402,16 @@ type BumpTimeline struct {
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Nodes may have been replaced since the backup was made: no store is served
 	// before an operator admits its node.
-	Freeze        bool `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	Freeze bool `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	// The newest timeline that any node shows: the new one comes after it.
+	After         uint32 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BumpTimeline) Reset() {
 	*x = BumpTimeline{}
-	mi := &file_record_v1_record_proto_msgTypes[77]
+	mi := &file_record_v1_record_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7260,7 +7423,7 @@ func (x *BumpTimeline) String() string {
 func (*BumpTimeline) ProtoMessage() {}
 
 func (x *BumpTimeline) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[77]
+	mi := &file_record_v1_record_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7273,7 +7436,7 @@ func (x *BumpTimeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpTimeline.ProtoReflect.Descriptor instead.
 func (*BumpTimeline) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{77}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *BumpTimeline) GetReason() string {
@@ -7290,6 +7453,13 @@ func (x *BumpTimeline) GetFreeze() bool {
 	return false
 }
 
+func (x *BumpTimeline) GetAfter() uint32 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
 // AdmitNode ends a store's freeze for one node.
 type AdmitNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -7301,7 +7471,7 @@ type AdmitNode struct {
 
 func (x *AdmitNode) Reset() {
 	*x = AdmitNode{}
-	mi := &file_record_v1_record_proto_msgTypes[78]
+	mi := &file_record_v1_record_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7313,7 +7483,7 @@ func (x *AdmitNode) String() string {
 func (*AdmitNode) ProtoMessage() {}
 
 func (x *AdmitNode) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[78]
+	mi := &file_record_v1_record_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7326,7 +7496,7 @@ func (x *AdmitNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitNode.ProtoReflect.Descriptor instead.
 func (*AdmitNode) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{78}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *AdmitNode) GetStore() uint32 {
@@ -7343,6 +7513,60 @@ func (x *AdmitNode) GetNodeId() []byte {
 	return nil
 }
 
+// Renew takes a store's own books for the cloud's copy, in a timeline of its
+// own, after its records had contradicted the copy.
+type Renew struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Renew) Reset() {
+	*x = Renew{}
+	mi := &file_record_v1_record_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Renew) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Renew) ProtoMessage() {}
+
+func (x *Renew) ProtoReflect() protoreflect.Message {
+	mi := &file_record_v1_record_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Renew.ProtoReflect.Descriptor instead.
+func (*Renew) Descriptor() ([]byte, []int) {
+	return file_record_v1_record_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *Renew) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *Renew) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Reimport brings back a reservation that a restored cloud had forgotten.
 type Reimport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -7354,7 +7578,7 @@ type Reimport struct {
 
 func (x *Reimport) Reset() {
 	*x = Reimport{}
-	mi := &file_record_v1_record_proto_msgTypes[79]
+	mi := &file_record_v1_record_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7366,7 +7590,7 @@ func (x *Reimport) String() string {
 func (*Reimport) ProtoMessage() {}
 
 func (x *Reimport) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[79]
+	mi := &file_record_v1_record_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7379,7 +7603,7 @@ func (x *Reimport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reimport.ProtoReflect.Descriptor instead.
 func (*Reimport) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{79}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Reimport) GetStore() uint32 {
@@ -7411,7 +7635,7 @@ type HandleAnomaly struct {
 
 func (x *HandleAnomaly) Reset() {
 	*x = HandleAnomaly{}
-	mi := &file_record_v1_record_proto_msgTypes[80]
+	mi := &file_record_v1_record_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7423,7 +7647,7 @@ func (x *HandleAnomaly) String() string {
 func (*HandleAnomaly) ProtoMessage() {}
 
 func (x *HandleAnomaly) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[80]
+	mi := &file_record_v1_record_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7436,7 +7660,7 @@ func (x *HandleAnomaly) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandleAnomaly.ProtoReflect.Descriptor instead.
 func (*HandleAnomaly) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{80}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *HandleAnomaly) GetStore() uint32 {
@@ -7492,7 +7716,7 @@ type CheckHash struct {
 
 func (x *CheckHash) Reset() {
 	*x = CheckHash{}
-	mi := &file_record_v1_record_proto_msgTypes[81]
+	mi := &file_record_v1_record_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7504,7 +7728,7 @@ func (x *CheckHash) String() string {
 func (*CheckHash) ProtoMessage() {}
 
 func (x *CheckHash) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[81]
+	mi := &file_record_v1_record_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7517,7 +7741,7 @@ func (x *CheckHash) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHash.ProtoReflect.Descriptor instead.
 func (*CheckHash) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{81}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CheckHash) GetIndex() uint64 {
@@ -7544,7 +7768,7 @@ type ClusterVersion struct {
 
 func (x *ClusterVersion) Reset() {
 	*x = ClusterVersion{}
-	mi := &file_record_v1_record_proto_msgTypes[82]
+	mi := &file_record_v1_record_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7556,7 +7780,7 @@ func (x *ClusterVersion) String() string {
 func (*ClusterVersion) ProtoMessage() {}
 
 func (x *ClusterVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[82]
+	mi := &file_record_v1_record_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7569,7 +7793,7 @@ func (x *ClusterVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterVersion.ProtoReflect.Descriptor instead.
 func (*ClusterVersion) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{82}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ClusterVersion) GetVersion() uint32 {
@@ -7591,7 +7815,7 @@ type SalvageUpload struct {
 
 func (x *SalvageUpload) Reset() {
 	*x = SalvageUpload{}
-	mi := &file_record_v1_record_proto_msgTypes[83]
+	mi := &file_record_v1_record_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7603,7 +7827,7 @@ func (x *SalvageUpload) String() string {
 func (*SalvageUpload) ProtoMessage() {}
 
 func (x *SalvageUpload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[83]
+	mi := &file_record_v1_record_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7616,7 +7840,7 @@ func (x *SalvageUpload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageUpload.ProtoReflect.Descriptor instead.
 func (*SalvageUpload) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{83}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SalvageUpload) GetStore() uint32 {
@@ -7651,7 +7875,7 @@ type VoidDirective struct {
 
 func (x *VoidDirective) Reset() {
 	*x = VoidDirective{}
-	mi := &file_record_v1_record_proto_msgTypes[84]
+	mi := &file_record_v1_record_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7663,7 +7887,7 @@ func (x *VoidDirective) String() string {
 func (*VoidDirective) ProtoMessage() {}
 
 func (x *VoidDirective) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[84]
+	mi := &file_record_v1_record_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7676,7 +7900,7 @@ func (x *VoidDirective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidDirective.ProtoReflect.Descriptor instead.
 func (*VoidDirective) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{84}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *VoidDirective) GetStore() uint32 {
@@ -7702,7 +7926,7 @@ type ExpireData struct {
 
 func (x *ExpireData) Reset() {
 	*x = ExpireData{}
-	mi := &file_record_v1_record_proto_msgTypes[85]
+	mi := &file_record_v1_record_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7714,7 +7938,7 @@ func (x *ExpireData) String() string {
 func (*ExpireData) ProtoMessage() {}
 
 func (x *ExpireData) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[85]
+	mi := &file_record_v1_record_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7727,7 +7951,7 @@ func (x *ExpireData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpireData.ProtoReflect.Descriptor instead.
 func (*ExpireData) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{85}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{88}
 }
 
 // Result is what a command answered; kept for repeats of the same request.
@@ -7754,7 +7978,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_v1_record_proto_msgTypes[86]
+	mi := &file_record_v1_record_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7766,7 +7990,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[86]
+	mi := &file_record_v1_record_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7779,7 +8003,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{86}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Result) GetRefused() string {
@@ -7946,7 +8170,7 @@ type ReservationResult struct {
 
 func (x *ReservationResult) Reset() {
 	*x = ReservationResult{}
-	mi := &file_record_v1_record_proto_msgTypes[87]
+	mi := &file_record_v1_record_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7958,7 +8182,7 @@ func (x *ReservationResult) String() string {
 func (*ReservationResult) ProtoMessage() {}
 
 func (x *ReservationResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[87]
+	mi := &file_record_v1_record_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7971,7 +8195,7 @@ func (x *ReservationResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationResult.ProtoReflect.Descriptor instead.
 func (*ReservationResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{87}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ReservationResult) GetReserve() *Reserve {
@@ -8006,7 +8230,7 @@ type HoldResult struct {
 
 func (x *HoldResult) Reset() {
 	*x = HoldResult{}
-	mi := &file_record_v1_record_proto_msgTypes[88]
+	mi := &file_record_v1_record_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8018,7 +8242,7 @@ func (x *HoldResult) String() string {
 func (*HoldResult) ProtoMessage() {}
 
 func (x *HoldResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[88]
+	mi := &file_record_v1_record_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8031,7 +8255,7 @@ func (x *HoldResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResult.ProtoReflect.Descriptor instead.
 func (*HoldResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{88}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *HoldResult) GetHold() []byte {
@@ -8066,7 +8290,7 @@ type SessionResult struct {
 
 func (x *SessionResult) Reset() {
 	*x = SessionResult{}
-	mi := &file_record_v1_record_proto_msgTypes[89]
+	mi := &file_record_v1_record_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8078,7 +8302,7 @@ func (x *SessionResult) String() string {
 func (*SessionResult) ProtoMessage() {}
 
 func (x *SessionResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[89]
+	mi := &file_record_v1_record_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8091,7 +8315,7 @@ func (x *SessionResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResult.ProtoReflect.Descriptor instead.
 func (*SessionResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{89}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SessionResult) GetSession() uint64 {
@@ -8158,7 +8382,7 @@ type BatchResult struct {
 
 func (x *BatchResult) Reset() {
 	*x = BatchResult{}
-	mi := &file_record_v1_record_proto_msgTypes[90]
+	mi := &file_record_v1_record_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8170,7 +8394,7 @@ func (x *BatchResult) String() string {
 func (*BatchResult) ProtoMessage() {}
 
 func (x *BatchResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[90]
+	mi := &file_record_v1_record_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8183,7 +8407,7 @@ func (x *BatchResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchResult.ProtoReflect.Descriptor instead.
 func (*BatchResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{90}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *BatchResult) GetApplied() uint64 {
@@ -8233,7 +8457,7 @@ type EnrolResult struct {
 
 func (x *EnrolResult) Reset() {
 	*x = EnrolResult{}
-	mi := &file_record_v1_record_proto_msgTypes[91]
+	mi := &file_record_v1_record_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8245,7 +8469,7 @@ func (x *EnrolResult) String() string {
 func (*EnrolResult) ProtoMessage() {}
 
 func (x *EnrolResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[91]
+	mi := &file_record_v1_record_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8258,7 +8482,7 @@ func (x *EnrolResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolResult.ProtoReflect.Descriptor instead.
 func (*EnrolResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{91}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *EnrolResult) GetEpoch() *Epoch {
@@ -8295,7 +8519,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_record_v1_record_proto_msgTypes[92]
+	mi := &file_record_v1_record_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8307,7 +8531,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[92]
+	mi := &file_record_v1_record_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8320,7 +8544,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{92}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ImportResult) GetAdded() uint32 {
@@ -8362,7 +8586,7 @@ type QuotaResult struct {
 
 func (x *QuotaResult) Reset() {
 	*x = QuotaResult{}
-	mi := &file_record_v1_record_proto_msgTypes[93]
+	mi := &file_record_v1_record_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8374,7 +8598,7 @@ func (x *QuotaResult) String() string {
 func (*QuotaResult) ProtoMessage() {}
 
 func (x *QuotaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[93]
+	mi := &file_record_v1_record_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8387,7 +8611,7 @@ func (x *QuotaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaResult.ProtoReflect.Descriptor instead.
 func (*QuotaResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{93}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *QuotaResult) GetUnits() int64 {
@@ -8414,7 +8638,7 @@ type CountResult struct {
 
 func (x *CountResult) Reset() {
 	*x = CountResult{}
-	mi := &file_record_v1_record_proto_msgTypes[94]
+	mi := &file_record_v1_record_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8426,7 +8650,7 @@ func (x *CountResult) String() string {
 func (*CountResult) ProtoMessage() {}
 
 func (x *CountResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_v1_record_proto_msgTypes[94]
+	mi := &file_record_v1_record_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8439,7 +8663,7 @@ func (x *CountResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountResult.ProtoReflect.Descriptor instead.
 func (*CountResult) Descriptor() ([]byte, []int) {
-	return file_record_v1_record_proto_rawDescGZIP(), []int{94}
+	return file_record_v1_record_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *CountResult) GetRows() uint64 {
@@ -8456,7 +8680,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x16record/v1/record.proto\x12\x12holdfast.record.v1\"=\n" +
 	"\x05Epoch\x12\x1a\n" +
 	"\btimeline\x18\x01 \x01(\rR\btimeline\x12\x18\n" +
-	"\acounter\x18\x02 \x01(\rR\acounter\"\xe1\x0e\n" +
+	"\acounter\x18\x02 \x01(\rR\acounter\"\x97\x0f\n" +
 	"\x06Record\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12/\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x19.holdfast.record.v1.EpochR\x05epoch\x12\x10\n" +
@@ -8496,7 +8720,8 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x0fapply_directive\x18, \x01(\v2\".holdfast.record.v1.ApplyDirectiveH\x00R\x0eapplyDirective\x12F\n" +
 	"\funclassified\x18- \x01(\v2 .holdfast.record.v1.UnclassifiedH\x00R\funclassified\x12A\n" +
 	"\vhandle_item\x18. \x01(\v2\x1e.holdfast.record.v1.HandleItemH\x00R\n" +
-	"handleItemB\x06\n" +
+	"handleItem\x124\n" +
+	"\x06forget\x18/ \x01(\v2\x1a.holdfast.record.v1.ForgetH\x00R\x06forgetB\x06\n" +
 	"\x04body\"6\n" +
 	"\fMovementLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\rR\x03sku\x12\x14\n" +
@@ -8673,7 +8898,10 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12<\n" +
 	"\bprogress\x18\x03 \x01(\x0e2 .holdfast.record.v1.ItemProgressR\bprogress\x12\x14\n" +
 	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x12\n" +
-	"\x04note\x18\x05 \x01(\tR\x04note\"\xdf\x01\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\":\n" +
+	"\x06Forget\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\x03R\x06before\x12\x18\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\"\xdf\x01\n" +
 	"\aBalance\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\rR\x03sku\x12\x1a\n" +
 	"\baccounts\x18\x02 \x03(\x03R\baccounts\x12\x18\n" +
@@ -8708,7 +8936,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\fUnclassified\x12\x12\n" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x10\n" +
 	"\x03raw\x18\x02 \x01(\fR\x03raw\x12\x12\n" +
-	"\x04code\x18\x03 \x01(\tR\x04code\"\x80\x04\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\"\xc9\x04\n" +
 	"\tDirective\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x1a\n" +
 	"\btimeline\x18\x02 \x01(\rR\btimeline\x12\x1a\n" +
@@ -8720,14 +8948,17 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\rsalvage_facts\x18\x17 \x01(\v2 .holdfast.record.v1.SalvageFactsH\x00R\fsalvageFacts\x12:\n" +
 	"\x06policy\x18\x18 \x01(\v2 .holdfast.record.v1.PolicyUpdateH\x00R\x06policy\x120\n" +
 	"\x04keys\x18\x19 \x01(\v2\x1a.holdfast.record.v1.KeySetH\x00R\x04keys\x12.\n" +
-	"\x04void\x18\x1a \x01(\v2\x18.holdfast.record.v1.VoidH\x00R\x04voidB\x06\n" +
+	"\x04void\x18\x1a \x01(\v2\x18.holdfast.record.v1.VoidH\x00R\x04void\x12G\n" +
+	"\n" +
+	"checkpoint\x18\x1b \x01(\v2%.holdfast.record.v1.CheckpointRequestH\x00R\n" +
+	"checkpointB\x06\n" +
 	"\x04body\"r\n" +
 	"\fReservedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\rR\x03sku\x12\x14\n" +
 	"\x05units\x18\x03 \x01(\x03R\x05units\x12\x12\n" +
 	"\x04gtin\x18\x04 \x01(\tR\x04gtin\x12\x12\n" +
-	"\x04name\x18\x05 \x01(\tR\x04name\"\xb6\x03\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\"\xd0\x03\n" +
 	"\aReserve\x12 \n" +
 	"\vreservation\x18\x01 \x01(\fR\vreservation\x12\x1a\n" +
 	"\btimeline\x18\x02 \x01(\rR\btimeline\x12\x1c\n" +
@@ -8744,7 +8975,8 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x04code\x18\v \x01(\tR\x04code\x12\x19\n" +
 	"\bpin_hash\x18\f \x01(\fR\apinHash\x12!\n" +
 	"\fconfirmed_at\x18\r \x01(\x03R\vconfirmedAt\x12\x14\n" +
-	"\x05basis\x18\x0e \x01(\tR\x05basis\"\xbb\x01\n" +
+	"\x05basis\x18\x0e \x01(\tR\x05basis\x12\x18\n" +
+	"\arequest\x18\x0f \x01(\fR\arequest\"\xbb\x01\n" +
 	"\rCancelRequest\x12 \n" +
 	"\vreservation\x18\x01 \x01(\fR\vreservation\x12\x1a\n" +
 	"\btimeline\x18\x02 \x01(\rR\btimeline\x12\x1c\n" +
@@ -8787,12 +9019,13 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\tnot_after\x18\x04 \x01(\x03R\bnotAfter\"U\n" +
 	"\x06KeySet\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x121\n" +
-	"\x04keys\x18\x02 \x03(\v2\x1d.holdfast.record.v1.PickupKeyR\x04keys\"\x9a\x01\n" +
+	"\x04keys\x18\x02 \x03(\v2\x1d.holdfast.record.v1.PickupKeyR\x04keys\"\x13\n" +
+	"\x11CheckpointRequest\"\x9a\x01\n" +
 	"\x04Void\x12\x1c\n" +
 	"\tdirective\x18\x01 \x01(\x04R\tdirective\x12\x1a\n" +
 	"\btimeline\x18\x02 \x01(\rR\btimeline\x12 \n" +
 	"\vreservation\x18\x03 \x01(\fR\vreservation\x126\n" +
-	"\x05lines\x18\x04 \x03(\v2 .holdfast.record.v1.ReservedLineR\x05lines\"\xb5\x0f\n" +
+	"\x05lines\x18\x04 \x03(\v2 .holdfast.record.v1.ReservedLineR\x05lines\"\xe8\x0f\n" +
 	"\aCommand\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x18\n" +
@@ -8832,7 +9065,8 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"expireData\x12>\n" +
 	"\n" +
 	"admit_node\x18. \x01(\v2\x1d.holdfast.record.v1.AdmitNodeH\x00R\tadmitNode\x12J\n" +
-	"\x0ehandle_anomaly\x18/ \x01(\v2!.holdfast.record.v1.HandleAnomalyH\x00R\rhandleAnomalyB\x06\n" +
+	"\x0ehandle_anomaly\x18/ \x01(\v2!.holdfast.record.v1.HandleAnomalyH\x00R\rhandleAnomaly\x121\n" +
+	"\x05renew\x180 \x01(\v2\x19.holdfast.record.v1.RenewH\x00R\x05renewB\x06\n" +
 	"\x04body\"\xb3\x02\n" +
 	"\tStoreInfo\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x12\n" +
@@ -8933,7 +9167,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\rR\x03sku\x12\x1a\n" +
 	"\btimeline\x18\x03 \x01(\rR\btimeline\x12'\n" +
-	"\x0ftarget_returned\x18\x04 \x01(\x03R\x0etargetReturned\"\xd8\x06\n" +
+	"\x0ftarget_returned\x18\x04 \x01(\x03R\x0etargetReturned\"\x86\a\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vcap_version\x18\x01 \x01(\rR\n" +
 	"capVersion\x12\x17\n" +
@@ -8961,7 +9195,8 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x0fbacklog_records\x18\x15 \x01(\x04R\x0ebacklogRecords\x12#\n" +
 	"\rbacklog_bytes\x18\x16 \x01(\x04R\fbacklogBytes\x12\x1b\n" +
 	"\tdisk_free\x18\x17 \x01(\x04R\bdiskFree\x12+\n" +
-	"\x11catalogue_version\x18\x18 \x01(\x04R\x10catalogueVersion\"/\n" +
+	"\x11catalogue_version\x18\x18 \x01(\x04R\x10catalogueVersion\x12,\n" +
+	"\x12journal_first_hash\x18\x19 \x01(\fR\x10journalFirstHash\"/\n" +
 	"\aLogMark\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\"V\n" +
@@ -8986,13 +9221,17 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x122\n" +
 	"\x06policy\x18\x02 \x01(\v2\x1a.holdfast.record.v1.PolicyR\x06policy\"9\n" +
 	"\aSetKeys\x12.\n" +
-	"\x04keys\x18\x01 \x01(\v2\x1a.holdfast.record.v1.KeySetR\x04keys\">\n" +
+	"\x04keys\x18\x01 \x01(\v2\x1a.holdfast.record.v1.KeySetR\x04keys\"T\n" +
 	"\fBumpTimeline\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06freeze\x18\x02 \x01(\bR\x06freeze\":\n" +
+	"\x06freeze\x18\x02 \x01(\bR\x06freeze\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\rR\x05after\":\n" +
 	"\tAdmitNode\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x17\n" +
-	"\anode_id\x18\x02 \x01(\fR\x06nodeId\"W\n" +
+	"\anode_id\x18\x02 \x01(\fR\x06nodeId\"5\n" +
+	"\x05Renew\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"W\n" +
 	"\bReimport\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x125\n" +
 	"\areserve\x18\x02 \x01(\v2\x1b.holdfast.record.v1.ReserveR\areserve\"\xb7\x01\n" +
@@ -9094,7 +9333,7 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x18SHORT_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SHORT_REASON_MISSING\x10\x01\x12\x17\n" +
 	"\x13SHORT_REASON_BUMPED\x10\x02\x12\x15\n" +
-	"\x11SHORT_REASON_DEBT\x10\x03*\xa7\x01\n" +
+	"\x11SHORT_REASON_DEBT\x10\x03*\xbd\x01\n" +
 	"\bMarkKind\x12\x19\n" +
 	"\x15MARK_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eMARK_KIND_NOTE\x10\x01\x12\x12\n" +
@@ -9102,7 +9341,8 @@ const file_record_v1_record_proto_rawDesc = "" +
 	"\x0fMARK_KIND_CLOCK\x10\x03\x12\x14\n" +
 	"\x10MARK_KIND_DIGEST\x10\x04\x12\x13\n" +
 	"\x0fMARK_KIND_ALARM\x10\x05\x12\x18\n" +
-	"\x14MARK_KIND_COUNT_TASK\x10\x06*v\n" +
+	"\x14MARK_KIND_COUNT_TASK\x10\x06\x12\x14\n" +
+	"\x10MARK_KIND_LOCKER\x10\a*v\n" +
 	"\fItemProgress\x12\x1d\n" +
 	"\x19ITEM_PROGRESS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ITEM_PROGRESS_OPEN\x10\x01\x12\x17\n" +
@@ -9147,7 +9387,7 @@ func file_record_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_record_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
+var file_record_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 100)
 var file_record_v1_record_proto_goTypes = []any{
 	(SaleMode)(0),             // 0: holdfast.record.v1.SaleMode
 	(Verification)(0),         // 1: holdfast.record.v1.Verification
@@ -9194,68 +9434,71 @@ var file_record_v1_record_proto_goTypes = []any{
 	(*LegacyRights)(nil),      // 42: holdfast.record.v1.LegacyRights
 	(*ItemState)(nil),         // 43: holdfast.record.v1.ItemState
 	(*HandleItem)(nil),        // 44: holdfast.record.v1.HandleItem
-	(*Balance)(nil),           // 45: holdfast.record.v1.Balance
-	(*ReservationState)(nil),  // 46: holdfast.record.v1.ReservationState
-	(*LineState)(nil),         // 47: holdfast.record.v1.LineState
-	(*ApplyDirective)(nil),    // 48: holdfast.record.v1.ApplyDirective
-	(*Unclassified)(nil),      // 49: holdfast.record.v1.Unclassified
-	(*Directive)(nil),         // 50: holdfast.record.v1.Directive
-	(*ReservedLine)(nil),      // 51: holdfast.record.v1.ReservedLine
-	(*Reserve)(nil),           // 52: holdfast.record.v1.Reserve
-	(*CancelRequest)(nil),     // 53: holdfast.record.v1.CancelRequest
-	(*Return)(nil),            // 54: holdfast.record.v1.Return
-	(*SalvageFacts)(nil),      // 55: holdfast.record.v1.SalvageFacts
-	(*Policy)(nil),            // 56: holdfast.record.v1.Policy
-	(*PolicyUpdate)(nil),      // 57: holdfast.record.v1.PolicyUpdate
-	(*PickupKey)(nil),         // 58: holdfast.record.v1.PickupKey
-	(*KeySet)(nil),            // 59: holdfast.record.v1.KeySet
-	(*Void)(nil),              // 60: holdfast.record.v1.Void
-	(*Command)(nil),           // 61: holdfast.record.v1.Command
-	(*StoreInfo)(nil),         // 62: holdfast.record.v1.StoreInfo
-	(*PutStore)(nil),          // 63: holdfast.record.v1.PutStore
-	(*Product)(nil),           // 64: holdfast.record.v1.Product
-	(*ImportProducts)(nil),    // 65: holdfast.record.v1.ImportProducts
-	(*IssueJoin)(nil),         // 66: holdfast.record.v1.IssueJoin
-	(*Enrol)(nil),             // 67: holdfast.record.v1.Enrol
-	(*Fence)(nil),             // 68: holdfast.record.v1.Fence
-	(*Abandon)(nil),           // 69: holdfast.record.v1.Abandon
-	(*WantedLine)(nil),        // 70: holdfast.record.v1.WantedLine
-	(*Hold)(nil),              // 71: holdfast.record.v1.Hold
-	(*Confirm)(nil),           // 72: holdfast.record.v1.Confirm
-	(*Shopper)(nil),           // 73: holdfast.record.v1.Shopper
-	(*ReserveNow)(nil),        // 74: holdfast.record.v1.ReserveNow
-	(*ReleaseHold)(nil),       // 75: holdfast.record.v1.ReleaseHold
-	(*ExpireHolds)(nil),       // 76: holdfast.record.v1.ExpireHolds
-	(*RequestCancel)(nil),     // 77: holdfast.record.v1.RequestCancel
-	(*ReturnQuota)(nil),       // 78: holdfast.record.v1.ReturnQuota
-	(*Hello)(nil),             // 79: holdfast.record.v1.Hello
-	(*LogMark)(nil),           // 80: holdfast.record.v1.LogMark
-	(*OpenSession)(nil),       // 81: holdfast.record.v1.OpenSession
-	(*CloseSession)(nil),      // 82: holdfast.record.v1.CloseSession
-	(*ApplyBatch)(nil),        // 83: holdfast.record.v1.ApplyBatch
-	(*AckDirectives)(nil),     // 84: holdfast.record.v1.AckDirectives
-	(*SetPolicy)(nil),         // 85: holdfast.record.v1.SetPolicy
-	(*SetKeys)(nil),           // 86: holdfast.record.v1.SetKeys
-	(*BumpTimeline)(nil),      // 87: holdfast.record.v1.BumpTimeline
-	(*AdmitNode)(nil),         // 88: holdfast.record.v1.AdmitNode
-	(*Reimport)(nil),          // 89: holdfast.record.v1.Reimport
-	(*HandleAnomaly)(nil),     // 90: holdfast.record.v1.HandleAnomaly
-	(*CheckHash)(nil),         // 91: holdfast.record.v1.CheckHash
-	(*ClusterVersion)(nil),    // 92: holdfast.record.v1.ClusterVersion
-	(*SalvageUpload)(nil),     // 93: holdfast.record.v1.SalvageUpload
-	(*VoidDirective)(nil),     // 94: holdfast.record.v1.VoidDirective
-	(*ExpireData)(nil),        // 95: holdfast.record.v1.ExpireData
-	(*Result)(nil),            // 96: holdfast.record.v1.Result
-	(*ReservationResult)(nil), // 97: holdfast.record.v1.ReservationResult
-	(*HoldResult)(nil),        // 98: holdfast.record.v1.HoldResult
-	(*SessionResult)(nil),     // 99: holdfast.record.v1.SessionResult
-	(*BatchResult)(nil),       // 100: holdfast.record.v1.BatchResult
-	(*EnrolResult)(nil),       // 101: holdfast.record.v1.EnrolResult
-	(*ImportResult)(nil),      // 102: holdfast.record.v1.ImportResult
-	(*QuotaResult)(nil),       // 103: holdfast.record.v1.QuotaResult
-	(*CountResult)(nil),       // 104: holdfast.record.v1.CountResult
-	nil,                       // 105: holdfast.record.v1.Product.NamesEntry
-	nil,                       // 106: holdfast.record.v1.Result.ArgsEntry
+	(*Forget)(nil),            // 45: holdfast.record.v1.Forget
+	(*Balance)(nil),           // 46: holdfast.record.v1.Balance
+	(*ReservationState)(nil),  // 47: holdfast.record.v1.ReservationState
+	(*LineState)(nil),         // 48: holdfast.record.v1.LineState
+	(*ApplyDirective)(nil),    // 49: holdfast.record.v1.ApplyDirective
+	(*Unclassified)(nil),      // 50: holdfast.record.v1.Unclassified
+	(*Directive)(nil),         // 51: holdfast.record.v1.Directive
+	(*ReservedLine)(nil),      // 52: holdfast.record.v1.ReservedLine
+	(*Reserve)(nil),           // 53: holdfast.record.v1.Reserve
+	(*CancelRequest)(nil),     // 54: holdfast.record.v1.CancelRequest
+	(*Return)(nil),            // 55: holdfast.record.v1.Return
+	(*SalvageFacts)(nil),      // 56: holdfast.record.v1.SalvageFacts
+	(*Policy)(nil),            // 57: holdfast.record.v1.Policy
+	(*PolicyUpdate)(nil),      // 58: holdfast.record.v1.PolicyUpdate
+	(*PickupKey)(nil),         // 59: holdfast.record.v1.PickupKey
+	(*KeySet)(nil),            // 60: holdfast.record.v1.KeySet
+	(*CheckpointRequest)(nil), // 61: holdfast.record.v1.CheckpointRequest
+	(*Void)(nil),              // 62: holdfast.record.v1.Void
+	(*Command)(nil),           // 63: holdfast.record.v1.Command
+	(*StoreInfo)(nil),         // 64: holdfast.record.v1.StoreInfo
+	(*PutStore)(nil),          // 65: holdfast.record.v1.PutStore
+	(*Product)(nil),           // 66: holdfast.record.v1.Product
+	(*ImportProducts)(nil),    // 67: holdfast.record.v1.ImportProducts
+	(*IssueJoin)(nil),         // 68: holdfast.record.v1.IssueJoin
+	(*Enrol)(nil),             // 69: holdfast.record.v1.Enrol
+	(*Fence)(nil),             // 70: holdfast.record.v1.Fence
+	(*Abandon)(nil),           // 71: holdfast.record.v1.Abandon
+	(*WantedLine)(nil),        // 72: holdfast.record.v1.WantedLine
+	(*Hold)(nil),              // 73: holdfast.record.v1.Hold
+	(*Confirm)(nil),           // 74: holdfast.record.v1.Confirm
+	(*Shopper)(nil),           // 75: holdfast.record.v1.Shopper
+	(*ReserveNow)(nil),        // 76: holdfast.record.v1.ReserveNow
+	(*ReleaseHold)(nil),       // 77: holdfast.record.v1.ReleaseHold
+	(*ExpireHolds)(nil),       // 78: holdfast.record.v1.ExpireHolds
+	(*RequestCancel)(nil),     // 79: holdfast.record.v1.RequestCancel
+	(*ReturnQuota)(nil),       // 80: holdfast.record.v1.ReturnQuota
+	(*Hello)(nil),             // 81: holdfast.record.v1.Hello
+	(*LogMark)(nil),           // 82: holdfast.record.v1.LogMark
+	(*OpenSession)(nil),       // 83: holdfast.record.v1.OpenSession
+	(*CloseSession)(nil),      // 84: holdfast.record.v1.CloseSession
+	(*ApplyBatch)(nil),        // 85: holdfast.record.v1.ApplyBatch
+	(*AckDirectives)(nil),     // 86: holdfast.record.v1.AckDirectives
+	(*SetPolicy)(nil),         // 87: holdfast.record.v1.SetPolicy
+	(*SetKeys)(nil),           // 88: holdfast.record.v1.SetKeys
+	(*BumpTimeline)(nil),      // 89: holdfast.record.v1.BumpTimeline
+	(*AdmitNode)(nil),         // 90: holdfast.record.v1.AdmitNode
+	(*Renew)(nil),             // 91: holdfast.record.v1.Renew
+	(*Reimport)(nil),          // 92: holdfast.record.v1.Reimport
+	(*HandleAnomaly)(nil),     // 93: holdfast.record.v1.HandleAnomaly
+	(*CheckHash)(nil),         // 94: holdfast.record.v1.CheckHash
+	(*ClusterVersion)(nil),    // 95: holdfast.record.v1.ClusterVersion
+	(*SalvageUpload)(nil),     // 96: holdfast.record.v1.SalvageUpload
+	(*VoidDirective)(nil),     // 97: holdfast.record.v1.VoidDirective
+	(*ExpireData)(nil),        // 98: holdfast.record.v1.ExpireData
+	(*Result)(nil),            // 99: holdfast.record.v1.Result
+	(*ReservationResult)(nil), // 100: holdfast.record.v1.ReservationResult
+	(*HoldResult)(nil),        // 101: holdfast.record.v1.HoldResult
+	(*SessionResult)(nil),     // 102: holdfast.record.v1.SessionResult
+	(*BatchResult)(nil),       // 103: holdfast.record.v1.BatchResult
+	(*EnrolResult)(nil),       // 104: holdfast.record.v1.EnrolResult
+	(*ImportResult)(nil),      // 105: holdfast.record.v1.ImportResult
+	(*QuotaResult)(nil),       // 106: holdfast.record.v1.QuotaResult
+	(*CountResult)(nil),       // 107: holdfast.record.v1.CountResult
+	nil,                       // 108: holdfast.record.v1.Product.NamesEntry
+	nil,                       // 109: holdfast.record.v1.Result.ArgsEntry
 }
 var file_record_v1_record_proto_depIdxs = []int32{
 	10,  // 0: holdfast.record.v1.Record.epoch:type_name -> holdfast.record.v1.Epoch
@@ -9283,122 +9526,125 @@ var file_record_v1_record_proto_depIdxs = []int32{
 	36,  // 22: holdfast.record.v1.Record.drain_legacy:type_name -> holdfast.record.v1.DrainLegacy
 	37,  // 23: holdfast.record.v1.Record.mark:type_name -> holdfast.record.v1.Mark
 	38,  // 24: holdfast.record.v1.Record.checkpoint:type_name -> holdfast.record.v1.Checkpoint
-	48,  // 25: holdfast.record.v1.Record.apply_directive:type_name -> holdfast.record.v1.ApplyDirective
-	49,  // 26: holdfast.record.v1.Record.unclassified:type_name -> holdfast.record.v1.Unclassified
+	49,  // 25: holdfast.record.v1.Record.apply_directive:type_name -> holdfast.record.v1.ApplyDirective
+	50,  // 26: holdfast.record.v1.Record.unclassified:type_name -> holdfast.record.v1.Unclassified
 	44,  // 27: holdfast.record.v1.Record.handle_item:type_name -> holdfast.record.v1.HandleItem
-	12,  // 28: holdfast.record.v1.Receipt.lines:type_name -> holdfast.record.v1.MovementLine
-	14,  // 29: holdfast.record.v1.Sale.lines:type_name -> holdfast.record.v1.SaleLine
-	0,   // 30: holdfast.record.v1.Sale.mode:type_name -> holdfast.record.v1.SaleMode
-	12,  // 31: holdfast.record.v1.Sale.found:type_name -> holdfast.record.v1.MovementLine
-	28,  // 32: holdfast.record.v1.Sale.bumped:type_name -> holdfast.record.v1.Shortage
-	12,  // 33: holdfast.record.v1.Refund.lines:type_name -> holdfast.record.v1.MovementLine
-	52,  // 34: holdfast.record.v1.Accept.reserve:type_name -> holdfast.record.v1.Reserve
-	24,  // 35: holdfast.record.v1.Collect.lines:type_name -> holdfast.record.v1.OutcomeLine
-	1,   // 36: holdfast.record.v1.Collect.verification:type_name -> holdfast.record.v1.Verification
-	52,  // 37: holdfast.record.v1.CollectByToken.reserve:type_name -> holdfast.record.v1.Reserve
-	24,  // 38: holdfast.record.v1.CollectByToken.lines:type_name -> holdfast.record.v1.OutcomeLine
-	24,  // 39: holdfast.record.v1.CollectByToken.uncovered:type_name -> holdfast.record.v1.OutcomeLine
-	24,  // 40: holdfast.record.v1.Release.lines:type_name -> holdfast.record.v1.OutcomeLine
-	2,   // 41: holdfast.record.v1.Release.reason:type_name -> holdfast.record.v1.ReleaseReason
-	3,   // 42: holdfast.record.v1.Shortage.reason:type_name -> holdfast.record.v1.ShortReason
-	12,  // 43: holdfast.record.v1.TransferOut.lines:type_name -> holdfast.record.v1.MovementLine
-	12,  // 44: holdfast.record.v1.TransferIn.lines:type_name -> holdfast.record.v1.MovementLine
-	10,  // 45: holdfast.record.v1.Salvage.old_epoch:type_name -> holdfast.record.v1.Epoch
-	4,   // 46: holdfast.record.v1.Mark.kind:type_name -> holdfast.record.v1.MarkKind
-	45,  // 47: holdfast.record.v1.Checkpoint.balances:type_name -> holdfast.record.v1.Balance
-	46,  // 48: holdfast.record.v1.Checkpoint.reservations:type_name -> holdfast.record.v1.ReservationState
-	39,  // 49: holdfast.record.v1.Checkpoint.legacy_cursors:type_name -> holdfast.record.v1.LegacyCursor
-	40,  // 50: holdfast.record.v1.Checkpoint.documents:type_name -> holdfast.record.v1.DocumentState
-	43,  // 51: holdfast.record.v1.Checkpoint.items:type_name -> holdfast.record.v1.ItemState
-	41,  // 52: holdfast.record.v1.Checkpoint.counted:type_name -> holdfast.record.v1.CountedState
-	56,  // 53: holdfast.record.v1.Checkpoint.policy:type_name -> holdfast.record.v1.Policy
-	59,  // 54: holdfast.record.v1.Checkpoint.keys:type_name -> holdfast.record.v1.KeySet
-	10,  // 55: holdfast.record.v1.CountedState.epoch:type_name -> holdfast.record.v1.Epoch
-	5,   // 56: holdfast.record.v1.ItemState.progress:type_name -> holdfast.record.v1.ItemProgress
-	5,   // 57: holdfast.record.v1.HandleItem.progress:type_name -> holdfast.record.v1.ItemProgress
-	42,  // 58: holdfast.record.v1.Balance.legacy:type_name -> holdfast.record.v1.LegacyRights
-	52,  // 59: holdfast.record.v1.ReservationState.reserve:type_name -> holdfast.record.v1.Reserve
-	47,  // 60: holdfast.record.v1.ReservationState.lines:type_name -> holdfast.record.v1.LineState
-	56,  // 61: holdfast.record.v1.ApplyDirective.policy:type_name -> holdfast.record.v1.Policy
-	59,  // 62: holdfast.record.v1.ApplyDirective.keys:type_name -> holdfast.record.v1.KeySet
-	52,  // 63: holdfast.record.v1.Directive.reserve:type_name -> holdfast.record.v1.Reserve
-	53,  // 64: holdfast.record.v1.Directive.cancel:type_name -> holdfast.record.v1.CancelRequest
-	54,  // 65: holdfast.record.v1.Directive.return:type_name -> holdfast.record.v1.Return
-	55,  // 66: holdfast.record.v1.Directive.salvage_facts:type_name -> holdfast.record.v1.SalvageFacts
-	57,  // 67: holdfast.record.v1.Directive.policy:type_name -> holdfast.record.v1.PolicyUpdate
-	59,  // 68: holdfast.record.v1.Directive.keys:type_name -> holdfast.record.v1.KeySet
-	60,  // 69: holdfast.record.v1.Directive.void:type_name -> holdfast.record.v1.Void
-	51,  // 70: holdfast.record.v1.Reserve.lines:type_name -> holdfast.record.v1.ReservedLine
-	51,  // 71: holdfast.record.v1.CancelRequest.lines:type_name -> holdfast.record.v1.ReservedLine
-	10,  // 72: holdfast.record.v1.SalvageFacts.epoch:type_name -> holdfast.record.v1.Epoch
-	6,   // 73: holdfast.record.v1.Policy.last_unit:type_name -> holdfast.record.v1.LastUnitPolicy
-	56,  // 74: holdfast.record.v1.PolicyUpdate.policy:type_name -> holdfast.record.v1.Policy
-	58,  // 75: holdfast.record.v1.KeySet.keys:type_name -> holdfast.record.v1.PickupKey
-	51,  // 76: holdfast.record.v1.Void.lines:type_name -> holdfast.record.v1.ReservedLine
-	63,  // 77: holdfast.record.v1.Command.put_store:type_name -> holdfast.record.v1.PutStore
-	65,  // 78: holdfast.record.v1.Command.import_products:type_name -> holdfast.record.v1.ImportProducts
-	66,  // 79: holdfast.record.v1.Command.issue_join:type_name -> holdfast.record.v1.IssueJoin
-	67,  // 80: holdfast.record.v1.Command.enrol:type_name -> holdfast.record.v1.Enrol
-	68,  // 81: holdfast.record.v1.Command.fence:type_name -> holdfast.record.v1.Fence
-	69,  // 82: holdfast.record.v1.Command.abandon:type_name -> holdfast.record.v1.Abandon
-	71,  // 83: holdfast.record.v1.Command.hold:type_name -> holdfast.record.v1.Hold
-	72,  // 84: holdfast.record.v1.Command.confirm:type_name -> holdfast.record.v1.Confirm
-	74,  // 85: holdfast.record.v1.Command.reserve_now:type_name -> holdfast.record.v1.ReserveNow
-	75,  // 86: holdfast.record.v1.Command.release_hold:type_name -> holdfast.record.v1.ReleaseHold
-	76,  // 87: holdfast.record.v1.Command.expire_holds:type_name -> holdfast.record.v1.ExpireHolds
-	77,  // 88: holdfast.record.v1.Command.request_cancel:type_name -> holdfast.record.v1.RequestCancel
-	78,  // 89: holdfast.record.v1.Command.return_quota:type_name -> holdfast.record.v1.ReturnQuota
-	81,  // 90: holdfast.record.v1.Command.open_session:type_name -> holdfast.record.v1.OpenSession
-	83,  // 91: holdfast.record.v1.Command.apply_batch:type_name -> holdfast.record.v1.ApplyBatch
-	84,  // 92: holdfast.record.v1.Command.ack_directives:type_name -> holdfast.record.v1.AckDirectives
-	85,  // 93: holdfast.record.v1.Command.set_policy:type_name -> holdfast.record.v1.SetPolicy
-	86,  // 94: holdfast.record.v1.Command.set_keys:type_name -> holdfast.record.v1.SetKeys
-	87,  // 95: holdfast.record.v1.Command.bump_timeline:type_name -> holdfast.record.v1.BumpTimeline
-	89,  // 96: holdfast.record.v1.Command.reimport:type_name -> holdfast.record.v1.Reimport
-	91,  // 97: holdfast.record.v1.Command.check_hash:type_name -> holdfast.record.v1.CheckHash
-	92,  // 98: holdfast.record.v1.Command.cluster_version:type_name -> holdfast.record.v1.ClusterVersion
-	93,  // 99: holdfast.record.v1.Command.salvage_upload:type_name -> holdfast.record.v1.SalvageUpload
-	82,  // 100: holdfast.record.v1.Command.close_session:type_name -> holdfast.record.v1.CloseSession
-	94,  // 101: holdfast.record.v1.Command.void_directive:type_name -> holdfast.record.v1.VoidDirective
-	95,  // 102: holdfast.record.v1.Command.expire_data:type_name -> holdfast.record.v1.ExpireData
-	88,  // 103: holdfast.record.v1.Command.admit_node:type_name -> holdfast.record.v1.AdmitNode
-	90,  // 104: holdfast.record.v1.Command.handle_anomaly:type_name -> holdfast.record.v1.HandleAnomaly
-	62,  // 105: holdfast.record.v1.PutStore.store:type_name -> holdfast.record.v1.StoreInfo
-	105, // 106: holdfast.record.v1.Product.names:type_name -> holdfast.record.v1.Product.NamesEntry
-	64,  // 107: holdfast.record.v1.ImportProducts.products:type_name -> holdfast.record.v1.Product
-	70,  // 108: holdfast.record.v1.Hold.lines:type_name -> holdfast.record.v1.WantedLine
-	73,  // 109: holdfast.record.v1.Confirm.shopper:type_name -> holdfast.record.v1.Shopper
-	70,  // 110: holdfast.record.v1.ReserveNow.lines:type_name -> holdfast.record.v1.WantedLine
-	73,  // 111: holdfast.record.v1.ReserveNow.shopper:type_name -> holdfast.record.v1.Shopper
-	10,  // 112: holdfast.record.v1.Hello.epoch:type_name -> holdfast.record.v1.Epoch
-	80,  // 113: holdfast.record.v1.Hello.marks:type_name -> holdfast.record.v1.LogMark
-	7,   // 114: holdfast.record.v1.Hello.mode:type_name -> holdfast.record.v1.NodeMode
-	8,   // 115: holdfast.record.v1.Hello.clock:type_name -> holdfast.record.v1.ClockState
-	79,  // 116: holdfast.record.v1.OpenSession.hello:type_name -> holdfast.record.v1.Hello
-	56,  // 117: holdfast.record.v1.SetPolicy.policy:type_name -> holdfast.record.v1.Policy
-	59,  // 118: holdfast.record.v1.SetKeys.keys:type_name -> holdfast.record.v1.KeySet
-	52,  // 119: holdfast.record.v1.Reimport.reserve:type_name -> holdfast.record.v1.Reserve
-	5,   // 120: holdfast.record.v1.HandleAnomaly.progress:type_name -> holdfast.record.v1.ItemProgress
-	10,  // 121: holdfast.record.v1.SalvageUpload.epoch:type_name -> holdfast.record.v1.Epoch
-	106, // 122: holdfast.record.v1.Result.args:type_name -> holdfast.record.v1.Result.ArgsEntry
-	97,  // 123: holdfast.record.v1.Result.reservation:type_name -> holdfast.record.v1.ReservationResult
-	98,  // 124: holdfast.record.v1.Result.hold:type_name -> holdfast.record.v1.HoldResult
-	99,  // 125: holdfast.record.v1.Result.session:type_name -> holdfast.record.v1.SessionResult
-	100, // 126: holdfast.record.v1.Result.batch:type_name -> holdfast.record.v1.BatchResult
-	101, // 127: holdfast.record.v1.Result.enrol:type_name -> holdfast.record.v1.EnrolResult
-	102, // 128: holdfast.record.v1.Result.import:type_name -> holdfast.record.v1.ImportResult
-	103, // 129: holdfast.record.v1.Result.quota:type_name -> holdfast.record.v1.QuotaResult
-	104, // 130: holdfast.record.v1.Result.count:type_name -> holdfast.record.v1.CountResult
-	52,  // 131: holdfast.record.v1.ReservationResult.reserve:type_name -> holdfast.record.v1.Reserve
-	10,  // 132: holdfast.record.v1.SessionResult.epoch:type_name -> holdfast.record.v1.Epoch
-	9,   // 133: holdfast.record.v1.SessionResult.mode:type_name -> holdfast.record.v1.SessionMode
-	10,  // 134: holdfast.record.v1.EnrolResult.epoch:type_name -> holdfast.record.v1.Epoch
-	62,  // 135: holdfast.record.v1.EnrolResult.store:type_name -> holdfast.record.v1.StoreInfo
-	136, // [136:136] is the sub-list for method output_type
-	136, // [136:136] is the sub-list for method input_type
-	136, // [136:136] is the sub-list for extension type_name
-	136, // [136:136] is the sub-list for extension extendee
-	0,   // [0:136] is the sub-list for field type_name
+	45,  // 28: holdfast.record.v1.Record.forget:type_name -> holdfast.record.v1.Forget
+	12,  // 29: holdfast.record.v1.Receipt.lines:type_name -> holdfast.record.v1.MovementLine
+	14,  // 30: holdfast.record.v1.Sale.lines:type_name -> holdfast.record.v1.SaleLine
+	0,   // 31: holdfast.record.v1.Sale.mode:type_name -> holdfast.record.v1.SaleMode
+	12,  // 32: holdfast.record.v1.Sale.found:type_name -> holdfast.record.v1.MovementLine
+	28,  // 33: holdfast.record.v1.Sale.bumped:type_name -> holdfast.record.v1.Shortage
+	12,  // 34: holdfast.record.v1.Refund.lines:type_name -> holdfast.record.v1.MovementLine
+	53,  // 35: holdfast.record.v1.Accept.reserve:type_name -> holdfast.record.v1.Reserve
+	24,  // 36: holdfast.record.v1.Collect.lines:type_name -> holdfast.record.v1.OutcomeLine
+	1,   // 37: holdfast.record.v1.Collect.verification:type_name -> holdfast.record.v1.Verification
+	53,  // 38: holdfast.record.v1.CollectByToken.reserve:type_name -> holdfast.record.v1.Reserve
+	24,  // 39: holdfast.record.v1.CollectByToken.lines:type_name -> holdfast.record.v1.OutcomeLine
+	24,  // 40: holdfast.record.v1.CollectByToken.uncovered:type_name -> holdfast.record.v1.OutcomeLine
+	24,  // 41: holdfast.record.v1.Release.lines:type_name -> holdfast.record.v1.OutcomeLine
+	2,   // 42: holdfast.record.v1.Release.reason:type_name -> holdfast.record.v1.ReleaseReason
+	3,   // 43: holdfast.record.v1.Shortage.reason:type_name -> holdfast.record.v1.ShortReason
+	12,  // 44: holdfast.record.v1.TransferOut.lines:type_name -> holdfast.record.v1.MovementLine
+	12,  // 45: holdfast.record.v1.TransferIn.lines:type_name -> holdfast.record.v1.MovementLine
+	10,  // 46: holdfast.record.v1.Salvage.old_epoch:type_name -> holdfast.record.v1.Epoch
+	4,   // 47: holdfast.record.v1.Mark.kind:type_name -> holdfast.record.v1.MarkKind
+	46,  // 48: holdfast.record.v1.Checkpoint.balances:type_name -> holdfast.record.v1.Balance
+	47,  // 49: holdfast.record.v1.Checkpoint.reservations:type_name -> holdfast.record.v1.ReservationState
+	39,  // 50: holdfast.record.v1.Checkpoint.legacy_cursors:type_name -> holdfast.record.v1.LegacyCursor
+	40,  // 51: holdfast.record.v1.Checkpoint.documents:type_name -> holdfast.record.v1.DocumentState
+	43,  // 52: holdfast.record.v1.Checkpoint.items:type_name -> holdfast.record.v1.ItemState
+	41,  // 53: holdfast.record.v1.Checkpoint.counted:type_name -> holdfast.record.v1.CountedState
+	57,  // 54: holdfast.record.v1.Checkpoint.policy:type_name -> holdfast.record.v1.Policy
+	60,  // 55: holdfast.record.v1.Checkpoint.keys:type_name -> holdfast.record.v1.KeySet
+	10,  // 56: holdfast.record.v1.CountedState.epoch:type_name -> holdfast.record.v1.Epoch
+	5,   // 57: holdfast.record.v1.ItemState.progress:type_name -> holdfast.record.v1.ItemProgress
+	5,   // 58: holdfast.record.v1.HandleItem.progress:type_name -> holdfast.record.v1.ItemProgress
+	42,  // 59: holdfast.record.v1.Balance.legacy:type_name -> holdfast.record.v1.LegacyRights
+	53,  // 60: holdfast.record.v1.ReservationState.reserve:type_name -> holdfast.record.v1.Reserve
+	48,  // 61: holdfast.record.v1.ReservationState.lines:type_name -> holdfast.record.v1.LineState
+	57,  // 62: holdfast.record.v1.ApplyDirective.policy:type_name -> holdfast.record.v1.Policy
+	60,  // 63: holdfast.record.v1.ApplyDirective.keys:type_name -> holdfast.record.v1.KeySet
+	53,  // 64: holdfast.record.v1.Directive.reserve:type_name -> holdfast.record.v1.Reserve
+	54,  // 65: holdfast.record.v1.Directive.cancel:type_name -> holdfast.record.v1.CancelRequest
+	55,  // 66: holdfast.record.v1.Directive.return:type_name -> holdfast.record.v1.Return
+	56,  // 67: holdfast.record.v1.Directive.salvage_facts:type_name -> holdfast.record.v1.SalvageFacts
+	58,  // 68: holdfast.record.v1.Directive.policy:type_name -> holdfast.record.v1.PolicyUpdate
+	60,  // 69: holdfast.record.v1.Directive.keys:type_name -> holdfast.record.v1.KeySet
+	62,  // 70: holdfast.record.v1.Directive.void:type_name -> holdfast.record.v1.Void
+	61,  // 71: holdfast.record.v1.Directive.checkpoint:type_name -> holdfast.record.v1.CheckpointRequest
+	52,  // 72: holdfast.record.v1.Reserve.lines:type_name -> holdfast.record.v1.ReservedLine
+	52,  // 73: holdfast.record.v1.CancelRequest.lines:type_name -> holdfast.record.v1.ReservedLine
+	10,  // 74: holdfast.record.v1.SalvageFacts.epoch:type_name -> holdfast.record.v1.Epoch
+	6,   // 75: holdfast.record.v1.Policy.last_unit:type_name -> holdfast.record.v1.LastUnitPolicy
+	57,  // 76: holdfast.record.v1.PolicyUpdate.policy:type_name -> holdfast.record.v1.Policy
+	59,  // 77: holdfast.record.v1.KeySet.keys:type_name -> holdfast.record.v1.PickupKey
+	52,  // 78: holdfast.record.v1.Void.lines:type_name -> holdfast.record.v1.ReservedLine
+	65,  // 79: holdfast.record.v1.Command.put_store:type_name -> holdfast.record.v1.PutStore
+	67,  // 80: holdfast.record.v1.Command.import_products:type_name -> holdfast.record.v1.ImportProducts
+	68,  // 81: holdfast.record.v1.Command.issue_join:type_name -> holdfast.record.v1.IssueJoin
+	69,  // 82: holdfast.record.v1.Command.enrol:type_name -> holdfast.record.v1.Enrol
+	70,  // 83: holdfast.record.v1.Command.fence:type_name -> holdfast.record.v1.Fence
+	71,  // 84: holdfast.record.v1.Command.abandon:type_name -> holdfast.record.v1.Abandon
+	73,  // 85: holdfast.record.v1.Command.hold:type_name -> holdfast.record.v1.Hold
+	74,  // 86: holdfast.record.v1.Command.confirm:type_name -> holdfast.record.v1.Confirm
+	76,  // 87: holdfast.record.v1.Command.reserve_now:type_name -> holdfast.record.v1.ReserveNow
+	77,  // 88: holdfast.record.v1.Command.release_hold:type_name -> holdfast.record.v1.ReleaseHold
+	78,  // 89: holdfast.record.v1.Command.expire_holds:type_name -> holdfast.record.v1.ExpireHolds
+	79,  // 90: holdfast.record.v1.Command.request_cancel:type_name -> holdfast.record.v1.RequestCancel
+	80,  // 91: holdfast.record.v1.Command.return_quota:type_name -> holdfast.record.v1.ReturnQuota
+	83,  // 92: holdfast.record.v1.Command.open_session:type_name -> holdfast.record.v1.OpenSession
+	85,  // 93: holdfast.record.v1.Command.apply_batch:type_name -> holdfast.record.v1.ApplyBatch
+	86,  // 94: holdfast.record.v1.Command.ack_directives:type_name -> holdfast.record.v1.AckDirectives
+	87,  // 95: holdfast.record.v1.Command.set_policy:type_name -> holdfast.record.v1.SetPolicy
+	88,  // 96: holdfast.record.v1.Command.set_keys:type_name -> holdfast.record.v1.SetKeys
+	89,  // 97: holdfast.record.v1.Command.bump_timeline:type_name -> holdfast.record.v1.BumpTimeline
+	92,  // 98: holdfast.record.v1.Command.reimport:type_name -> holdfast.record.v1.Reimport
+	94,  // 99: holdfast.record.v1.Command.check_hash:type_name -> holdfast.record.v1.CheckHash
+	95,  // 100: holdfast.record.v1.Command.cluster_version:type_name -> holdfast.record.v1.ClusterVersion
+	96,  // 101: holdfast.record.v1.Command.salvage_upload:type_name -> holdfast.record.v1.SalvageUpload
+	84,  // 102: holdfast.record.v1.Command.close_session:type_name -> holdfast.record.v1.CloseSession
+	97,  // 103: holdfast.record.v1.Command.void_directive:type_name -> holdfast.record.v1.VoidDirective
+	98,  // 104: holdfast.record.v1.Command.expire_data:type_name -> holdfast.record.v1.ExpireData
+	90,  // 105: holdfast.record.v1.Command.admit_node:type_name -> holdfast.record.v1.AdmitNode
+	93,  // 106: holdfast.record.v1.Command.handle_anomaly:type_name -> holdfast.record.v1.HandleAnomaly
+	91,  // 107: holdfast.record.v1.Command.renew:type_name -> holdfast.record.v1.Renew
+	64,  // 108: holdfast.record.v1.PutStore.store:type_name -> holdfast.record.v1.StoreInfo
+	108, // 109: holdfast.record.v1.Product.names:type_name -> holdfast.record.v1.Product.NamesEntry
+	66,  // 110: holdfast.record.v1.ImportProducts.products:type_name -> holdfast.record.v1.Product
+	72,  // 111: holdfast.record.v1.Hold.lines:type_name -> holdfast.record.v1.WantedLine
+	75,  // 112: holdfast.record.v1.Confirm.shopper:type_name -> holdfast.record.v1.Shopper
+	72,  // 113: holdfast.record.v1.ReserveNow.lines:type_name -> holdfast.record.v1.WantedLine
+	75,  // 114: holdfast.record.v1.ReserveNow.shopper:type_name -> holdfast.record.v1.Shopper
+	10,  // 115: holdfast.record.v1.Hello.epoch:type_name -> holdfast.record.v1.Epoch
+	82,  // 116: holdfast.record.v1.Hello.marks:type_name -> holdfast.record.v1.LogMark
+	7,   // 117: holdfast.record.v1.Hello.mode:type_name -> holdfast.record.v1.NodeMode
+	8,   // 118: holdfast.record.v1.Hello.clock:type_name -> holdfast.record.v1.ClockState
+	81,  // 119: holdfast.record.v1.OpenSession.hello:type_name -> holdfast.record.v1.Hello
+	57,  // 120: holdfast.record.v1.SetPolicy.policy:type_name -> holdfast.record.v1.Policy
+	60,  // 121: holdfast.record.v1.SetKeys.keys:type_name -> holdfast.record.v1.KeySet
+	53,  // 122: holdfast.record.v1.Reimport.reserve:type_name -> holdfast.record.v1.Reserve
+	5,   // 123: holdfast.record.v1.HandleAnomaly.progress:type_name -> holdfast.record.v1.ItemProgress
+	10,  // 124: holdfast.record.v1.SalvageUpload.epoch:type_name -> holdfast.record.v1.Epoch
+	109, // 125: holdfast.record.v1.Result.args:type_name -> holdfast.record.v1.Result.ArgsEntry
+	100, // 126: holdfast.record.v1.Result.reservation:type_name -> holdfast.record.v1.ReservationResult
+	101, // 127: holdfast.record.v1.Result.hold:type_name -> holdfast.record.v1.HoldResult
+	102, // 128: holdfast.record.v1.Result.session:type_name -> holdfast.record.v1.SessionResult
+	103, // 129: holdfast.record.v1.Result.batch:type_name -> holdfast.record.v1.BatchResult
+	104, // 130: holdfast.record.v1.Result.enrol:type_name -> holdfast.record.v1.EnrolResult
+	105, // 131: holdfast.record.v1.Result.import:type_name -> holdfast.record.v1.ImportResult
+	106, // 132: holdfast.record.v1.Result.quota:type_name -> holdfast.record.v1.QuotaResult
+	107, // 133: holdfast.record.v1.Result.count:type_name -> holdfast.record.v1.CountResult
+	53,  // 134: holdfast.record.v1.ReservationResult.reserve:type_name -> holdfast.record.v1.Reserve
+	10,  // 135: holdfast.record.v1.SessionResult.epoch:type_name -> holdfast.record.v1.Epoch
+	9,   // 136: holdfast.record.v1.SessionResult.mode:type_name -> holdfast.record.v1.SessionMode
+	10,  // 137: holdfast.record.v1.EnrolResult.epoch:type_name -> holdfast.record.v1.Epoch
+	64,  // 138: holdfast.record.v1.EnrolResult.store:type_name -> holdfast.record.v1.StoreInfo
+	139, // [139:139] is the sub-list for method output_type
+	139, // [139:139] is the sub-list for method input_type
+	139, // [139:139] is the sub-list for extension type_name
+	139, // [139:139] is the sub-list for extension extendee
+	0,   // [0:139] is the sub-list for field type_name
 }
 
 func init() { file_record_v1_record_proto_init() }
@@ -9434,8 +9680,9 @@ func file_record_v1_record_proto_init() {
 		(*Record_ApplyDirective)(nil),
 		(*Record_Unclassified)(nil),
 		(*Record_HandleItem)(nil),
+		(*Record_Forget)(nil),
 	}
-	file_record_v1_record_proto_msgTypes[40].OneofWrappers = []any{
+	file_record_v1_record_proto_msgTypes[41].OneofWrappers = []any{
 		(*Directive_Reserve)(nil),
 		(*Directive_Cancel)(nil),
 		(*Directive_Return)(nil),
@@ -9443,8 +9690,9 @@ func file_record_v1_record_proto_init() {
 		(*Directive_Policy)(nil),
 		(*Directive_Keys)(nil),
 		(*Directive_Void)(nil),
+		(*Directive_Checkpoint)(nil),
 	}
-	file_record_v1_record_proto_msgTypes[51].OneofWrappers = []any{
+	file_record_v1_record_proto_msgTypes[53].OneofWrappers = []any{
 		(*Command_PutStore)(nil),
 		(*Command_ImportProducts)(nil),
 		(*Command_IssueJoin)(nil),
@@ -9473,8 +9721,9 @@ func file_record_v1_record_proto_init() {
 		(*Command_ExpireData)(nil),
 		(*Command_AdmitNode)(nil),
 		(*Command_HandleAnomaly)(nil),
+		(*Command_Renew)(nil),
 	}
-	file_record_v1_record_proto_msgTypes[86].OneofWrappers = []any{
+	file_record_v1_record_proto_msgTypes[89].OneofWrappers = []any{
 		(*Result_Reservation)(nil),
 		(*Result_Hold)(nil),
 		(*Result_Session)(nil),
@@ -9490,7 +9739,7 @@ func file_record_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_v1_record_proto_rawDesc), len(file_record_v1_record_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   97,
+			NumMessages:   100,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

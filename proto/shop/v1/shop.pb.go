@@ -3906,9 +3906,13 @@ func (x *HandleItemRequest) GetNote() string {
 }
 
 type BumpTimelineRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	Freeze        bool                   `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"` // nodes may have been replaced since the backup
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Freeze bool                   `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"` // what happens anyway, unless trust_nodes is set
+	// Nobody has replaced a node, or put its disk back, since the backup was made:
+	// every store is served by the node that the backup knows, at once.
+	TrustNodes    bool   `protobuf:"varint,3,opt,name=trust_nodes,json=trustNodes,proto3" json:"trust_nodes,omitempty"`
+	After         uint32 `protobuf:"varint,4,opt,name=after,proto3" json:"after,omitempty"` // the newest timeline that any node shows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3955,6 +3959,20 @@ func (x *BumpTimelineRequest) GetFreeze() bool {
 		return x.Freeze
 	}
 	return false
+}
+
+func (x *BumpTimelineRequest) GetTrustNodes() bool {
+	if x != nil {
+		return x.TrustNodes
+	}
+	return false
+}
+
+func (x *BumpTimelineRequest) GetAfter() uint32 {
+	if x != nil {
+		return x.After
+	}
+	return 0
 }
 
 type BumpTimelineResponse struct {
@@ -4089,6 +4107,94 @@ func (*AdmitNodeResponse) Descriptor() ([]byte, []int) {
 	return file_shop_v1_shop_proto_rawDescGZIP(), []int{56}
 }
 
+type RenewStoreRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewStoreRequest) Reset() {
+	*x = RenewStoreRequest{}
+	mi := &file_shop_v1_shop_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewStoreRequest) ProtoMessage() {}
+
+func (x *RenewStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewStoreRequest.ProtoReflect.Descriptor instead.
+func (*RenewStoreRequest) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *RenewStoreRequest) GetStore() uint32 {
+	if x != nil {
+		return x.Store
+	}
+	return 0
+}
+
+func (x *RenewStoreRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type RenewStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewStoreResponse) Reset() {
+	*x = RenewStoreResponse{}
+	mi := &file_shop_v1_shop_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewStoreResponse) ProtoMessage() {}
+
+func (x *RenewStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shop_v1_shop_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewStoreResponse.ProtoReflect.Descriptor instead.
+func (*RenewStoreResponse) Descriptor() ([]byte, []int) {
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{58}
+}
+
 type FenceStoreRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Store         uint32                 `protobuf:"varint,1,opt,name=store,proto3" json:"store,omitempty"`
@@ -4099,7 +4205,7 @@ type FenceStoreRequest struct {
 
 func (x *FenceStoreRequest) Reset() {
 	*x = FenceStoreRequest{}
-	mi := &file_shop_v1_shop_proto_msgTypes[57]
+	mi := &file_shop_v1_shop_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4111,7 +4217,7 @@ func (x *FenceStoreRequest) String() string {
 func (*FenceStoreRequest) ProtoMessage() {}
 
 func (x *FenceStoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[57]
+	mi := &file_shop_v1_shop_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4124,7 +4230,7 @@ func (x *FenceStoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceStoreRequest.ProtoReflect.Descriptor instead.
 func (*FenceStoreRequest) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{57}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *FenceStoreRequest) GetStore() uint32 {
@@ -4149,7 +4255,7 @@ type FenceStoreResponse struct {
 
 func (x *FenceStoreResponse) Reset() {
 	*x = FenceStoreResponse{}
-	mi := &file_shop_v1_shop_proto_msgTypes[58]
+	mi := &file_shop_v1_shop_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4161,7 +4267,7 @@ func (x *FenceStoreResponse) String() string {
 func (*FenceStoreResponse) ProtoMessage() {}
 
 func (x *FenceStoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[58]
+	mi := &file_shop_v1_shop_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4174,7 +4280,7 @@ func (x *FenceStoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceStoreResponse.ProtoReflect.Descriptor instead.
 func (*FenceStoreResponse) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{58}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{60}
 }
 
 type AbandonStoreRequest struct {
@@ -4187,7 +4293,7 @@ type AbandonStoreRequest struct {
 
 func (x *AbandonStoreRequest) Reset() {
 	*x = AbandonStoreRequest{}
-	mi := &file_shop_v1_shop_proto_msgTypes[59]
+	mi := &file_shop_v1_shop_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4199,7 +4305,7 @@ func (x *AbandonStoreRequest) String() string {
 func (*AbandonStoreRequest) ProtoMessage() {}
 
 func (x *AbandonStoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[59]
+	mi := &file_shop_v1_shop_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4212,7 +4318,7 @@ func (x *AbandonStoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbandonStoreRequest.ProtoReflect.Descriptor instead.
 func (*AbandonStoreRequest) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{59}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AbandonStoreRequest) GetStore() uint32 {
@@ -4238,7 +4344,7 @@ type AbandonStoreResponse struct {
 
 func (x *AbandonStoreResponse) Reset() {
 	*x = AbandonStoreResponse{}
-	mi := &file_shop_v1_shop_proto_msgTypes[60]
+	mi := &file_shop_v1_shop_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4356,7 @@ func (x *AbandonStoreResponse) String() string {
 func (*AbandonStoreResponse) ProtoMessage() {}
 
 func (x *AbandonStoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[60]
+	mi := &file_shop_v1_shop_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4369,7 @@ func (x *AbandonStoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbandonStoreResponse.ProtoReflect.Descriptor instead.
 func (*AbandonStoreResponse) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{60}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AbandonStoreResponse) GetRows() int64 {
@@ -4283,7 +4389,7 @@ type VoidDirectiveRequest struct {
 
 func (x *VoidDirectiveRequest) Reset() {
 	*x = VoidDirectiveRequest{}
-	mi := &file_shop_v1_shop_proto_msgTypes[61]
+	mi := &file_shop_v1_shop_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4295,7 +4401,7 @@ func (x *VoidDirectiveRequest) String() string {
 func (*VoidDirectiveRequest) ProtoMessage() {}
 
 func (x *VoidDirectiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[61]
+	mi := &file_shop_v1_shop_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4308,7 +4414,7 @@ func (x *VoidDirectiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidDirectiveRequest.ProtoReflect.Descriptor instead.
 func (*VoidDirectiveRequest) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{61}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *VoidDirectiveRequest) GetStore() uint32 {
@@ -4333,7 +4439,7 @@ type VoidDirectiveResponse struct {
 
 func (x *VoidDirectiveResponse) Reset() {
 	*x = VoidDirectiveResponse{}
-	mi := &file_shop_v1_shop_proto_msgTypes[62]
+	mi := &file_shop_v1_shop_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4345,7 +4451,7 @@ func (x *VoidDirectiveResponse) String() string {
 func (*VoidDirectiveResponse) ProtoMessage() {}
 
 func (x *VoidDirectiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[62]
+	mi := &file_shop_v1_shop_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4358,7 +4464,7 @@ func (x *VoidDirectiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidDirectiveResponse.ProtoReflect.Descriptor instead.
 func (*VoidDirectiveResponse) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{62}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{64}
 }
 
 type RestoreReservationRequest struct {
@@ -4370,7 +4476,7 @@ type RestoreReservationRequest struct {
 
 func (x *RestoreReservationRequest) Reset() {
 	*x = RestoreReservationRequest{}
-	mi := &file_shop_v1_shop_proto_msgTypes[63]
+	mi := &file_shop_v1_shop_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4382,7 +4488,7 @@ func (x *RestoreReservationRequest) String() string {
 func (*RestoreReservationRequest) ProtoMessage() {}
 
 func (x *RestoreReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shop_v1_shop_proto_msgTypes[63]
+	mi := &file_shop_v1_shop_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4395,7 +4501,7 @@ func (x *RestoreReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReservationRequest.ProtoReflect.Descriptor instead.
 func (*RestoreReservationRequest) Descriptor() ([]byte, []int) {
-	return file_shop_v1_shop_proto_rawDescGZIP(), []int{63}
+	return file_shop_v1_shop_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RestoreReservationRequest) GetToken() string {
@@ -4733,16 +4839,23 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tR\x04item\x12\x1a\n" +
 	"\bprogress\x18\x02 \x01(\tR\bprogress\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"E\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"|\n" +
 	"\x13BumpTimelineRequest\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06freeze\x18\x02 \x01(\bR\x06freeze\".\n" +
+	"\x06freeze\x18\x02 \x01(\bR\x06freeze\x12\x1f\n" +
+	"\vtrust_nodes\x18\x03 \x01(\bR\n" +
+	"trustNodes\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\rR\x05after\".\n" +
 	"\x14BumpTimelineResponse\x12\x16\n" +
 	"\x06stores\x18\x01 \x01(\x05R\x06stores\"A\n" +
 	"\x10AdmitNodeRequest\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x17\n" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\"\x13\n" +
 	"\x11AdmitNodeResponse\"A\n" +
+	"\x11RenewStoreRequest\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\rR\x05store\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x14\n" +
+	"\x12RenewStoreResponse\"A\n" +
 	"\x11FenceStoreRequest\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\rR\x05store\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x14\n" +
@@ -4790,7 +4903,7 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"\x11CreateReservation\x12*.holdfast.shop.v1.CreateReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/stores/{store}/reservations\x12\x80\x01\n" +
 	"\x0eGetReservation\x12'.holdfast.shop.v1.GetReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/reservations/{reservation}\x12\x90\x01\n" +
 	"\x11CancelReservation\x12*.holdfast.shop.v1.CancelReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\"0\x82\xd3\xe4\x93\x02*:\x01*\"%/v1/reservations/{reservation}:cancel\x12\x8c\x01\n" +
-	"\x10WatchReservation\x12).holdfast.shop.v1.WatchReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\",\x82\xd3\xe4\x93\x02&\x12$/v1/reservations/{reservation}:watch0\x012\x83\x11\n" +
+	"\x10WatchReservation\x12).holdfast.shop.v1.WatchReservationRequest\x1a\x1d.holdfast.shop.v1.Reservation\",\x82\xd3\xe4\x93\x02&\x12$/v1/reservations/{reservation}:watch0\x012\x81\x12\n" +
 	"\n" +
 	"HeadOffice\x12\x83\x01\n" +
 	"\x0eImportProducts\x12'.holdfast.shop.v1.ImportProductsRequest\x1a(.holdfast.shop.v1.ImportProductsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/products:import\x12o\n" +
@@ -4806,6 +4919,8 @@ const file_shop_v1_shop_proto_rawDesc = "" +
 	"HandleItem\x12#.holdfast.shop.v1.HandleItemRequest\x1a\x16.holdfast.shop.v1.Item\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/items/{item}:handle\x12{\n" +
 	"\fBumpTimeline\x12%.holdfast.shop.v1.BumpTimelineRequest\x1a&.holdfast.shop.v1.BumpTimelineResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/timeline:bump\x12y\n" +
 	"\tAdmitNode\x12\".holdfast.shop.v1.AdmitNodeRequest\x1a#.holdfast.shop.v1.AdmitNodeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/stores/{store}:admit\x12|\n" +
+	"\n" +
+	"RenewStore\x12#.holdfast.shop.v1.RenewStoreRequest\x1a$.holdfast.shop.v1.RenewStoreResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/stores/{store}:renew\x12|\n" +
 	"\n" +
 	"FenceStore\x12#.holdfast.shop.v1.FenceStoreRequest\x1a$.holdfast.shop.v1.FenceStoreResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/stores/{store}:fence\x12\x84\x01\n" +
 	"\fAbandonStore\x12%.holdfast.shop.v1.AbandonStoreRequest\x1a&.holdfast.shop.v1.AbandonStoreResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/stores/{store}:abandon\x12\x9b\x01\n" +
@@ -4826,7 +4941,7 @@ func file_shop_v1_shop_proto_rawDescGZIP() []byte {
 }
 
 var file_shop_v1_shop_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_shop_v1_shop_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_shop_v1_shop_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_shop_v1_shop_proto_goTypes = []any{
 	(Basis)(0),                        // 0: holdfast.shop.v1.Basis
 	(ReservationState)(0),             // 1: holdfast.shop.v1.ReservationState
@@ -4887,51 +5002,53 @@ var file_shop_v1_shop_proto_goTypes = []any{
 	(*BumpTimelineResponse)(nil),      // 56: holdfast.shop.v1.BumpTimelineResponse
 	(*AdmitNodeRequest)(nil),          // 57: holdfast.shop.v1.AdmitNodeRequest
 	(*AdmitNodeResponse)(nil),         // 58: holdfast.shop.v1.AdmitNodeResponse
-	(*FenceStoreRequest)(nil),         // 59: holdfast.shop.v1.FenceStoreRequest
-	(*FenceStoreResponse)(nil),        // 60: holdfast.shop.v1.FenceStoreResponse
-	(*AbandonStoreRequest)(nil),       // 61: holdfast.shop.v1.AbandonStoreRequest
-	(*AbandonStoreResponse)(nil),      // 62: holdfast.shop.v1.AbandonStoreResponse
-	(*VoidDirectiveRequest)(nil),      // 63: holdfast.shop.v1.VoidDirectiveRequest
-	(*VoidDirectiveResponse)(nil),     // 64: holdfast.shop.v1.VoidDirectiveResponse
-	(*RestoreReservationRequest)(nil), // 65: holdfast.shop.v1.RestoreReservationRequest
-	nil,                               // 66: holdfast.shop.v1.BookRow.AccountsEntry
-	(*timestamppb.Timestamp)(nil),     // 67: google.protobuf.Timestamp
+	(*RenewStoreRequest)(nil),         // 59: holdfast.shop.v1.RenewStoreRequest
+	(*RenewStoreResponse)(nil),        // 60: holdfast.shop.v1.RenewStoreResponse
+	(*FenceStoreRequest)(nil),         // 61: holdfast.shop.v1.FenceStoreRequest
+	(*FenceStoreResponse)(nil),        // 62: holdfast.shop.v1.FenceStoreResponse
+	(*AbandonStoreRequest)(nil),       // 63: holdfast.shop.v1.AbandonStoreRequest
+	(*AbandonStoreResponse)(nil),      // 64: holdfast.shop.v1.AbandonStoreResponse
+	(*VoidDirectiveRequest)(nil),      // 65: holdfast.shop.v1.VoidDirectiveRequest
+	(*VoidDirectiveResponse)(nil),     // 66: holdfast.shop.v1.VoidDirectiveResponse
+	(*RestoreReservationRequest)(nil), // 67: holdfast.shop.v1.RestoreReservationRequest
+	nil,                               // 68: holdfast.shop.v1.BookRow.AccountsEntry
+	(*timestamppb.Timestamp)(nil),     // 69: google.protobuf.Timestamp
 }
 var file_shop_v1_shop_proto_depIdxs = []int32{
 	2,  // 0: holdfast.shop.v1.SearchProductsResponse.products:type_name -> holdfast.shop.v1.Product
-	67, // 1: holdfast.shop.v1.Store.offline_since:type_name -> google.protobuf.Timestamp
+	69, // 1: holdfast.shop.v1.Store.offline_since:type_name -> google.protobuf.Timestamp
 	6,  // 2: holdfast.shop.v1.ListStoresResponse.stores:type_name -> holdfast.shop.v1.Store
-	67, // 3: holdfast.shop.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
+	69, // 3: holdfast.shop.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 4: holdfast.shop.v1.Availability.basis:type_name -> holdfast.shop.v1.Basis
 	10, // 5: holdfast.shop.v1.ListAvailabilityResponse.availability:type_name -> holdfast.shop.v1.Availability
 	14, // 6: holdfast.shop.v1.CreateHoldRequest.lines:type_name -> holdfast.shop.v1.CartLine
-	67, // 7: holdfast.shop.v1.Hold.expire_time:type_name -> google.protobuf.Timestamp
+	69, // 7: holdfast.shop.v1.Hold.expire_time:type_name -> google.protobuf.Timestamp
 	14, // 8: holdfast.shop.v1.Hold.lines:type_name -> holdfast.shop.v1.CartLine
 	20, // 9: holdfast.shop.v1.ConfirmHoldRequest.contact:type_name -> holdfast.shop.v1.Contact
 	14, // 10: holdfast.shop.v1.CreateReservationRequest.lines:type_name -> holdfast.shop.v1.CartLine
 	20, // 11: holdfast.shop.v1.CreateReservationRequest.contact:type_name -> holdfast.shop.v1.Contact
 	1,  // 12: holdfast.shop.v1.Reservation.state:type_name -> holdfast.shop.v1.ReservationState
 	22, // 13: holdfast.shop.v1.Reservation.lines:type_name -> holdfast.shop.v1.ReservationLine
-	67, // 14: holdfast.shop.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	67, // 15: holdfast.shop.v1.Reservation.pickup_until:type_name -> google.protobuf.Timestamp
-	67, // 16: holdfast.shop.v1.Reservation.as_of:type_name -> google.protobuf.Timestamp
+	69, // 14: holdfast.shop.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	69, // 15: holdfast.shop.v1.Reservation.pickup_until:type_name -> google.protobuf.Timestamp
+	69, // 16: holdfast.shop.v1.Reservation.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 17: holdfast.shop.v1.Reservation.basis:type_name -> holdfast.shop.v1.Basis
-	67, // 18: holdfast.shop.v1.Reservation.finish_time:type_name -> google.protobuf.Timestamp
+	69, // 18: holdfast.shop.v1.Reservation.finish_time:type_name -> google.protobuf.Timestamp
 	28, // 19: holdfast.shop.v1.ImportProductsResponse.problems:type_name -> holdfast.shop.v1.RowProblem
 	29, // 20: holdfast.shop.v1.ImportProductsResponse.changes:type_name -> holdfast.shop.v1.RowChange
 	6,  // 21: holdfast.shop.v1.PutStoreRequest.store:type_name -> holdfast.shop.v1.Store
-	67, // 22: holdfast.shop.v1.IssueJoinResponse.expire_time:type_name -> google.protobuf.Timestamp
+	69, // 22: holdfast.shop.v1.IssueJoinResponse.expire_time:type_name -> google.protobuf.Timestamp
 	6,  // 23: holdfast.shop.v1.StoreState.store:type_name -> holdfast.shop.v1.Store
-	67, // 24: holdfast.shop.v1.StoreState.last_seen:type_name -> google.protobuf.Timestamp
+	69, // 24: holdfast.shop.v1.StoreState.last_seen:type_name -> google.protobuf.Timestamp
 	34, // 25: holdfast.shop.v1.ListStoreStatesResponse.states:type_name -> holdfast.shop.v1.StoreState
-	66, // 26: holdfast.shop.v1.BookRow.accounts:type_name -> holdfast.shop.v1.BookRow.AccountsEntry
+	68, // 26: holdfast.shop.v1.BookRow.accounts:type_name -> holdfast.shop.v1.BookRow.AccountsEntry
 	37, // 27: holdfast.shop.v1.ListBooksResponse.rows:type_name -> holdfast.shop.v1.BookRow
 	23, // 28: holdfast.shop.v1.ListReservationsResponse.reservations:type_name -> holdfast.shop.v1.Reservation
-	67, // 29: holdfast.shop.v1.Anomaly.at:type_name -> google.protobuf.Timestamp
+	69, // 29: holdfast.shop.v1.Anomaly.at:type_name -> google.protobuf.Timestamp
 	42, // 30: holdfast.shop.v1.ListAnomaliesResponse.anomalies:type_name -> holdfast.shop.v1.Anomaly
 	45, // 31: holdfast.shop.v1.SetPolicyRequest.policy:type_name -> holdfast.shop.v1.Policy
 	49, // 32: holdfast.shop.v1.CheckInvariantsResponse.results:type_name -> holdfast.shop.v1.InvariantResult
-	67, // 33: holdfast.shop.v1.Item.at:type_name -> google.protobuf.Timestamp
+	69, // 33: holdfast.shop.v1.Item.at:type_name -> google.protobuf.Timestamp
 	51, // 34: holdfast.shop.v1.ListItemsResponse.items:type_name -> holdfast.shop.v1.Item
 	3,  // 35: holdfast.shop.v1.Shop.SearchProducts:input_type -> holdfast.shop.v1.SearchProductsRequest
 	5,  // 36: holdfast.shop.v1.Shop.GetProduct:input_type -> holdfast.shop.v1.GetProductRequest
@@ -4958,43 +5075,45 @@ var file_shop_v1_shop_proto_depIdxs = []int32{
 	54, // 57: holdfast.shop.v1.HeadOffice.HandleItem:input_type -> holdfast.shop.v1.HandleItemRequest
 	55, // 58: holdfast.shop.v1.HeadOffice.BumpTimeline:input_type -> holdfast.shop.v1.BumpTimelineRequest
 	57, // 59: holdfast.shop.v1.HeadOffice.AdmitNode:input_type -> holdfast.shop.v1.AdmitNodeRequest
-	59, // 60: holdfast.shop.v1.HeadOffice.FenceStore:input_type -> holdfast.shop.v1.FenceStoreRequest
-	61, // 61: holdfast.shop.v1.HeadOffice.AbandonStore:input_type -> holdfast.shop.v1.AbandonStoreRequest
-	63, // 62: holdfast.shop.v1.HeadOffice.VoidDirective:input_type -> holdfast.shop.v1.VoidDirectiveRequest
-	65, // 63: holdfast.shop.v1.HeadOffice.RestoreReservation:input_type -> holdfast.shop.v1.RestoreReservationRequest
-	48, // 64: holdfast.shop.v1.HeadOffice.CheckInvariants:input_type -> holdfast.shop.v1.CheckInvariantsRequest
-	4,  // 65: holdfast.shop.v1.Shop.SearchProducts:output_type -> holdfast.shop.v1.SearchProductsResponse
-	2,  // 66: holdfast.shop.v1.Shop.GetProduct:output_type -> holdfast.shop.v1.Product
-	8,  // 67: holdfast.shop.v1.Shop.ListStores:output_type -> holdfast.shop.v1.ListStoresResponse
-	6,  // 68: holdfast.shop.v1.Shop.GetStore:output_type -> holdfast.shop.v1.Store
-	12, // 69: holdfast.shop.v1.Shop.ListAvailability:output_type -> holdfast.shop.v1.ListAvailabilityResponse
-	10, // 70: holdfast.shop.v1.Shop.GetAvailability:output_type -> holdfast.shop.v1.Availability
-	16, // 71: holdfast.shop.v1.Shop.CreateHold:output_type -> holdfast.shop.v1.Hold
-	23, // 72: holdfast.shop.v1.Shop.ConfirmHold:output_type -> holdfast.shop.v1.Reservation
-	19, // 73: holdfast.shop.v1.Shop.ReleaseHold:output_type -> holdfast.shop.v1.ReleaseHoldResponse
-	23, // 74: holdfast.shop.v1.Shop.CreateReservation:output_type -> holdfast.shop.v1.Reservation
-	23, // 75: holdfast.shop.v1.Shop.GetReservation:output_type -> holdfast.shop.v1.Reservation
-	23, // 76: holdfast.shop.v1.Shop.CancelReservation:output_type -> holdfast.shop.v1.Reservation
-	23, // 77: holdfast.shop.v1.Shop.WatchReservation:output_type -> holdfast.shop.v1.Reservation
-	30, // 78: holdfast.shop.v1.HeadOffice.ImportProducts:output_type -> holdfast.shop.v1.ImportProductsResponse
-	6,  // 79: holdfast.shop.v1.HeadOffice.PutStore:output_type -> holdfast.shop.v1.Store
-	33, // 80: holdfast.shop.v1.HeadOffice.IssueJoin:output_type -> holdfast.shop.v1.IssueJoinResponse
-	36, // 81: holdfast.shop.v1.HeadOffice.ListStoreStates:output_type -> holdfast.shop.v1.ListStoreStatesResponse
-	39, // 82: holdfast.shop.v1.HeadOffice.ListBooks:output_type -> holdfast.shop.v1.ListBooksResponse
-	41, // 83: holdfast.shop.v1.HeadOffice.ListReservations:output_type -> holdfast.shop.v1.ListReservationsResponse
-	44, // 84: holdfast.shop.v1.HeadOffice.ListAnomalies:output_type -> holdfast.shop.v1.ListAnomaliesResponse
-	47, // 85: holdfast.shop.v1.HeadOffice.SetPolicy:output_type -> holdfast.shop.v1.SetPolicyResponse
-	53, // 86: holdfast.shop.v1.HeadOffice.ListItems:output_type -> holdfast.shop.v1.ListItemsResponse
-	51, // 87: holdfast.shop.v1.HeadOffice.HandleItem:output_type -> holdfast.shop.v1.Item
-	56, // 88: holdfast.shop.v1.HeadOffice.BumpTimeline:output_type -> holdfast.shop.v1.BumpTimelineResponse
-	58, // 89: holdfast.shop.v1.HeadOffice.AdmitNode:output_type -> holdfast.shop.v1.AdmitNodeResponse
-	60, // 90: holdfast.shop.v1.HeadOffice.FenceStore:output_type -> holdfast.shop.v1.FenceStoreResponse
-	62, // 91: holdfast.shop.v1.HeadOffice.AbandonStore:output_type -> holdfast.shop.v1.AbandonStoreResponse
-	64, // 92: holdfast.shop.v1.HeadOffice.VoidDirective:output_type -> holdfast.shop.v1.VoidDirectiveResponse
-	23, // 93: holdfast.shop.v1.HeadOffice.RestoreReservation:output_type -> holdfast.shop.v1.Reservation
-	50, // 94: holdfast.shop.v1.HeadOffice.CheckInvariants:output_type -> holdfast.shop.v1.CheckInvariantsResponse
-	65, // [65:95] is the sub-list for method output_type
-	35, // [35:65] is the sub-list for method input_type
+	59, // 60: holdfast.shop.v1.HeadOffice.RenewStore:input_type -> holdfast.shop.v1.RenewStoreRequest
+	61, // 61: holdfast.shop.v1.HeadOffice.FenceStore:input_type -> holdfast.shop.v1.FenceStoreRequest
+	63, // 62: holdfast.shop.v1.HeadOffice.AbandonStore:input_type -> holdfast.shop.v1.AbandonStoreRequest
+	65, // 63: holdfast.shop.v1.HeadOffice.VoidDirective:input_type -> holdfast.shop.v1.VoidDirectiveRequest
+	67, // 64: holdfast.shop.v1.HeadOffice.RestoreReservation:input_type -> holdfast.shop.v1.RestoreReservationRequest
+	48, // 65: holdfast.shop.v1.HeadOffice.CheckInvariants:input_type -> holdfast.shop.v1.CheckInvariantsRequest
+	4,  // 66: holdfast.shop.v1.Shop.SearchProducts:output_type -> holdfast.shop.v1.SearchProductsResponse
+	2,  // 67: holdfast.shop.v1.Shop.GetProduct:output_type -> holdfast.shop.v1.Product
+	8,  // 68: holdfast.shop.v1.Shop.ListStores:output_type -> holdfast.shop.v1.ListStoresResponse
+	6,  // 69: holdfast.shop.v1.Shop.GetStore:output_type -> holdfast.shop.v1.Store
+	12, // 70: holdfast.shop.v1.Shop.ListAvailability:output_type -> holdfast.shop.v1.ListAvailabilityResponse
+	10, // 71: holdfast.shop.v1.Shop.GetAvailability:output_type -> holdfast.shop.v1.Availability
+	16, // 72: holdfast.shop.v1.Shop.CreateHold:output_type -> holdfast.shop.v1.Hold
+	23, // 73: holdfast.shop.v1.Shop.ConfirmHold:output_type -> holdfast.shop.v1.Reservation
+	19, // 74: holdfast.shop.v1.Shop.ReleaseHold:output_type -> holdfast.shop.v1.ReleaseHoldResponse
+	23, // 75: holdfast.shop.v1.Shop.CreateReservation:output_type -> holdfast.shop.v1.Reservation
+	23, // 76: holdfast.shop.v1.Shop.GetReservation:output_type -> holdfast.shop.v1.Reservation
+	23, // 77: holdfast.shop.v1.Shop.CancelReservation:output_type -> holdfast.shop.v1.Reservation
+	23, // 78: holdfast.shop.v1.Shop.WatchReservation:output_type -> holdfast.shop.v1.Reservation
+	30, // 79: holdfast.shop.v1.HeadOffice.ImportProducts:output_type -> holdfast.shop.v1.ImportProductsResponse
+	6,  // 80: holdfast.shop.v1.HeadOffice.PutStore:output_type -> holdfast.shop.v1.Store
+	33, // 81: holdfast.shop.v1.HeadOffice.IssueJoin:output_type -> holdfast.shop.v1.IssueJoinResponse
+	36, // 82: holdfast.shop.v1.HeadOffice.ListStoreStates:output_type -> holdfast.shop.v1.ListStoreStatesResponse
+	39, // 83: holdfast.shop.v1.HeadOffice.ListBooks:output_type -> holdfast.shop.v1.ListBooksResponse
+	41, // 84: holdfast.shop.v1.HeadOffice.ListReservations:output_type -> holdfast.shop.v1.ListReservationsResponse
+	44, // 85: holdfast.shop.v1.HeadOffice.ListAnomalies:output_type -> holdfast.shop.v1.ListAnomaliesResponse
+	47, // 86: holdfast.shop.v1.HeadOffice.SetPolicy:output_type -> holdfast.shop.v1.SetPolicyResponse
+	53, // 87: holdfast.shop.v1.HeadOffice.ListItems:output_type -> holdfast.shop.v1.ListItemsResponse
+	51, // 88: holdfast.shop.v1.HeadOffice.HandleItem:output_type -> holdfast.shop.v1.Item
+	56, // 89: holdfast.shop.v1.HeadOffice.BumpTimeline:output_type -> holdfast.shop.v1.BumpTimelineResponse
+	58, // 90: holdfast.shop.v1.HeadOffice.AdmitNode:output_type -> holdfast.shop.v1.AdmitNodeResponse
+	60, // 91: holdfast.shop.v1.HeadOffice.RenewStore:output_type -> holdfast.shop.v1.RenewStoreResponse
+	62, // 92: holdfast.shop.v1.HeadOffice.FenceStore:output_type -> holdfast.shop.v1.FenceStoreResponse
+	64, // 93: holdfast.shop.v1.HeadOffice.AbandonStore:output_type -> holdfast.shop.v1.AbandonStoreResponse
+	66, // 94: holdfast.shop.v1.HeadOffice.VoidDirective:output_type -> holdfast.shop.v1.VoidDirectiveResponse
+	23, // 95: holdfast.shop.v1.HeadOffice.RestoreReservation:output_type -> holdfast.shop.v1.Reservation
+	50, // 96: holdfast.shop.v1.HeadOffice.CheckInvariants:output_type -> holdfast.shop.v1.CheckInvariantsResponse
+	66, // [66:97] is the sub-list for method output_type
+	35, // [35:66] is the sub-list for method input_type
 	35, // [35:35] is the sub-list for extension type_name
 	35, // [35:35] is the sub-list for extension extendee
 	0,  // [0:35] is the sub-list for field type_name
@@ -5011,7 +5130,7 @@ func file_shop_v1_shop_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_shop_v1_shop_proto_rawDesc), len(file_shop_v1_shop_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   65,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -624,6 +624,7 @@ const (
 	HeadOffice_HandleItem_FullMethodName         = "/holdfast.shop.v1.HeadOffice/HandleItem"
 	HeadOffice_BumpTimeline_FullMethodName       = "/holdfast.shop.v1.HeadOffice/BumpTimeline"
 	HeadOffice_AdmitNode_FullMethodName          = "/holdfast.shop.v1.HeadOffice/AdmitNode"
+	HeadOffice_RenewStore_FullMethodName         = "/holdfast.shop.v1.HeadOffice/RenewStore"
 	HeadOffice_FenceStore_FullMethodName         = "/holdfast.shop.v1.HeadOffice/FenceStore"
 	HeadOffice_AbandonStore_FullMethodName       = "/holdfast.shop.v1.HeadOffice/AbandonStore"
 	HeadOffice_VoidDirective_FullMethodName      = "/holdfast.shop.v1.HeadOffice/VoidDirective"
@@ -660,6 +661,9 @@ type HeadOfficeClient interface {
 	BumpTimeline(ctx context.Context, in *BumpTimelineRequest, opts ...grpc.CallOption) (*BumpTimelineResponse, error)
 	// Ends a store's freeze for one node.
 	AdmitNode(ctx context.Context, in *AdmitNodeRequest, opts ...grpc.CallOption) (*AdmitNodeResponse, error)
+	// Takes a store's own books for head office's copy, after its records had
+	// contradicted it.
+	RenewStore(ctx context.Context, in *RenewStoreRequest, opts ...grpc.CallOption) (*RenewStoreResponse, error)
 	// Shuts a store's node out for ever: a stolen box.
 	FenceStore(ctx context.Context, in *FenceStoreRequest, opts ...grpc.CallOption) (*FenceStoreResponse, error)
 	// Gives a silent store up: nothing more is promised there, and every open
@@ -801,6 +805,16 @@ func (c *headOfficeClient) AdmitNode(ctx context.Context, in *AdmitNodeRequest, 
 	return out, nil
 }
 
+func (c *headOfficeClient) RenewStore(ctx context.Context, in *RenewStoreRequest, opts ...grpc.CallOption) (*RenewStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewStoreResponse)
+	err := c.cc.Invoke(ctx, HeadOffice_RenewStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *headOfficeClient) FenceStore(ctx context.Context, in *FenceStoreRequest, opts ...grpc.CallOption) (*FenceStoreResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FenceStoreResponse)
@@ -880,6 +894,9 @@ type HeadOfficeServer interface {
 	BumpTimeline(context.Context, *BumpTimelineRequest) (*BumpTimelineResponse, error)
 	// Ends a store's freeze for one node.
 	AdmitNode(context.Context, *AdmitNodeRequest) (*AdmitNodeResponse, error)
+	// Takes a store's own books for head office's copy, after its records had
+	// contradicted it.
+	RenewStore(context.Context, *RenewStoreRequest) (*RenewStoreResponse, error)
 	// Shuts a store's node out for ever: a stolen box.
 	FenceStore(context.Context, *FenceStoreRequest) (*FenceStoreResponse, error)
 	// Gives a silent store up: nothing more is promised there, and every open
@@ -936,6 +953,9 @@ func (UnimplementedHeadOfficeServer) BumpTimeline(context.Context, *BumpTimeline
 }
 func (UnimplementedHeadOfficeServer) AdmitNode(context.Context, *AdmitNodeRequest) (*AdmitNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AdmitNode not implemented")
+}
+func (UnimplementedHeadOfficeServer) RenewStore(context.Context, *RenewStoreRequest) (*RenewStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewStore not implemented")
 }
 func (UnimplementedHeadOfficeServer) FenceStore(context.Context, *FenceStoreRequest) (*FenceStoreResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FenceStore not implemented")
@@ -1189,6 +1209,24 @@ func _HeadOffice_AdmitNode_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HeadOffice_RenewStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HeadOfficeServer).RenewStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HeadOffice_RenewStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HeadOfficeServer).RenewStore(ctx, req.(*RenewStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _HeadOffice_FenceStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(FenceStoreRequest)
 	if err := dec(in); err != nil {
@@ -1333,6 +1371,10 @@ var HeadOffice_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AdmitNode",
 			Handler:    _HeadOffice_AdmitNode_Handler,
+		},
+		{
+			MethodName: "RenewStore",
+			Handler:    _HeadOffice_RenewStore_Handler,
 		},
 		{
 			MethodName: "FenceStore",

@@ -94,6 +94,59 @@ func (Mode) EnumDescriptor() ([]byte, []int) {
 	return file_store_v1_store_proto_rawDescGZIP(), []int{0}
 }
 
+// Tender is what a customer paid with.
+type Tender int32
+
+const (
+	Tender_TENDER_UNSPECIFIED Tender = 0
+	Tender_TENDER_CASH        Tender = 1
+	Tender_TENDER_CARD        Tender = 2
+	Tender_TENDER_OTHER       Tender = 3
+)
+
+// Enum value maps for Tender.
+var (
+	Tender_name = map[int32]string{
+		0: "TENDER_UNSPECIFIED",
+		1: "TENDER_CASH",
+		2: "TENDER_CARD",
+		3: "TENDER_OTHER",
+	}
+	Tender_value = map[string]int32{
+		"TENDER_UNSPECIFIED": 0,
+		"TENDER_CASH":        1,
+		"TENDER_CARD":        2,
+		"TENDER_OTHER":       3,
+	}
+)
+
+func (x Tender) Enum() *Tender {
+	p := new(Tender)
+	*p = x
+	return p
+}
+
+func (x Tender) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Tender) Descriptor() protoreflect.EnumDescriptor {
+	return file_store_v1_store_proto_enumTypes[1].Descriptor()
+}
+
+func (Tender) Type() protoreflect.EnumType {
+	return &file_store_v1_store_proto_enumTypes[1]
+}
+
+func (x Tender) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Tender.Descriptor instead.
+func (Tender) EnumDescriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
 type Station struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Station       string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"` // one scanner with its screen and printer
@@ -1056,6 +1109,7 @@ type FinishBasketRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Station       string                 `protobuf:"bytes,1,opt,name=station,proto3" json:"station,omitempty"`
 	RequestId     string                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Tender        Tender                 `protobuf:"varint,3,opt,name=tender,proto3,enum=holdfast.store.v1.Tender" json:"tender,omitempty"` // cash opens the station's drawer
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1102,6 +1156,13 @@ func (x *FinishBasketRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *FinishBasketRequest) GetTender() Tender {
+	if x != nil {
+		return x.Tender
+	}
+	return Tender_TENDER_UNSPECIFIED
 }
 
 type FinishBasketResponse struct {
@@ -1161,6 +1222,7 @@ type ReceiveRequest struct {
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Document      string                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
 	Lines         []*SellLine            `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,4,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1214,6 +1276,13 @@ func (x *ReceiveRequest) GetLines() []*SellLine {
 		return x.Lines
 	}
 	return nil
+}
+
+func (x *ReceiveRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
+	}
+	return ""
 }
 
 type ReceiveResponse struct {
@@ -1275,6 +1344,8 @@ type CountRequest struct {
 	Counted       int32                  `protobuf:"varint,3,opt,name=counted,proto3" json:"counted,omitempty"`
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	Staff         string                 `protobuf:"bytes,5,opt,name=staff,proto3" json:"staff,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,6,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"`  // as in SellRequest
+	ResentDelta   int32                  `protobuf:"varint,7,opt,name=resent_delta,json=resentDelta,proto3" json:"resent_delta,omitempty"` // of the answer that was first got
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1344,6 +1415,20 @@ func (x *CountRequest) GetStaff() string {
 	return ""
 }
 
+func (x *CountRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
+	}
+	return ""
+}
+
+func (x *CountRequest) GetResentDelta() int32 {
+	if x != nil {
+		return x.ResentDelta
+	}
+	return 0
+}
+
 type CountResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -1410,6 +1495,7 @@ type RefundRequest struct {
 	SaleRequestId string                 `protobuf:"bytes,2,opt,name=sale_request_id,json=saleRequestId,proto3" json:"sale_request_id,omitempty"`
 	Lines         []*SellLine            `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	Damaged       bool                   `protobuf:"varint,4,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,5,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1472,6 +1558,13 @@ func (x *RefundRequest) GetDamaged() bool {
 	return false
 }
 
+func (x *RefundRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
+	}
+	return ""
+}
+
 type RefundResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -1522,6 +1615,7 @@ type ReshelveRequest struct {
 	Gtin          string                 `protobuf:"bytes,2,opt,name=gtin,proto3" json:"gtin,omitempty"`
 	Quantity      int32                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Shelf         string                 `protobuf:"bytes,4,opt,name=shelf,proto3" json:"shelf,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,5,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1584,6 +1678,13 @@ func (x *ReshelveRequest) GetShelf() string {
 	return ""
 }
 
+func (x *ReshelveRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
+	}
+	return ""
+}
+
 type ReshelveResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -1635,6 +1736,7 @@ type DamageRequest struct {
 	Quantity      int32                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	WrittenOff    bool                   `protobuf:"varint,4,opt,name=written_off,json=writtenOff,proto3" json:"written_off,omitempty"`
 	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,6,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1700,6 +1802,13 @@ func (x *DamageRequest) GetWrittenOff() bool {
 func (x *DamageRequest) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *DamageRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
 	}
 	return ""
 }
@@ -2666,6 +2775,7 @@ type CollectRequest struct {
 	Pin           string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`                              // that the shopper says, when the order has one
 	DecidedBy     string                 `protobuf:"bytes,6,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // a manager who knows the shopper otherwise
 	ManagerPin    string                 `protobuf:"bytes,7,opt,name=manager_pin,json=managerPin,proto3" json:"manager_pin,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,8,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest; needs no PIN: the goods have left
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2749,6 +2859,13 @@ func (x *CollectRequest) GetManagerPin() string {
 	return ""
 }
 
+func (x *CollectRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
+	}
+	return ""
+}
+
 type CollectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pickup        *Pickup                `protobuf:"bytes,1,opt,name=pickup,proto3" json:"pickup,omitempty"`
@@ -2815,6 +2932,7 @@ type ReleasePickupRequest struct {
 	RequestId     string                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	Staff         string                 `protobuf:"bytes,4,opt,name=staff,proto3" json:"staff,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,5,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2877,6 +2995,13 @@ func (x *ReleasePickupRequest) GetStaff() string {
 	return ""
 }
 
+func (x *ReleasePickupRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
+	}
+	return ""
+}
+
 type ShortPickupRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reservation   string                 `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
@@ -2884,6 +3009,7 @@ type ShortPickupRequest struct {
 	Line          uint32                 `protobuf:"varint,3,opt,name=line,proto3" json:"line,omitempty"`
 	Quantity      int32                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Staff         string                 `protobuf:"bytes,5,opt,name=staff,proto3" json:"staff,omitempty"`
+	ResentEpoch   string                 `protobuf:"bytes,6,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2949,6 +3075,13 @@ func (x *ShortPickupRequest) GetQuantity() int32 {
 func (x *ShortPickupRequest) GetStaff() string {
 	if x != nil {
 		return x.Staff
+	}
+	return ""
+}
+
+func (x *ShortPickupRequest) GetResentEpoch() string {
+	if x != nil {
+		return x.ResentEpoch
 	}
 	return ""
 }
@@ -3475,8 +3608,9 @@ func (x *WatchEventsRequest) GetStation() string {
 
 // Event says what changed; readers fetch what they show.
 type Event struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // "hello", "answer", "stock", "pickup", "link", "device", "print", "station", "catalogue", "beat"
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // "hello", "answer", "stock", "pickup", "link", "device", "print", "station", "catalogue",
+	// "item", "settings", "beat"
 	Station       string                 `protobuf:"bytes,2,opt,name=station,proto3" json:"station,omitempty"`
 	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Answer        *Answer                `protobuf:"bytes,4,opt,name=answer,proto3" json:"answer,omitempty"`
@@ -4600,50 +4734,56 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x1f\n" +
 	"\vtotal_minor\x18\x03 \x01(\x03R\n" +
 	"totalMinor\x12\x1a\n" +
-	"\bcurrency\x18\x04 \x01(\tR\bcurrency\"N\n" +
+	"\bcurrency\x18\x04 \x01(\tR\bcurrency\"\x81\x01\n" +
 	"\x13FinishBasketRequest\x12\x18\n" +
 	"\astation\x18\x01 \x01(\tR\astation\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"n\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\x121\n" +
+	"\x06tender\x18\x03 \x01(\x0e2\x19.holdfast.store.v1.TenderR\x06tender\"n\n" +
 	"\x14FinishBasketResponse\x125\n" +
 	"\areceipt\x18\x01 \x01(\v2\x1b.holdfast.store.v1.PrintJobR\areceipt\x12\x1f\n" +
 	"\vtotal_minor\x18\x02 \x01(\x03R\n" +
-	"totalMinor\"\x88\x01\n" +
+	"totalMinor\"\xab\x01\n" +
 	"\x0eReceiveRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x1f\n" +
 	"\bdocument\x18\x02 \x01(\tB\x03\xe0A\x02R\bdocument\x121\n" +
-	"\x05lines\x18\x03 \x03(\v2\x1b.holdfast.store.v1.SellLineR\x05lines\"?\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1b.holdfast.store.v1.SellLineR\x05lines\x12!\n" +
+	"\fresent_epoch\x18\x04 \x01(\tR\vresentEpoch\"?\n" +
 	"\x0fReceiveResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x1a\n" +
-	"\brepeated\x18\x02 \x01(\bR\brepeated\"\x8e\x01\n" +
+	"\brepeated\x18\x02 \x01(\bR\brepeated\"\xd4\x01\n" +
 	"\fCountRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x12\n" +
 	"\x04gtin\x18\x02 \x01(\tR\x04gtin\x12\x18\n" +
 	"\acounted\x18\x03 \x01(\x05R\acounted\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05staff\x18\x05 \x01(\tR\x05staff\"g\n" +
+	"\x05staff\x18\x05 \x01(\tR\x05staff\x12!\n" +
+	"\fresent_epoch\x18\x06 \x01(\tR\vresentEpoch\x12!\n" +
+	"\fresent_delta\x18\a \x01(\x05R\vresentDelta\"g\n" +
 	"\rCountResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x05R\x05delta\x12.\n" +
-	"\x05stock\x18\x03 \x01(\v2\x18.holdfast.store.v1.StockR\x05stock\"\xa8\x01\n" +
+	"\x05stock\x18\x03 \x01(\v2\x18.holdfast.store.v1.StockR\x05stock\"\xcb\x01\n" +
 	"\rRefundRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12&\n" +
 	"\x0fsale_request_id\x18\x02 \x01(\tR\rsaleRequestId\x121\n" +
 	"\x05lines\x18\x03 \x03(\v2\x1b.holdfast.store.v1.SellLineR\x05lines\x12\x18\n" +
-	"\adamaged\x18\x04 \x01(\bR\adamaged\"\"\n" +
+	"\adamaged\x18\x04 \x01(\bR\adamaged\x12!\n" +
+	"\fresent_epoch\x18\x05 \x01(\tR\vresentEpoch\"\"\n" +
 	"\x0eRefundResponse\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\"{\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\x9e\x01\n" +
 	"\x0fReshelveRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x12\n" +
 	"\x04gtin\x18\x02 \x01(\tR\x04gtin\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x05R\bquantity\x12\x14\n" +
-	"\x05shelf\x18\x04 \x01(\tR\x05shelf\"$\n" +
+	"\x05shelf\x18\x04 \x01(\tR\x05shelf\x12!\n" +
+	"\fresent_epoch\x18\x05 \x01(\tR\vresentEpoch\"$\n" +
 	"\x10ReshelveResponse\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\x9c\x01\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\xbf\x01\n" +
 	"\rDamageRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x12\n" +
@@ -4651,7 +4791,8 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\bquantity\x18\x03 \x01(\x05R\bquantity\x12\x1f\n" +
 	"\vwritten_off\x18\x04 \x01(\bR\n" +
 	"writtenOff\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\"\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12!\n" +
+	"\fresent_epoch\x18\x06 \x01(\tR\vresentEpoch\"\"\n" +
 	"\x0eDamageResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\x85\x05\n" +
 	"\x05Stock\x12\x12\n" +
@@ -4742,7 +4883,7 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x14\n" +
 	"\x05shelf\x18\x03 \x01(\tR\x05shelf\x12\x18\n" +
-	"\astation\x18\x04 \x01(\tR\astation\"\xca\x01\n" +
+	"\astation\x18\x04 \x01(\tR\astation\"\xed\x01\n" +
 	"\x0eCollectRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x17\n" +
@@ -4753,24 +4894,27 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"decided_by\x18\x06 \x01(\tR\tdecidedBy\x12\x1f\n" +
 	"\vmanager_pin\x18\a \x01(\tR\n" +
-	"managerPin\"p\n" +
+	"managerPin\x12!\n" +
+	"\fresent_epoch\x18\b \x01(\tR\vresentEpoch\"p\n" +
 	"\x0fCollectResponse\x121\n" +
 	"\x06pickup\x18\x01 \x01(\v2\x19.holdfast.store.v1.PickupR\x06pickup\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
-	"\aunheard\x18\x03 \x01(\bR\aunheard\"\x85\x01\n" +
+	"\aunheard\x18\x03 \x01(\bR\aunheard\"\xa8\x01\n" +
 	"\x14ReleasePickupRequest\x12 \n" +
 	"\vreservation\x18\x01 \x01(\tR\vreservation\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05staff\x18\x04 \x01(\tR\x05staff\"\x9b\x01\n" +
+	"\x05staff\x18\x04 \x01(\tR\x05staff\x12!\n" +
+	"\fresent_epoch\x18\x05 \x01(\tR\vresentEpoch\"\xbe\x01\n" +
 	"\x12ShortPickupRequest\x12 \n" +
 	"\vreservation\x18\x01 \x01(\tR\vreservation\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x12\n" +
 	"\x04line\x18\x03 \x01(\rR\x04line\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x05R\bquantity\x12\x14\n" +
-	"\x05staff\x18\x05 \x01(\tR\x05staff\"\xab\x01\n" +
+	"\x05staff\x18\x05 \x01(\tR\x05staff\x12!\n" +
+	"\fresent_epoch\x18\x06 \x01(\tR\vresentEpoch\"\xab\x01\n" +
 	"\x13ExtendPickupRequest\x12 \n" +
 	"\vreservation\x18\x01 \x01(\tR\vreservation\x12\x1d\n" +
 	"\n" +
@@ -4909,7 +5053,12 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"MODE_STOCK\x10\x06\x12\x0e\n" +
 	"\n" +
 	"MODE_COUNT\x10\a\x12\x11\n" +
-	"\rMODE_RESHELVE\x10\b2\xc6\x1a\n" +
+	"\rMODE_RESHELVE\x10\b*T\n" +
+	"\x06Tender\x12\x16\n" +
+	"\x12TENDER_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vTENDER_CASH\x10\x01\x12\x0f\n" +
+	"\vTENDER_CARD\x10\x02\x12\x10\n" +
+	"\fTENDER_OTHER\x10\x032\xc6\x1a\n" +
 	"\n" +
 	"StoreFloor\x12o\n" +
 	"\x04Scan\x12\x1e.holdfast.store.v1.ScanRequest\x1a\x1f.holdfast.store.v1.ScanResponse\"&\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/stations/{station}:scan\x12s\n" +
@@ -4960,175 +5109,177 @@ func file_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_store_v1_store_proto_rawDescData
 }
 
-var file_store_v1_store_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_store_v1_store_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_store_v1_store_proto_goTypes = []any{
 	(Mode)(0),                     // 0: holdfast.store.v1.Mode
-	(*Station)(nil),               // 1: holdfast.store.v1.Station
-	(*BasketLine)(nil),            // 2: holdfast.store.v1.BasketLine
-	(*Answer)(nil),                // 3: holdfast.store.v1.Answer
-	(*Decision)(nil),              // 4: holdfast.store.v1.Decision
-	(*ScanRequest)(nil),           // 5: holdfast.store.v1.ScanRequest
-	(*ScanResponse)(nil),          // 6: holdfast.store.v1.ScanResponse
-	(*SetModeRequest)(nil),        // 7: holdfast.store.v1.SetModeRequest
-	(*GetStationRequest)(nil),     // 8: holdfast.store.v1.GetStationRequest
-	(*SignInRequest)(nil),         // 9: holdfast.store.v1.SignInRequest
-	(*SellLine)(nil),              // 10: holdfast.store.v1.SellLine
-	(*SellRequest)(nil),           // 11: holdfast.store.v1.SellRequest
-	(*SellResponse)(nil),          // 12: holdfast.store.v1.SellResponse
-	(*FinishBasketRequest)(nil),   // 13: holdfast.store.v1.FinishBasketRequest
-	(*FinishBasketResponse)(nil),  // 14: holdfast.store.v1.FinishBasketResponse
-	(*ReceiveRequest)(nil),        // 15: holdfast.store.v1.ReceiveRequest
-	(*ReceiveResponse)(nil),       // 16: holdfast.store.v1.ReceiveResponse
-	(*CountRequest)(nil),          // 17: holdfast.store.v1.CountRequest
-	(*CountResponse)(nil),         // 18: holdfast.store.v1.CountResponse
-	(*RefundRequest)(nil),         // 19: holdfast.store.v1.RefundRequest
-	(*RefundResponse)(nil),        // 20: holdfast.store.v1.RefundResponse
-	(*ReshelveRequest)(nil),       // 21: holdfast.store.v1.ReshelveRequest
-	(*ReshelveResponse)(nil),      // 22: holdfast.store.v1.ReshelveResponse
-	(*DamageRequest)(nil),         // 23: holdfast.store.v1.DamageRequest
-	(*DamageResponse)(nil),        // 24: holdfast.store.v1.DamageResponse
-	(*Stock)(nil),                 // 25: holdfast.store.v1.Stock
-	(*GetStockRequest)(nil),       // 26: holdfast.store.v1.GetStockRequest
-	(*ListStockRequest)(nil),      // 27: holdfast.store.v1.ListStockRequest
-	(*ListStockResponse)(nil),     // 28: holdfast.store.v1.ListStockResponse
-	(*PickupLine)(nil),            // 29: holdfast.store.v1.PickupLine
-	(*Pickup)(nil),                // 30: holdfast.store.v1.Pickup
-	(*ListPickupsRequest)(nil),    // 31: holdfast.store.v1.ListPickupsRequest
-	(*ListPickupsResponse)(nil),   // 32: holdfast.store.v1.ListPickupsResponse
-	(*GetPickupRequest)(nil),      // 33: holdfast.store.v1.GetPickupRequest
-	(*PickItemRequest)(nil),       // 34: holdfast.store.v1.PickItemRequest
-	(*StagePickupRequest)(nil),    // 35: holdfast.store.v1.StagePickupRequest
-	(*CollectRequest)(nil),        // 36: holdfast.store.v1.CollectRequest
-	(*CollectResponse)(nil),       // 37: holdfast.store.v1.CollectResponse
-	(*ReleasePickupRequest)(nil),  // 38: holdfast.store.v1.ReleasePickupRequest
-	(*ShortPickupRequest)(nil),    // 39: holdfast.store.v1.ShortPickupRequest
-	(*ExtendPickupRequest)(nil),   // 40: holdfast.store.v1.ExtendPickupRequest
-	(*GetNodeRequest)(nil),        // 41: holdfast.store.v1.GetNodeRequest
-	(*Device)(nil),                // 42: holdfast.store.v1.Device
-	(*Link)(nil),                  // 43: holdfast.store.v1.Link
-	(*Node)(nil),                  // 44: holdfast.store.v1.Node
-	(*WatchEventsRequest)(nil),    // 45: holdfast.store.v1.WatchEventsRequest
-	(*Event)(nil),                 // 46: holdfast.store.v1.Event
-	(*PrintJob)(nil),              // 47: holdfast.store.v1.PrintJob
-	(*ListPrintJobsRequest)(nil),  // 48: holdfast.store.v1.ListPrintJobsRequest
-	(*ListPrintJobsResponse)(nil), // 49: holdfast.store.v1.ListPrintJobsResponse
-	(*ReprintRequest)(nil),        // 50: holdfast.store.v1.ReprintRequest
-	(*ListRecordsRequest)(nil),    // 51: holdfast.store.v1.ListRecordsRequest
-	(*StoredRecord)(nil),          // 52: holdfast.store.v1.StoredRecord
-	(*ListRecordsResponse)(nil),   // 53: holdfast.store.v1.ListRecordsResponse
-	(*Item)(nil),                  // 54: holdfast.store.v1.Item
-	(*ListItemsRequest)(nil),      // 55: holdfast.store.v1.ListItemsRequest
-	(*ListItemsResponse)(nil),     // 56: holdfast.store.v1.ListItemsResponse
-	(*HandleItemRequest)(nil),     // 57: holdfast.store.v1.HandleItemRequest
-	(*SettleRequest)(nil),         // 58: holdfast.store.v1.SettleRequest
-	(*SettleResponse)(nil),        // 59: holdfast.store.v1.SettleResponse
-	(*ReconcileRequest)(nil),      // 60: holdfast.store.v1.ReconcileRequest
-	(*ReconcileResponse)(nil),     // 61: holdfast.store.v1.ReconcileResponse
-	nil,                           // 62: holdfast.store.v1.Answer.ArgsEntry
-	nil,                           // 63: holdfast.store.v1.Stock.AccountsEntry
-	(*timestamppb.Timestamp)(nil), // 64: google.protobuf.Timestamp
+	(Tender)(0),                   // 1: holdfast.store.v1.Tender
+	(*Station)(nil),               // 2: holdfast.store.v1.Station
+	(*BasketLine)(nil),            // 3: holdfast.store.v1.BasketLine
+	(*Answer)(nil),                // 4: holdfast.store.v1.Answer
+	(*Decision)(nil),              // 5: holdfast.store.v1.Decision
+	(*ScanRequest)(nil),           // 6: holdfast.store.v1.ScanRequest
+	(*ScanResponse)(nil),          // 7: holdfast.store.v1.ScanResponse
+	(*SetModeRequest)(nil),        // 8: holdfast.store.v1.SetModeRequest
+	(*GetStationRequest)(nil),     // 9: holdfast.store.v1.GetStationRequest
+	(*SignInRequest)(nil),         // 10: holdfast.store.v1.SignInRequest
+	(*SellLine)(nil),              // 11: holdfast.store.v1.SellLine
+	(*SellRequest)(nil),           // 12: holdfast.store.v1.SellRequest
+	(*SellResponse)(nil),          // 13: holdfast.store.v1.SellResponse
+	(*FinishBasketRequest)(nil),   // 14: holdfast.store.v1.FinishBasketRequest
+	(*FinishBasketResponse)(nil),  // 15: holdfast.store.v1.FinishBasketResponse
+	(*ReceiveRequest)(nil),        // 16: holdfast.store.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),       // 17: holdfast.store.v1.ReceiveResponse
+	(*CountRequest)(nil),          // 18: holdfast.store.v1.CountRequest
+	(*CountResponse)(nil),         // 19: holdfast.store.v1.CountResponse
+	(*RefundRequest)(nil),         // 20: holdfast.store.v1.RefundRequest
+	(*RefundResponse)(nil),        // 21: holdfast.store.v1.RefundResponse
+	(*ReshelveRequest)(nil),       // 22: holdfast.store.v1.ReshelveRequest
+	(*ReshelveResponse)(nil),      // 23: holdfast.store.v1.ReshelveResponse
+	(*DamageRequest)(nil),         // 24: holdfast.store.v1.DamageRequest
+	(*DamageResponse)(nil),        // 25: holdfast.store.v1.DamageResponse
+	(*Stock)(nil),                 // 26: holdfast.store.v1.Stock
+	(*GetStockRequest)(nil),       // 27: holdfast.store.v1.GetStockRequest
+	(*ListStockRequest)(nil),      // 28: holdfast.store.v1.ListStockRequest
+	(*ListStockResponse)(nil),     // 29: holdfast.store.v1.ListStockResponse
+	(*PickupLine)(nil),            // 30: holdfast.store.v1.PickupLine
+	(*Pickup)(nil),                // 31: holdfast.store.v1.Pickup
+	(*ListPickupsRequest)(nil),    // 32: holdfast.store.v1.ListPickupsRequest
+	(*ListPickupsResponse)(nil),   // 33: holdfast.store.v1.ListPickupsResponse
+	(*GetPickupRequest)(nil),      // 34: holdfast.store.v1.GetPickupRequest
+	(*PickItemRequest)(nil),       // 35: holdfast.store.v1.PickItemRequest
+	(*StagePickupRequest)(nil),    // 36: holdfast.store.v1.StagePickupRequest
+	(*CollectRequest)(nil),        // 37: holdfast.store.v1.CollectRequest
+	(*CollectResponse)(nil),       // 38: holdfast.store.v1.CollectResponse
+	(*ReleasePickupRequest)(nil),  // 39: holdfast.store.v1.ReleasePickupRequest
+	(*ShortPickupRequest)(nil),    // 40: holdfast.store.v1.ShortPickupRequest
+	(*ExtendPickupRequest)(nil),   // 41: holdfast.store.v1.ExtendPickupRequest
+	(*GetNodeRequest)(nil),        // 42: holdfast.store.v1.GetNodeRequest
+	(*Device)(nil),                // 43: holdfast.store.v1.Device
+	(*Link)(nil),                  // 44: holdfast.store.v1.Link
+	(*Node)(nil),                  // 45: holdfast.store.v1.Node
+	(*WatchEventsRequest)(nil),    // 46: holdfast.store.v1.WatchEventsRequest
+	(*Event)(nil),                 // 47: holdfast.store.v1.Event
+	(*PrintJob)(nil),              // 48: holdfast.store.v1.PrintJob
+	(*ListPrintJobsRequest)(nil),  // 49: holdfast.store.v1.ListPrintJobsRequest
+	(*ListPrintJobsResponse)(nil), // 50: holdfast.store.v1.ListPrintJobsResponse
+	(*ReprintRequest)(nil),        // 51: holdfast.store.v1.ReprintRequest
+	(*ListRecordsRequest)(nil),    // 52: holdfast.store.v1.ListRecordsRequest
+	(*StoredRecord)(nil),          // 53: holdfast.store.v1.StoredRecord
+	(*ListRecordsResponse)(nil),   // 54: holdfast.store.v1.ListRecordsResponse
+	(*Item)(nil),                  // 55: holdfast.store.v1.Item
+	(*ListItemsRequest)(nil),      // 56: holdfast.store.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),     // 57: holdfast.store.v1.ListItemsResponse
+	(*HandleItemRequest)(nil),     // 58: holdfast.store.v1.HandleItemRequest
+	(*SettleRequest)(nil),         // 59: holdfast.store.v1.SettleRequest
+	(*SettleResponse)(nil),        // 60: holdfast.store.v1.SettleResponse
+	(*ReconcileRequest)(nil),      // 61: holdfast.store.v1.ReconcileRequest
+	(*ReconcileResponse)(nil),     // 62: holdfast.store.v1.ReconcileResponse
+	nil,                           // 63: holdfast.store.v1.Answer.ArgsEntry
+	nil,                           // 64: holdfast.store.v1.Stock.AccountsEntry
+	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
 }
 var file_store_v1_store_proto_depIdxs = []int32{
 	0,  // 0: holdfast.store.v1.Station.mode:type_name -> holdfast.store.v1.Mode
-	2,  // 1: holdfast.store.v1.Station.basket:type_name -> holdfast.store.v1.BasketLine
-	3,  // 2: holdfast.store.v1.Station.last:type_name -> holdfast.store.v1.Answer
-	4,  // 3: holdfast.store.v1.Station.decision:type_name -> holdfast.store.v1.Decision
-	64, // 4: holdfast.store.v1.Answer.at:type_name -> google.protobuf.Timestamp
-	62, // 5: holdfast.store.v1.Answer.args:type_name -> holdfast.store.v1.Answer.ArgsEntry
-	3,  // 6: holdfast.store.v1.ScanResponse.answer:type_name -> holdfast.store.v1.Answer
-	1,  // 7: holdfast.store.v1.ScanResponse.station:type_name -> holdfast.store.v1.Station
+	3,  // 1: holdfast.store.v1.Station.basket:type_name -> holdfast.store.v1.BasketLine
+	4,  // 2: holdfast.store.v1.Station.last:type_name -> holdfast.store.v1.Answer
+	5,  // 3: holdfast.store.v1.Station.decision:type_name -> holdfast.store.v1.Decision
+	65, // 4: holdfast.store.v1.Answer.at:type_name -> google.protobuf.Timestamp
+	63, // 5: holdfast.store.v1.Answer.args:type_name -> holdfast.store.v1.Answer.ArgsEntry
+	4,  // 6: holdfast.store.v1.ScanResponse.answer:type_name -> holdfast.store.v1.Answer
+	2,  // 7: holdfast.store.v1.ScanResponse.station:type_name -> holdfast.store.v1.Station
 	0,  // 8: holdfast.store.v1.SetModeRequest.mode:type_name -> holdfast.store.v1.Mode
-	10, // 9: holdfast.store.v1.SellRequest.lines:type_name -> holdfast.store.v1.SellLine
-	47, // 10: holdfast.store.v1.FinishBasketResponse.receipt:type_name -> holdfast.store.v1.PrintJob
-	10, // 11: holdfast.store.v1.ReceiveRequest.lines:type_name -> holdfast.store.v1.SellLine
-	25, // 12: holdfast.store.v1.CountResponse.stock:type_name -> holdfast.store.v1.Stock
-	10, // 13: holdfast.store.v1.RefundRequest.lines:type_name -> holdfast.store.v1.SellLine
-	63, // 14: holdfast.store.v1.Stock.accounts:type_name -> holdfast.store.v1.Stock.AccountsEntry
-	25, // 15: holdfast.store.v1.ListStockResponse.stock:type_name -> holdfast.store.v1.Stock
-	29, // 16: holdfast.store.v1.Pickup.lines:type_name -> holdfast.store.v1.PickupLine
-	64, // 17: holdfast.store.v1.Pickup.pickup_until:type_name -> google.protobuf.Timestamp
-	64, // 18: holdfast.store.v1.Pickup.finish_time:type_name -> google.protobuf.Timestamp
-	64, // 19: holdfast.store.v1.Pickup.create_time:type_name -> google.protobuf.Timestamp
-	30, // 20: holdfast.store.v1.ListPickupsResponse.pickups:type_name -> holdfast.store.v1.Pickup
-	30, // 21: holdfast.store.v1.CollectResponse.pickup:type_name -> holdfast.store.v1.Pickup
-	64, // 22: holdfast.store.v1.ExtendPickupRequest.pickup_until:type_name -> google.protobuf.Timestamp
-	64, // 23: holdfast.store.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
-	64, // 24: holdfast.store.v1.Link.since:type_name -> google.protobuf.Timestamp
-	43, // 25: holdfast.store.v1.Node.link:type_name -> holdfast.store.v1.Link
-	42, // 26: holdfast.store.v1.Node.devices:type_name -> holdfast.store.v1.Device
-	3,  // 27: holdfast.store.v1.Event.answer:type_name -> holdfast.store.v1.Answer
-	64, // 28: holdfast.store.v1.Event.at:type_name -> google.protobuf.Timestamp
-	64, // 29: holdfast.store.v1.PrintJob.at:type_name -> google.protobuf.Timestamp
-	47, // 30: holdfast.store.v1.ListPrintJobsResponse.jobs:type_name -> holdfast.store.v1.PrintJob
-	52, // 31: holdfast.store.v1.ListRecordsResponse.records:type_name -> holdfast.store.v1.StoredRecord
-	64, // 32: holdfast.store.v1.Item.at:type_name -> google.protobuf.Timestamp
-	54, // 33: holdfast.store.v1.ListItemsResponse.items:type_name -> holdfast.store.v1.Item
-	5,  // 34: holdfast.store.v1.StoreFloor.Scan:input_type -> holdfast.store.v1.ScanRequest
-	7,  // 35: holdfast.store.v1.StoreFloor.SetMode:input_type -> holdfast.store.v1.SetModeRequest
-	8,  // 36: holdfast.store.v1.StoreFloor.GetStation:input_type -> holdfast.store.v1.GetStationRequest
-	9,  // 37: holdfast.store.v1.StoreFloor.SignIn:input_type -> holdfast.store.v1.SignInRequest
-	11, // 38: holdfast.store.v1.StoreFloor.Sell:input_type -> holdfast.store.v1.SellRequest
-	13, // 39: holdfast.store.v1.StoreFloor.FinishBasket:input_type -> holdfast.store.v1.FinishBasketRequest
-	15, // 40: holdfast.store.v1.StoreFloor.Receive:input_type -> holdfast.store.v1.ReceiveRequest
-	17, // 41: holdfast.store.v1.StoreFloor.Count:input_type -> holdfast.store.v1.CountRequest
-	19, // 42: holdfast.store.v1.StoreFloor.Refund:input_type -> holdfast.store.v1.RefundRequest
-	21, // 43: holdfast.store.v1.StoreFloor.Reshelve:input_type -> holdfast.store.v1.ReshelveRequest
-	23, // 44: holdfast.store.v1.StoreFloor.Damage:input_type -> holdfast.store.v1.DamageRequest
-	26, // 45: holdfast.store.v1.StoreFloor.GetStock:input_type -> holdfast.store.v1.GetStockRequest
-	27, // 46: holdfast.store.v1.StoreFloor.ListStock:input_type -> holdfast.store.v1.ListStockRequest
-	31, // 47: holdfast.store.v1.StoreFloor.ListPickups:input_type -> holdfast.store.v1.ListPickupsRequest
-	33, // 48: holdfast.store.v1.StoreFloor.GetPickup:input_type -> holdfast.store.v1.GetPickupRequest
-	34, // 49: holdfast.store.v1.StoreFloor.PickItem:input_type -> holdfast.store.v1.PickItemRequest
-	35, // 50: holdfast.store.v1.StoreFloor.StagePickup:input_type -> holdfast.store.v1.StagePickupRequest
-	36, // 51: holdfast.store.v1.StoreFloor.Collect:input_type -> holdfast.store.v1.CollectRequest
-	38, // 52: holdfast.store.v1.StoreFloor.ReleasePickup:input_type -> holdfast.store.v1.ReleasePickupRequest
-	39, // 53: holdfast.store.v1.StoreFloor.ShortPickup:input_type -> holdfast.store.v1.ShortPickupRequest
-	40, // 54: holdfast.store.v1.StoreFloor.ExtendPickup:input_type -> holdfast.store.v1.ExtendPickupRequest
-	41, // 55: holdfast.store.v1.StoreFloor.GetNode:input_type -> holdfast.store.v1.GetNodeRequest
-	45, // 56: holdfast.store.v1.StoreFloor.WatchEvents:input_type -> holdfast.store.v1.WatchEventsRequest
-	55, // 57: holdfast.store.v1.StoreFloor.ListItems:input_type -> holdfast.store.v1.ListItemsRequest
-	57, // 58: holdfast.store.v1.StoreFloor.HandleItem:input_type -> holdfast.store.v1.HandleItemRequest
-	58, // 59: holdfast.store.v1.StoreFloor.Settle:input_type -> holdfast.store.v1.SettleRequest
-	60, // 60: holdfast.store.v1.StoreFloor.Reconcile:input_type -> holdfast.store.v1.ReconcileRequest
-	48, // 61: holdfast.store.v1.StoreFloor.ListPrintJobs:input_type -> holdfast.store.v1.ListPrintJobsRequest
-	50, // 62: holdfast.store.v1.StoreFloor.Reprint:input_type -> holdfast.store.v1.ReprintRequest
-	51, // 63: holdfast.store.v1.StoreFloor.ListRecords:input_type -> holdfast.store.v1.ListRecordsRequest
-	6,  // 64: holdfast.store.v1.StoreFloor.Scan:output_type -> holdfast.store.v1.ScanResponse
-	1,  // 65: holdfast.store.v1.StoreFloor.SetMode:output_type -> holdfast.store.v1.Station
-	1,  // 66: holdfast.store.v1.StoreFloor.GetStation:output_type -> holdfast.store.v1.Station
-	1,  // 67: holdfast.store.v1.StoreFloor.SignIn:output_type -> holdfast.store.v1.Station
-	12, // 68: holdfast.store.v1.StoreFloor.Sell:output_type -> holdfast.store.v1.SellResponse
-	14, // 69: holdfast.store.v1.StoreFloor.FinishBasket:output_type -> holdfast.store.v1.FinishBasketResponse
-	16, // 70: holdfast.store.v1.StoreFloor.Receive:output_type -> holdfast.store.v1.ReceiveResponse
-	18, // 71: holdfast.store.v1.StoreFloor.Count:output_type -> holdfast.store.v1.CountResponse
-	20, // 72: holdfast.store.v1.StoreFloor.Refund:output_type -> holdfast.store.v1.RefundResponse
-	22, // 73: holdfast.store.v1.StoreFloor.Reshelve:output_type -> holdfast.store.v1.ReshelveResponse
-	24, // 74: holdfast.store.v1.StoreFloor.Damage:output_type -> holdfast.store.v1.DamageResponse
-	25, // 75: holdfast.store.v1.StoreFloor.GetStock:output_type -> holdfast.store.v1.Stock
-	28, // 76: holdfast.store.v1.StoreFloor.ListStock:output_type -> holdfast.store.v1.ListStockResponse
-	32, // 77: holdfast.store.v1.StoreFloor.ListPickups:output_type -> holdfast.store.v1.ListPickupsResponse
-	30, // 78: holdfast.store.v1.StoreFloor.GetPickup:output_type -> holdfast.store.v1.Pickup
-	30, // 79: holdfast.store.v1.StoreFloor.PickItem:output_type -> holdfast.store.v1.Pickup
-	30, // 80: holdfast.store.v1.StoreFloor.StagePickup:output_type -> holdfast.store.v1.Pickup
-	37, // 81: holdfast.store.v1.StoreFloor.Collect:output_type -> holdfast.store.v1.CollectResponse
-	30, // 82: holdfast.store.v1.StoreFloor.ReleasePickup:output_type -> holdfast.store.v1.Pickup
-	30, // 83: holdfast.store.v1.StoreFloor.ShortPickup:output_type -> holdfast.store.v1.Pickup
-	30, // 84: holdfast.store.v1.StoreFloor.ExtendPickup:output_type -> holdfast.store.v1.Pickup
-	44, // 85: holdfast.store.v1.StoreFloor.GetNode:output_type -> holdfast.store.v1.Node
-	46, // 86: holdfast.store.v1.StoreFloor.WatchEvents:output_type -> holdfast.store.v1.Event
-	56, // 87: holdfast.store.v1.StoreFloor.ListItems:output_type -> holdfast.store.v1.ListItemsResponse
-	54, // 88: holdfast.store.v1.StoreFloor.HandleItem:output_type -> holdfast.store.v1.Item
-	59, // 89: holdfast.store.v1.StoreFloor.Settle:output_type -> holdfast.store.v1.SettleResponse
-	61, // 90: holdfast.store.v1.StoreFloor.Reconcile:output_type -> holdfast.store.v1.ReconcileResponse
-	49, // 91: holdfast.store.v1.StoreFloor.ListPrintJobs:output_type -> holdfast.store.v1.ListPrintJobsResponse
-	47, // 92: holdfast.store.v1.StoreFloor.Reprint:output_type -> holdfast.store.v1.PrintJob
-	53, // 93: holdfast.store.v1.StoreFloor.ListRecords:output_type -> holdfast.store.v1.ListRecordsResponse
-	64, // [64:94] is the sub-list for method output_type
-	34, // [34:64] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	11, // 9: holdfast.store.v1.SellRequest.lines:type_name -> holdfast.store.v1.SellLine
+	1,  // 10: holdfast.store.v1.FinishBasketRequest.tender:type_name -> holdfast.store.v1.Tender
+	48, // 11: holdfast.store.v1.FinishBasketResponse.receipt:type_name -> holdfast.store.v1.PrintJob
+	11, // 12: holdfast.store.v1.ReceiveRequest.lines:type_name -> holdfast.store.v1.SellLine
+	26, // 13: holdfast.store.v1.CountResponse.stock:type_name -> holdfast.store.v1.Stock
+	11, // 14: holdfast.store.v1.RefundRequest.lines:type_name -> holdfast.store.v1.SellLine
+	64, // 15: holdfast.store.v1.Stock.accounts:type_name -> holdfast.store.v1.Stock.AccountsEntry
+	26, // 16: holdfast.store.v1.ListStockResponse.stock:type_name -> holdfast.store.v1.Stock
+	30, // 17: holdfast.store.v1.Pickup.lines:type_name -> holdfast.store.v1.PickupLine
+	65, // 18: holdfast.store.v1.Pickup.pickup_until:type_name -> google.protobuf.Timestamp
+	65, // 19: holdfast.store.v1.Pickup.finish_time:type_name -> google.protobuf.Timestamp
+	65, // 20: holdfast.store.v1.Pickup.create_time:type_name -> google.protobuf.Timestamp
+	31, // 21: holdfast.store.v1.ListPickupsResponse.pickups:type_name -> holdfast.store.v1.Pickup
+	31, // 22: holdfast.store.v1.CollectResponse.pickup:type_name -> holdfast.store.v1.Pickup
+	65, // 23: holdfast.store.v1.ExtendPickupRequest.pickup_until:type_name -> google.protobuf.Timestamp
+	65, // 24: holdfast.store.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
+	65, // 25: holdfast.store.v1.Link.since:type_name -> google.protobuf.Timestamp
+	44, // 26: holdfast.store.v1.Node.link:type_name -> holdfast.store.v1.Link
+	43, // 27: holdfast.store.v1.Node.devices:type_name -> holdfast.store.v1.Device
+	4,  // 28: holdfast.store.v1.Event.answer:type_name -> holdfast.store.v1.Answer
+	65, // 29: holdfast.store.v1.Event.at:type_name -> google.protobuf.Timestamp
+	65, // 30: holdfast.store.v1.PrintJob.at:type_name -> google.protobuf.Timestamp
+	48, // 31: holdfast.store.v1.ListPrintJobsResponse.jobs:type_name -> holdfast.store.v1.PrintJob
+	53, // 32: holdfast.store.v1.ListRecordsResponse.records:type_name -> holdfast.store.v1.StoredRecord
+	65, // 33: holdfast.store.v1.Item.at:type_name -> google.protobuf.Timestamp
+	55, // 34: holdfast.store.v1.ListItemsResponse.items:type_name -> holdfast.store.v1.Item
+	6,  // 35: holdfast.store.v1.StoreFloor.Scan:input_type -> holdfast.store.v1.ScanRequest
+	8,  // 36: holdfast.store.v1.StoreFloor.SetMode:input_type -> holdfast.store.v1.SetModeRequest
+	9,  // 37: holdfast.store.v1.StoreFloor.GetStation:input_type -> holdfast.store.v1.GetStationRequest
+	10, // 38: holdfast.store.v1.StoreFloor.SignIn:input_type -> holdfast.store.v1.SignInRequest
+	12, // 39: holdfast.store.v1.StoreFloor.Sell:input_type -> holdfast.store.v1.SellRequest
+	14, // 40: holdfast.store.v1.StoreFloor.FinishBasket:input_type -> holdfast.store.v1.FinishBasketRequest
+	16, // 41: holdfast.store.v1.StoreFloor.Receive:input_type -> holdfast.store.v1.ReceiveRequest
+	18, // 42: holdfast.store.v1.StoreFloor.Count:input_type -> holdfast.store.v1.CountRequest
+	20, // 43: holdfast.store.v1.StoreFloor.Refund:input_type -> holdfast.store.v1.RefundRequest
+	22, // 44: holdfast.store.v1.StoreFloor.Reshelve:input_type -> holdfast.store.v1.ReshelveRequest
+	24, // 45: holdfast.store.v1.StoreFloor.Damage:input_type -> holdfast.store.v1.DamageRequest
+	27, // 46: holdfast.store.v1.StoreFloor.GetStock:input_type -> holdfast.store.v1.GetStockRequest
+	28, // 47: holdfast.store.v1.StoreFloor.ListStock:input_type -> holdfast.store.v1.ListStockRequest
+	32, // 48: holdfast.store.v1.StoreFloor.ListPickups:input_type -> holdfast.store.v1.ListPickupsRequest
+	34, // 49: holdfast.store.v1.StoreFloor.GetPickup:input_type -> holdfast.store.v1.GetPickupRequest
+	35, // 50: holdfast.store.v1.StoreFloor.PickItem:input_type -> holdfast.store.v1.PickItemRequest
+	36, // 51: holdfast.store.v1.StoreFloor.StagePickup:input_type -> holdfast.store.v1.StagePickupRequest
+	37, // 52: holdfast.store.v1.StoreFloor.Collect:input_type -> holdfast.store.v1.CollectRequest
+	39, // 53: holdfast.store.v1.StoreFloor.ReleasePickup:input_type -> holdfast.store.v1.ReleasePickupRequest
+	40, // 54: holdfast.store.v1.StoreFloor.ShortPickup:input_type -> holdfast.store.v1.ShortPickupRequest
+	41, // 55: holdfast.store.v1.StoreFloor.ExtendPickup:input_type -> holdfast.store.v1.ExtendPickupRequest
+	42, // 56: holdfast.store.v1.StoreFloor.GetNode:input_type -> holdfast.store.v1.GetNodeRequest
+	46, // 57: holdfast.store.v1.StoreFloor.WatchEvents:input_type -> holdfast.store.v1.WatchEventsRequest
+	56, // 58: holdfast.store.v1.StoreFloor.ListItems:input_type -> holdfast.store.v1.ListItemsRequest
+	58, // 59: holdfast.store.v1.StoreFloor.HandleItem:input_type -> holdfast.store.v1.HandleItemRequest
+	59, // 60: holdfast.store.v1.StoreFloor.Settle:input_type -> holdfast.store.v1.SettleRequest
+	61, // 61: holdfast.store.v1.StoreFloor.Reconcile:input_type -> holdfast.store.v1.ReconcileRequest
+	49, // 62: holdfast.store.v1.StoreFloor.ListPrintJobs:input_type -> holdfast.store.v1.ListPrintJobsRequest
+	51, // 63: holdfast.store.v1.StoreFloor.Reprint:input_type -> holdfast.store.v1.ReprintRequest
+	52, // 64: holdfast.store.v1.StoreFloor.ListRecords:input_type -> holdfast.store.v1.ListRecordsRequest
+	7,  // 65: holdfast.store.v1.StoreFloor.Scan:output_type -> holdfast.store.v1.ScanResponse
+	2,  // 66: holdfast.store.v1.StoreFloor.SetMode:output_type -> holdfast.store.v1.Station
+	2,  // 67: holdfast.store.v1.StoreFloor.GetStation:output_type -> holdfast.store.v1.Station
+	2,  // 68: holdfast.store.v1.StoreFloor.SignIn:output_type -> holdfast.store.v1.Station
+	13, // 69: holdfast.store.v1.StoreFloor.Sell:output_type -> holdfast.store.v1.SellResponse
+	15, // 70: holdfast.store.v1.StoreFloor.FinishBasket:output_type -> holdfast.store.v1.FinishBasketResponse
+	17, // 71: holdfast.store.v1.StoreFloor.Receive:output_type -> holdfast.store.v1.ReceiveResponse
+	19, // 72: holdfast.store.v1.StoreFloor.Count:output_type -> holdfast.store.v1.CountResponse
+	21, // 73: holdfast.store.v1.StoreFloor.Refund:output_type -> holdfast.store.v1.RefundResponse
+	23, // 74: holdfast.store.v1.StoreFloor.Reshelve:output_type -> holdfast.store.v1.ReshelveResponse
+	25, // 75: holdfast.store.v1.StoreFloor.Damage:output_type -> holdfast.store.v1.DamageResponse
+	26, // 76: holdfast.store.v1.StoreFloor.GetStock:output_type -> holdfast.store.v1.Stock
+	29, // 77: holdfast.store.v1.StoreFloor.ListStock:output_type -> holdfast.store.v1.ListStockResponse
+	33, // 78: holdfast.store.v1.StoreFloor.ListPickups:output_type -> holdfast.store.v1.ListPickupsResponse
+	31, // 79: holdfast.store.v1.StoreFloor.GetPickup:output_type -> holdfast.store.v1.Pickup
+	31, // 80: holdfast.store.v1.StoreFloor.PickItem:output_type -> holdfast.store.v1.Pickup
+	31, // 81: holdfast.store.v1.StoreFloor.StagePickup:output_type -> holdfast.store.v1.Pickup
+	38, // 82: holdfast.store.v1.StoreFloor.Collect:output_type -> holdfast.store.v1.CollectResponse
+	31, // 83: holdfast.store.v1.StoreFloor.ReleasePickup:output_type -> holdfast.store.v1.Pickup
+	31, // 84: holdfast.store.v1.StoreFloor.ShortPickup:output_type -> holdfast.store.v1.Pickup
+	31, // 85: holdfast.store.v1.StoreFloor.ExtendPickup:output_type -> holdfast.store.v1.Pickup
+	45, // 86: holdfast.store.v1.StoreFloor.GetNode:output_type -> holdfast.store.v1.Node
+	47, // 87: holdfast.store.v1.StoreFloor.WatchEvents:output_type -> holdfast.store.v1.Event
+	57, // 88: holdfast.store.v1.StoreFloor.ListItems:output_type -> holdfast.store.v1.ListItemsResponse
+	55, // 89: holdfast.store.v1.StoreFloor.HandleItem:output_type -> holdfast.store.v1.Item
+	60, // 90: holdfast.store.v1.StoreFloor.Settle:output_type -> holdfast.store.v1.SettleResponse
+	62, // 91: holdfast.store.v1.StoreFloor.Reconcile:output_type -> holdfast.store.v1.ReconcileResponse
+	50, // 92: holdfast.store.v1.StoreFloor.ListPrintJobs:output_type -> holdfast.store.v1.ListPrintJobsResponse
+	48, // 93: holdfast.store.v1.StoreFloor.Reprint:output_type -> holdfast.store.v1.PrintJob
+	54, // 94: holdfast.store.v1.StoreFloor.ListRecords:output_type -> holdfast.store.v1.ListRecordsResponse
+	65, // [65:95] is the sub-list for method output_type
+	35, // [35:65] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_store_v1_store_proto_init() }
@@ -5141,7 +5292,7 @@ func file_store_v1_store_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_store_v1_store_proto_rawDesc), len(file_store_v1_store_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
