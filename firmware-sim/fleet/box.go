@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	tenant      = 1
-	restartTime = 2 * time.Second
-	sparePages  = 2 // that a full disk still takes
+	tenant       = 1
+	restartTime  = 2 * time.Second
+	spareRecords = 6 // that a full disk still takes, at most
 )
 
 // box is one computer of a store with the node's program on it. What is
@@ -42,6 +42,7 @@ type box struct {
 	ids       chance
 	doomed    *doom
 	full      bool
+	spare     int // records that the full disk still takes
 	tooNew    bool
 	image     []byte // of the disk, while it is off
 	seen      []seenRecord
@@ -65,6 +66,7 @@ type doom struct {
 
 var (
 	errPower = errors.New("power went out")
+	errFull  = errors.New("no space left on device")
 	errDead  = errors.New("the box is gone")
 )
 
@@ -111,7 +113,7 @@ func (b *box) floorOptions(epoch stock.Epoch) shopfloor.Options {
 		Notify: func(shopfloor.Event) { b.changed() }, Steady: func() time.Duration { return b.w.now }}
 }
 
-// limitDisk leaves a full disk only a little room.
+// limitDisk lets no file on a full disk grow.
 func (b *box) limitDisk() {
 	if !b.full || !b.up {
 		return
@@ -121,7 +123,7 @@ func (b *box) limitDisk() {
 		if err := tx.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
 			return err
 		}
-		return tx.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", pages+sparePages)).Scan(&most)
+		return tx.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&most)
 	})
 	if err != nil {
 		b.w.fail("FAULT", "store %d: limit the disk: %v", b.st.id, err)

@@ -36,28 +36,33 @@ func (w *World) cut(st *store, c chance) {
 func (w *World) halfOpen(st *store, c chance) {
 	node := c.of(600)
 	cloud := !node && c.of(700)
-	late := time.Duration(0)
-	if w.has(faultLate) && node {
-		late = c.span(w.mix.latency, max(w.mix.dead, 10*time.Second))
-	}
-	w.logf("store %d: half open, noticed by node %t, cloud %t, late frames %s", st.id, node, cloud, late)
-	for _, old := range st.line.conns {
-		p := &old.pipes[toCloud]
-		if late > 0 {
-			p.held = true
-			w.after(late, "late frames", func() {
-				p.held = false
-				old.flush(toCloud)
-			})
-		}
-	}
-	if !node && !cloud {
+	w.logf("store %d: half open, noticed by node %t, cloud %t", st.id, node, cloud)
+	switch {
+	case node && w.has(faultLate):
+		w.delayed(st, c)
+	case node || cloud:
+		st.line.reset(node, cloud)
+	default:
 		for _, old := range st.line.conns { // a router that forgot the connection
 			old.pipes[toCloud].held, old.pipes[toNode].held = true, true
 		}
-		return
 	}
-	st.line.reset(node, cloud)
+}
+
+// delayed lets frames to the cloud pile up in connections that the node gives
+// up, and arrive when it has made another.
+func (w *World) delayed(st *store, c chance) {
+	pile := c.span(0, w.mix.dead/3)
+	late := pile + c.span(w.mix.latency, w.mix.dead/2)
+	w.logf("store %d: frames pile up for %s, and arrive after %s", st.id, pile, late)
+	for _, old := range st.line.conns {
+		old.pipes[toCloud].held = true
+		w.after(late, "late frames", func() {
+			old.pipes[toCloud].held = false
+			old.flush(toCloud)
+		})
+		w.after(pile, "node notices", func() { old.notice(toNode) })
+	}
 }
 
 // stall swallows frames in one direction or both, unseen.
@@ -110,14 +115,14 @@ func (w *World) crash(st *store, c chance) {
 	st.box.crash(power, down)
 }
 
-// fullDisk leaves no room on the box's disk.
+// fullDisk leaves no page on the box's disk, and room for a few records.
 func (w *World) fullDisk(st *store, c chance) {
-	b, d := st.box, w.outage(c)
+	b, d := st.box, c.span(w.mix.day/40, w.mix.day/4)
 	if b.full {
 		return
 	}
-	w.logf("store %d: disk is full for %s", st.id, d)
-	b.full = true
+	b.full, b.spare = true, c.between(0, spareRecords)
+	w.logf("store %d: disk is full for %s but for %d records", st.id, d, b.spare)
 	b.limitDisk()
 	w.after(d, "disk has room", func() { b.roomOnDisk() })
 }

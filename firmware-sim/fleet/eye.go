@@ -44,6 +44,12 @@ func (e *nodeEye) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error)
 		}
 		d.skip--
 	}
+	if e.box.full {
+		if e.box.spare == 0 {
+			return nil, errFull
+		}
+		e.box.spare--
+	}
 	s := seenRecord{seq: seq, data: slices.Clone(data), rec: new(recordv1.Record)}
 	if err := proto.Unmarshal(data, s.rec); err != nil {
 		return nil, err
