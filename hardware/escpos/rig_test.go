@@ -43,6 +43,7 @@ func startSim(t *testing.T, o printer.Options) sim {
 
 // rig is a printer of a profile on the network.
 func rig(t *testing.T, profile escpos.Profile, model printer.Model) hardwaretest.PrinterRig {
+	profile.Timing.Answer, profile.Timing.Fence = patience, patience // nobody is silent here
 	r := hardwaretest.PrinterRig{
 		Start: func(t *testing.T) hardwaretest.Paper {
 			return startSim(t, printer.Options{TCP: "127.0.0.1:0", Model: model})
