@@ -8,67 +8,25 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/raft"
-
-	"holdfast.dev/cloud/quorum/logstore"
 )
 
-// noFSM is raft alone: entries are logged and forgotten.
-type noFSM struct{ *raft.MockFSM }
-
-func (noFSM) ApplyBatch(logs []*raft.Log) []any { return make([]any, len(logs)) }
-
-// bareRaft is raft without us: the same log, transport and settings, and one
-// entry for each proposal.
+// bareRaft is raft without us, over the network of tests.
 func bareRaft(b *testing.B, n int) func([]byte) error {
 	l := newLinks()
-	var servers []raft.Server
-	for i := range n {
-		name := fmt.Sprintf("r%d", i)
-		servers = append(servers, raft.Server{ID: raft.ServerID(name), Address: raft.ServerAddress(name)})
-	}
-	var all []*raft.Raft
-	for _, s := range servers {
-		p, err := l.listen(string(s.ID))
+	nets := make([]Net, n)
+	for i := range nets {
+		p, err := l.listen(fmt.Sprintf("r%d", i))
 		if err != nil {
 			b.Fatal(err)
 		}
-		h := newHub(p, nil, func(error) {})
-		inner := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: raftLayer{h},
-			MaxPool: 3, Timeout: 10 * time.Second, Logger: raftLogger(logTo(string(s.ID)))})
-		bolt, err := logstore.Bolt(filepath.Join(b.TempDir(), "log.db"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		store := logstore.Guard(bolt, logstore.Options{Limit: time.Minute})
-		c := raft.DefaultConfig()
-		c.LocalID, c.Logger, c.BatchApplyCh = s.ID, raftLogger(logTo("bare")), true
-		snaps := raft.NewInmemSnapshotStore()
-		if err := raft.BootstrapCluster(c, store, store, snaps, inner,
-			raft.Configuration{Servers: servers}); err != nil {
-			b.Fatal(err)
-		}
-		r, err := raft.NewRaft(c, noFSM{&raft.MockFSM{}}, store, store, snaps, inner)
-		if err != nil {
-			b.Fatal(err)
-		}
-		all = append(all, r)
-		b.Cleanup(func() {
-			h.sever()
-			r.Shutdown().Error()
-			h.close()
-			store.Close()
-		})
+		nets[i] = p
 	}
-	for {
-		for _, r := range all {
-			if r.State() == raft.Leader {
-				return func(data []byte) error { return r.Apply(data, time.Minute).Error() }
-			}
-		}
-		time.Sleep(time.Millisecond)
+	bare, err := OpenBare(b.TempDir(), nets...)
+	if err != nil {
+		b.Fatal(err)
 	}
+	b.Cleanup(func() { bare.Close() })
+	return bare.Propose
 }
 
 func benchCell(b *testing.B, n int) *cell {

@@ -35,13 +35,15 @@ type sizes struct {
 	backlog  int           // sales that the cloud has not heard of
 	products int           // of the large store
 	records  int           // of the large store
+	kills    int           // of leaders
+	hangs    int           // of leaders' disks
 }
 
 var (
 	fullSizes = sizes{rounds: 7, span: time.Second, scans: 1000, backlog: 40_000,
-		products: 100_000, records: 1_000_000}
+		products: 100_000, records: 1_000_000, kills: 50, hangs: 3}
 	shortSizes = sizes{rounds: 3, span: 250 * time.Millisecond, scans: 200, backlog: 20_000,
-		products: 10_000, records: 50_000}
+		products: 10_000, records: 50_000, kills: 5, hangs: 1}
 )
 
 // bench is one run.
@@ -68,6 +70,10 @@ func (b *bench) parts() []part {
 		{[]string{b.name(scanRow)}, scans},
 		{[]string{b.name(restRow), b.name(grpcRow)}, reads},
 		{[]string{b.name(uplinkRow)}, catchUp},
+		{b.reserveRows(1), reservations(1)},
+		{b.reserveRows(3), reservations(3)},
+		{[]string{b.killRow()}, kills},
+		{[]string{b.hangRow()}, hangs},
 		{[]string{b.largeName(rssRow), b.largeName(startRow)}, large},
 		{[]string{binaryRow("holdfast-node"), binaryRow("holdfast-cloud")}, binaries},
 	}

@@ -16,6 +16,9 @@ type Figure struct {
 	Ratio float64 `json:"ratio"` // Value by Limit
 	Goal  float64 `json:"goal"`  // of Ratio
 	Met   bool    `json:"met"`
+	Note  string  `json:"note,omitempty"`
+	// Missing says that it could not be measured here; Note says why.
+	Missing bool `json:"missing,omitempty"`
 
 	atMost bool // Ratio should be at most Goal, not at least
 }
@@ -34,6 +37,9 @@ func atMost(name, unit string, p pair, goal float64) Figure {
 	return f
 }
 
+// missing is a figure that cannot be measured here.
+func missing(name, why string) Figure { return Figure{Name: name, Note: why, Missing: true} }
+
 func figure(name, unit string, p pair, goal float64) Figure {
 	return Figure{Name: name, Value: p.ours, Unit: unit, Limit: p.limit, Ratio: p.ratio(), Goal: goal}
 }
@@ -51,17 +57,29 @@ func (b *bench) print() error {
 	w := tabwriter.NewWriter(b.o.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\tvalue\tlimit\tunit\tratio\tgoal\t")
 	for _, f := range b.figures {
-		sign, mark := "≥", "✗"
-		if f.atMost {
-			sign = "≤"
-		}
-		if f.Met {
-			mark = "✓"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.2f\t%s %s\t%s\n", f.Name, round(f.Value), round(f.Limit), f.Unit,
-			f.Ratio, sign, strconv.FormatFloat(f.Goal, 'f', -1, 64), mark)
+		fmt.Fprintln(w, f.cells())
 	}
 	return w.Flush()
+}
+
+// cells is the figure as a row of the table.
+func (f Figure) cells() string {
+	if f.Missing {
+		return f.Name + "\t\t\t\t\t\t–\t" + f.Note
+	}
+	sign, mark := "≥", "✗"
+	if f.atMost {
+		sign = "≤"
+	}
+	if f.Met {
+		mark = "✓"
+	}
+	row := fmt.Sprintf("%s\t%s\t%s\t%s\t%.2f\t%s %s\t%s", f.Name, round(f.Value), round(f.Limit), f.Unit,
+		f.Ratio, sign, strconv.FormatFloat(f.Goal, 'f', -1, 64), mark)
+	if f.Note != "" {
+		row += "\t" + f.Note
+	}
+	return row
 }
 
 // round shows three digits of a small number and all of a large one.

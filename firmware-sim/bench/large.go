@@ -1,19 +1,13 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -47,7 +41,7 @@ func (b *bench) largeName(row string) string {
 // large measures a node process on a store with many products and a long
 // history: how soon it accepts a scan, and how much memory it takes.
 func large(ctx context.Context, b *bench) error {
-	program, err := b.bin("holdfast-node")
+	path, err := b.bin("holdfast-node")
 	if err != nil {
 		return err
 	}
@@ -61,7 +55,7 @@ func large(ctx context.Context, b *bench) error {
 	}
 	var starts, memory []pair
 	for range largeRuns {
-		n := &nodeProcess{program: program, data: data, codes: codes}
+		n := &nodeProcess{program: &program{path: path}, data: data, codes: codes}
 		started, peak, err := n.measure(ctx)
 		if err != nil {
 			return err
@@ -123,20 +117,25 @@ func enrolled(dir string) (*identity.NodeIdentity, error) {
 	return id, id.Enrol(identity.NewJoin(ca.Pin(), nobody, storeID), ca.Certificate(), cert)
 }
 
-// nodeProcess is the real program on a data folder.
+// nodeProcess is a store's node on a data folder.
 type nodeProcess struct {
-	program, data string
-	codes         []string
-	addr          string
-	cmd           *exec.Cmd
-	log           bytes.Buffer
-	ended         chan error
+	*program
+	data  string
+	codes []string
+	addr  string
 }
 
 // measure runs the program once: how long it took from its start to a scan
 // that it accepted, and its largest memory in MiB after some work.
 func (n *nodeProcess) measure(ctx context.Context) (started time.Duration, peak float64, err error) {
-	began, err := n.start()
+	admin, err := freeAddr()
+	if err != nil {
+		return 0, 0, err
+	}
+	if n.addr, err = freeAddr(); err != nil {
+		return 0, 0, err
+	}
+	began, err := n.start("run", "--data", n.data, "--listen", n.addr, "--admin", admin)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -155,60 +154,8 @@ func (n *nodeProcess) measure(ctx context.Context) (started time.Duration, peak 
 			return 0, 0, err
 		}
 	}
-	peak, err = peakRSS(n.cmd.Process.Pid)
+	peak, err = n.memory("VmHWM")
 	return started, peak, err
-}
-
-// start runs the program on free ports. It dies with this process; the kernel
-// counts the thread that started it as its parent.
-func (n *nodeProcess) start() (time.Time, error) {
-	listen, err := freeAddr()
-	if err != nil {
-		return time.Time{}, err
-	}
-	admin, err := freeAddr()
-	if err != nil {
-		return time.Time{}, err
-	}
-	n.addr = listen
-	n.cmd = exec.Command(n.program, "run", "--data", n.data, "--listen", listen, "--admin", admin)
-	n.cmd.Stderr = &n.log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	n.ended = make(chan error, 1)
-	launched := make(chan error)
-	var began time.Time
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		began = time.Now()
-		err := n.cmd.Start()
-		launched <- err
-		if err == nil {
-			n.ended <- n.cmd.Wait()
-		}
-	}()
-	err = <-launched
-	return began, err
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-func (n *nodeProcess) stop() error {
-	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop the node: %w", err)
-	}
-	select {
-	case err := <-n.ended:
-		return err
-	case <-time.After(patience):
-		return errors.Join(errors.New("the node did not stop"), n.cmd.Process.Kill(), <-n.ended)
-	}
 }
 
 // firstScan tries a scan until the program listens.
@@ -223,9 +170,8 @@ func (n *nodeProcess) firstScan(ctx context.Context) error {
 			return err
 		}
 		select {
-		case err := <-n.ended:
-			n.ended <- err
-			return fmt.Errorf("the node ended: %w", err)
+		case <-n.over:
+			return fmt.Errorf("the node ended: %w", n.err)
 		case <-again.C:
 		}
 	}
@@ -256,34 +202,6 @@ func (n *nodeProcess) get(ctx context.Context, path string) error {
 	}
 	_, err = call(r)
 	return err
-}
-
-func call(r *http.Request) ([]byte, error) {
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s: %s: %s", r.Method, r.URL, resp.Status, body)
-	}
-	return body, err
-}
-
-// peakRSS is the largest resident memory that a process ever had, in MiB.
-func peakRSS(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kib), "kB")), 64)
-			return n / 1024, err
-		}
-	}
-	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
 func binaryRow(program string) string { return program + " binary" }

@@ -3,11 +3,13 @@ package bench
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // pair is one figure of ours and of the limit.
@@ -51,7 +53,7 @@ func (b *bench) alternate(ctx context.Context, limit, ours side) (pair, error) {
 
 // rate has callers call f for a while, each with its number, and returns calls
 // a second.
-func (b *bench) rate(ctx context.Context, callers int, f func(ctx context.Context, caller int) error) (float64, error) {
+func (b *bench) rate(ctx context.Context, callers int, f caller) (float64, error) {
 	var calls atomic.Int64
 	began := time.Now()
 	all, ctx := errgroup.WithContext(ctx)
@@ -95,5 +97,96 @@ func (b *bench) p99(ctx context.Context, limit, ours timed) (pair, error) {
 
 func percentile99(all []time.Duration) float64 {
 	slices.Sort(all)
-	return float64(all[len(all)*99/100].Nanoseconds()) / 1e6
+	return milliseconds(all[len(all)*99/100])
 }
+
+// load is what one side did with so many callers at once.
+type load struct {
+	p50, p99 float64 // ms
+	cpu      float64 // µs of this process for each call
+}
+
+// String says it in a few words.
+func (l load) String() string {
+	return fmt.Sprintf("p50 %s, p99 %s ms, %.0f µs of CPU", round(l.p50), round(l.p99), l.cpu)
+}
+
+// loads is both sides under the same load.
+type loads struct {
+	rates       pair // calls a second, of the round in the middle
+	ours, limit load
+}
+
+// loads lets callers work on either side in turns, a round each, and says how
+// many calls a second that were and how long each took, over all rounds.
+func (b *bench) loads(ctx context.Context, callers int, limit, ours caller) (loads, error) {
+	theirs, mine := newEffort(callers), newEffort(callers)
+	warm := true
+	m, err := b.rounds(ctx, func(ctx context.Context) (p pair, err error) {
+		if p.limit, err = theirs.rate(ctx, b, limit); err != nil {
+			return p, err
+		}
+		if p.ours, err = mine.rate(ctx, b, ours); err != nil {
+			return p, err
+		}
+		if warm {
+			warm = false
+			theirs.forget()
+			mine.forget()
+		}
+		return p, nil
+	})
+	return loads{rates: m, ours: mine.load(), limit: theirs.load()}, err
+}
+
+// caller does something again and again, as one of many.
+type caller func(ctx context.Context, number int) error
+
+// effort is what calls took, of each caller by itself.
+type effort struct {
+	waits [][]time.Duration
+	cpu   time.Duration
+}
+
+func newEffort(callers int) *effort { return &effort{waits: make([][]time.Duration, callers)} }
+
+// rate has the callers call f for a while, see bench.rate.
+func (e *effort) rate(ctx context.Context, b *bench, f caller) (float64, error) {
+	before := cpuTime()
+	rate, err := b.rate(ctx, len(e.waits), func(ctx context.Context, number int) error {
+		began := time.Now()
+		err := f(ctx, number)
+		e.waits[number] = append(e.waits[number], time.Since(began))
+		return err
+	})
+	e.cpu += cpuTime() - before
+	return rate, err
+}
+
+func (e *effort) forget() {
+	for i := range e.waits {
+		e.waits[i] = e.waits[i][:0]
+	}
+	e.cpu = 0
+}
+
+func (e *effort) load() load {
+	all := slices.Concat(e.waits...)
+	if len(all) == 0 {
+		return load{}
+	}
+	slices.Sort(all)
+	return load{p50: milliseconds(all[len(all)/2]), p99: milliseconds(all[len(all)*99/100]),
+		cpu: 1000 * milliseconds(e.cpu) / float64(len(all))}
+}
+
+// cpuTime is what this process has used so far.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
