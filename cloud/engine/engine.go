@@ -176,6 +176,11 @@ func (m *machine) Seal(data []byte, version uint32) ([]byte, error) {
 		return nil, stock.Refuse(stock.FeatureRefused, "a command of a newer version").With("what",
 			"command")
 	}
+	if headoffice.Needs(&c) > version {
+		return nil, stock.Refuse(stock.FeatureRefused,
+			"a command of version %d while a process of the cloud knows %d", headoffice.Needs(&c), version).
+			With("what", "command")
+	}
 	c.Now, c.Version = m.now().UnixMilli(), version
 	return headoffice.Encode(&c)
 }

@@ -12,7 +12,20 @@ import (
 )
 
 // Version is the newest version of commands that this machine understands.
-const Version = 1
+const Version = 2
+
+// careful is the version from which on promises keep their request, a store can
+// be renewed, and more of what is old is forgotten.
+const careful = 2
+
+// Needs is the version that members must understand before a command may be in
+// their log.
+func Needs(c *recordv1.Command) uint32 {
+	if c.GetRenew() != nil || c.GetBumpTimeline().GetAfter() > 0 {
+		return careful
+	}
+	return 1
+}
 
 // AllStores is what Changed names when something changed for every store, such
 // as the catalogue.
@@ -27,7 +40,7 @@ type Machine struct {
 
 // Migrations returns the SQL of each version of the tables.
 func (m *Machine) Migrations() []string {
-	return []string{books.Migration(), tables, books.RecoveryMigration(), recoveryTables}
+	return []string{books.Migration(), tables, books.RecoveryMigration(), recoveryTables, careTables}
 }
 
 // Apply changes the tables by one encoded Command and returns its encoded
@@ -46,6 +59,7 @@ func (m *Machine) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	d.version, d.request = c.GetVersion(), c.GetRequest()
 	result, err := d.do(&c)
 	if err != nil {
 		return nil, err
@@ -77,6 +91,8 @@ type desk struct {
 	catalogue uint64
 	keys      []byte // encoded KeySet; empty: none yet
 	touched   []stock.StoreID
+	version   uint32 // of the command
+	request   []byte // that it answers
 }
 
 func sit(tx *journal.Tx, now int64) (*desk, error) {

@@ -2,6 +2,7 @@ package headoffice
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	recordv1 "holdfast.dev/proto/record/v1"
@@ -38,7 +39,7 @@ func (d *desk) confirm(c *recordv1.Confirm) (*recordv1.Result, error) {
 		return nil, err
 	}
 	if h == nil || h.timeline != s.timeline {
-		return nil, stock.Refuse(stock.UnknownHold, "hold %x in store %d", holdID, s.id)
+		return d.confirmedBefore(s, holdID)
 	}
 	if h.state == reservation.Confirmed && bytes.Equal(h.reservation, c.GetReservation()) {
 		return d.promisedBefore(s, c.GetReservation(), h.lines)
@@ -84,8 +85,11 @@ func (d *desk) reserveNow(r *recordv1.ReserveNow) (*recordv1.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known != nil {
-		return d.promisedBefore(s, r.GetReservation(), r.GetLines())
+	if known == nil {
+		known, err = d.ledTo()
+	}
+	if err != nil || known != nil {
+		return d.promisedAs(s, known, r.GetLines(), err)
 	}
 	policy, err := s.terms()
 	if err != nil {
@@ -152,11 +156,21 @@ func (d *desk) freshReservation(id []byte) error {
 func (d *desk) promisedBefore(s *store, id []byte,
 	lines []*recordv1.WantedLine) (*recordv1.Result, error) {
 	p, err := findPromise(d.tx, [16]byte(id))
+	if err == nil && p == nil {
+		return nil, stock.Refuse(stock.IDReused, "reservation %x is another one", id)
+	}
+	return d.promisedAs(s, p, lines, err)
+}
+
+// promisedAs answers with a promise that was made before, if it is of the same
+// cart; without lines the caller knows that it is.
+func (d *desk) promisedAs(s *store, p *Promise, lines []*recordv1.WantedLine,
+	err error) (*recordv1.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p == nil || p.Store != s.id || !sameCart(p.Reserve.GetLines(), lines) {
-		return nil, stock.Refuse(stock.IDReused, "reservation %x is another one", id)
+	if p.Store != s.id || lines != nil && !sameCart(p.Reserve.GetLines(), lines) {
+		return nil, stock.Refuse(stock.IDReused, "reservation %x is another one", p.ID)
 	}
 	if err := p.look(d.tx); err != nil {
 		return nil, err
@@ -205,8 +219,8 @@ func (d *desk) promise(s *store, id []byte, p *recordv1.Shopper, all []claim) (*
 	if err != nil {
 		return nil, fmt.Errorf("insert promise %x: %w", id, err)
 	}
-	err = d.order(s, &recordv1.Directive{Critical: true,
-		Body: &recordv1.Directive_Reserve{Reserve: reserve}})
+	err = errors.Join(d.keepRequest(s, reserve), d.order(s, &recordv1.Directive{Critical: true,
+		Body: &recordv1.Directive_Reserve{Reserve: reserve}}))
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +243,9 @@ func (d *desk) reserve(s *store, id []byte, p *recordv1.Shopper, all []claim) (*
 		PickupUntil: p.GetPickupUntil(), GraceMs: policy.GetGraceMs(),
 		Contact: p.GetFirstName(), Language: p.GetLanguage(), Code: p.GetCode(),
 		PinHash: p.GetPinHash(), ConfirmedAt: d.now, Basis: "quota",
+	}
+	if d.version >= careful {
+		r.Request = d.request
 	}
 	if s.connected {
 		r.Basis = "store"

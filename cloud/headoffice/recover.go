@@ -199,7 +199,7 @@ func (d *desk) bringBack(s *store, r *recordv1.Reserve) error {
 	if err != nil {
 		return fmt.Errorf("bring promise %x back: %w", r.GetReservation(), err)
 	}
-	return nil
+	return d.keepRequest(s, r)
 }
 
 // salvageUpload passes what a former box had recorded on to the store's

@@ -141,7 +141,8 @@ func newPlainScript(t *testing.T) *script {
 
 // recordAsIs records a command as it is, whatever an engine would make of it.
 func (s *script) recordAsIs(j *journal.Journal, c *recordv1.Command) string {
-	c = &recordv1.Command{Now: s.nowMS, Version: headoffice.Version, Body: c.GetBody()}
+	c = &recordv1.Command{Now: s.nowMS, Version: headoffice.Version, Request: c.GetRequest(),
+		Body: c.GetBody()}
 	data, err := headoffice.Encode(c)
 	if err != nil {
 		return answer(nil, err)

@@ -1,0 +1,69 @@
+package headoffice
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	recordv1 "holdfast.dev/proto/record/v1"
+	"holdfast.dev/stock"
+)
+
+// careTables is the SQL of what came with commands of version 2. Commands of
+// version 1 touch none of it: members that do not know it must agree on them.
+const careTables = `
+CREATE TABLE promise_request (
+  request BLOB NOT NULL PRIMARY KEY, store INTEGER NOT NULL, reservation BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX promise_request_of ON promise_request (store, reservation);
+CREATE TABLE renewal (
+  store INTEGER PRIMARY KEY, part INTEGER NOT NULL
+) STRICT;
+`
+
+const (
+	insertRequest = `INSERT INTO promise_request (request, store, reservation) VALUES (?,?,?)
+  ON CONFLICT (request) DO NOTHING`
+	selectRequest = `SELECT reservation FROM promise_request WHERE request = ?`
+)
+
+const requestSize = 16
+
+// keepRequest remembers which request led to a promise.
+func (d *desk) keepRequest(s *store, r *recordv1.Reserve) error {
+	if d.version < careful || len(r.GetRequest()) != requestSize {
+		return nil
+	}
+	_, err := d.tx.Exec(insertRequest, r.GetRequest(), s.id, r.GetReservation())
+	if err != nil {
+		return fmt.Errorf("keep the request of promise %x: %w", r.GetReservation(), err)
+	}
+	return nil
+}
+
+// ledTo finds the promise that this command's request led to before the cloud
+// was restored from a backup; nil when there is none. The log has forgotten the
+// request, but the promise that a store brought back carries it.
+func (d *desk) ledTo() (*Promise, error) {
+	if d.version < careful || len(d.request) != requestSize {
+		return nil, nil
+	}
+	var id [16]byte
+	err := d.tx.QueryRow(selectRequest, d.request).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for request %x: %w", d.request, err)
+	}
+	return findPromise(d.tx, id)
+}
+
+// confirmedBefore answers a Confirm whose hold is not known, or not any more.
+func (d *desk) confirmedBefore(s *store, hold [16]byte) (*recordv1.Result, error) {
+	before, err := d.ledTo()
+	if err != nil || before != nil {
+		return d.promisedAs(s, before, nil, err)
+	}
+	return nil, stock.Refuse(stock.UnknownHold, "hold %x in store %d", hold, s.id)
+}
