@@ -72,7 +72,18 @@ func (w *World) restoringCloud(_ *store, c chance) {
 	o.settleSeen()
 	o.reload()
 	w.marks.hit(markCloudRestored)
+	w.sameFire(newChance(c.Uint64(), 1))
 	w.start(func(r *routine) { r.reconcile(c, freeze) })
+}
+
+// sameFire takes boxes away before they could tell the restored cloud what it
+// has forgotten.
+func (w *World) sameFire(c chance) {
+	for _, st := range w.stores {
+		if w.has(faultLoss) && c.of(400) {
+			w.losing(st, c)
+		}
+	}
 }
 
 func (o *office) reopen(image []byte) error {
@@ -164,6 +175,9 @@ func (r *routine) reconcile(c chance, frozen bool) {
 	incarnation := o.incarnation
 	r.sleep(c.span(0, w.mix.day/20))
 	for _, st := range w.stores {
+		for frozen && st.replacing {
+			r.sleep(w.mix.day / 100) // the box that stands there is admitted, not the one that stood
+		}
 		if frozen {
 			node := st.box.node
 			r.propose(c, &recordv1.Command{Body: &recordv1.Command_AdmitNode{AdmitNode: &recordv1.AdmitNode{

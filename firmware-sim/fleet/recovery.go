@@ -294,17 +294,19 @@ func (w *World) exchange(st *store, c chance, kind int) {
 }
 
 // lookAtForks lets a person look after boxes that the cloud has refused for a
-// while because of their history: they are enrolled anew.
+// while because of their history, or because it takes another one for the
+// store's: they are enrolled anew.
 func (w *World) lookAtForks() {
 	w.after(w.mix.day/8, "look at forks", func() {
 		for _, st := range w.stores {
 			b := st.box
-			forked := b.up && b.core.State().Refused == stock.Forked.String() && st.twin == nil
-			if forked && b.suspect && !st.replacing {
+			why := b.core.State().Refused
+			refused := b.up && st.twin == nil && (why == stock.Forked.String() || why == stock.Fenced.String())
+			if refused && b.suspect && !st.replacing {
 				w.marks.hit(markEnrolledAnew)
 				w.exchange(st, newChance(w.o.Seed, uint64(w.now)), diskRead)
 			}
-			b.suspect = forked
+			b.suspect = refused
 		}
 		w.lookAtForks()
 	})
