@@ -61,7 +61,7 @@ const tooSmall = `[...document.querySelectorAll("a:not(.skip), button, input:not
 	.map((e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 20))`
 
 func TestTheConsoleFitsPhonesAndDesks(t *testing.T) {
-	c := idle(t)
+	c := idleOf(t, 3)
 	ctx, address := browse(t, c)
 	for _, width := range []int64{360, 390, 820, 1440} {
 		do(t, ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(address))
@@ -90,4 +90,26 @@ func TestAPressOnTheCablePullsIt(t *testing.T) {
 	if in, _ := c.room.Stores[1].Cable.Plugged(); !in {
 		t.Error("the page says that the cable is in, and it is out")
 	}
+}
+
+func TestAPressCutsThePowerOfOneMember(t *testing.T) {
+	c := idleOf(t, 3)
+	for _, m := range c.room.Head.Members {
+		if err := m.Program.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, address := browse(t, c)
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(address))
+	until(t, ctx, `document.body.dataset.liveState == "open"`)
+	until(t, ctx, `document.querySelectorAll(".member [value=off]").length == 3`)
+	do(t, ctx, chromedp.Click(".member:nth-child(2) button"))
+	until(t, ctx, `document.querySelector(".member:nth-child(2) .pill-bad") != null`)
+	for i, m := range c.room.Head.Members {
+		if down := !m.Program.State().Running; down != (i == 1) {
+			t.Errorf("member %d is down: %t", i+1, down)
+		}
+	}
+	do(t, ctx, chromedp.Click(".member:nth-child(2) button"))
+	until(t, ctx, `document.querySelectorAll(".member [value=off]").length == 3`)
 }

@@ -23,7 +23,10 @@ import (
 )
 
 // idle is a demo whose programs do nothing, with real cables and devices.
-func idle(t *testing.T) *Console {
+func idle(t *testing.T) *Console { return idleOf(t, 1) }
+
+// idleOf is one whose cloud has so many members.
+func idleOf(t *testing.T, members int) *Console {
 	t.Helper()
 	bin := t.TempDir()
 	for _, name := range []string{"holdfast-cloud", "holdfast-node"} {
@@ -32,7 +35,7 @@ func idle(t *testing.T) *Console {
 			t.Fatal(err)
 		}
 	}
-	room, err := demo.New(demo.Options{Bin: bin, Data: t.TempDir(), FreePorts: true})
+	room, err := demo.New(demo.Options{Bin: bin, Data: t.TempDir(), FreePorts: true, Members: members})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +129,33 @@ func TestButtonsMoveCablesPaperAndPower(t *testing.T) {
 	}
 }
 
+func TestEachMemberHasAPowerSwitch(t *testing.T) {
+	c := idleOf(t, 3)
+	for i, to := range []string{"on", "off", "on"} {
+		press(t, c, "/power", url.Values{"store": {""}, "member": {"2"}, "to": {to}})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := demo.Poll(ctx, time.Millisecond, func() error {
+			if p := c.room.Head.Members[1].Program.State(); p.Running != (to == "on") {
+				return context.DeadlineExceeded
+			}
+			return nil
+		})
+		cancel()
+		if err != nil {
+			t.Errorf("step %d, %s: nothing happened", i, to)
+		}
+	}
+	for _, other := range []int{0, 2} {
+		if c.room.Head.Members[other].Program.State().Running {
+			t.Errorf("member %d was switched on too", other+1)
+		}
+	}
+	press(t, c, "/power", url.Values{"store": {""}, "member": {"4"}, "to": {"off"}})
+	if last := c.room.Log.Last(1); last[0].Key != "console.log.fault" {
+		t.Errorf("a member that there is not: %+v", last)
+	}
+}
+
 func TestWhatDoesNotWorkIsSaidInTheLog(t *testing.T) {
 	c := idle(t)
 	press(t, c, "/cable", url.Values{"store": {"77"}, "to": {"out"}})
@@ -199,7 +229,9 @@ func busy(c *Console) *snapshot {
 }
 
 func TestEveryWordOfThePageIsThereInEveryLanguage(t *testing.T) {
-	c := idle(t)
+	c := idleOf(t, 5)
+	c.room.Log.Add(0, "console.log.member_killed", "n", 2)
+	c.room.Log.Add(0, "console.log.member_started", "n", 2)
 	for _, s := range c.room.Stores {
 		for _, to := range []string{"cut", "plugged", "killed", "started", "paper_out", "paper_in", "cover_open", "cover_closed",
 			"drawer_open", "drawer_shut", "labels_in", "labels_out"} {
