@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"sync"
@@ -25,7 +26,7 @@ type rule struct {
 // may be called from anywhere.
 type cable struct {
 	listener *net.TCPListener
-	targets  []string                       // of which each connection gets the next one that answers
+	targets  []place                        // of which each connection gets the next one that answers
 	who      func(near *net.TCPConn) string // names the side that called; nil: nobody cares
 	carrying sync.WaitGroup
 
@@ -43,7 +44,7 @@ type line struct {
 	lossy     bool // guarded by cable.mu: something was lost, so all that follows is
 }
 
-func layCable(listen string, targets ...string) (*cable, error) {
+func layCable(listen string, targets ...place) (*cable, error) {
 	addr, err := net.ResolveTCPAddr("tcp", listen)
 	if err != nil {
 		return nil, err
@@ -58,6 +59,8 @@ func layCable(listen string, targets ...string) (*cable, error) {
 }
 
 func (c *cable) addr() string { return c.listener.Addr().String() }
+
+func (c *cable) at() place { return place{addr: c.addr()} }
 
 // set says what happens to the connections of one side from now on. What was
 // damaged before is reset, as is everything when the cable is cut.
@@ -173,7 +176,8 @@ func (c *cable) dial() *net.TCPConn {
 		target := c.targets[c.turn%len(c.targets)]
 		c.turn++
 		c.mu.Unlock()
-		if conn, err := net.DialTimeout("tcp", target, dialPatience); err == nil {
+		conn, err := target.dial(context.Background(), &net.Dialer{Timeout: dialPatience})
+		if err == nil {
 			return conn.(*net.TCPConn)
 		}
 	}

@@ -21,6 +21,7 @@ type Options struct {
 	Data     string // folder of what a run keeps; it is removed when all went well
 	Members  int    // of the cloud
 	Stores   int    // of which the first is cut off
+	Netns    bool   // each program in a namespace of its own, with real packets lost between them
 	Seed     uint64
 	Length   time.Duration // of one scenario; zero: as it says itself
 	Cuts     int           // power cuts of all members at once
@@ -37,6 +38,7 @@ type Result struct {
 	Schedule []Event                   `json:"schedule"`
 	Outcomes map[string]map[string]int `json:"outcomes"`
 	Gaps     []Gap                     `json:"gaps,omitempty"`
+	Seen     int                       `json:"seen,omitempty"` // how often it came to what a scenario is for
 	Found    findings                  `json:"found"`
 	Kept     string                    `json:"kept,omitempty"` // folder of what led to a failure
 }
@@ -69,6 +71,7 @@ func (w *world) run(ctx context.Context, s Scenario, say func(string, ...any)) (
 		}
 		err = errors.Join(err, w.plugOut())
 	}()
+	w.keepLog = s.keepLog
 	if err := w.plugIn(s.disks(o)); err != nil {
 		return r, err
 	}
@@ -101,38 +104,81 @@ func keep(path string, v any) error {
 // live lets everybody work while the schedule is played, and then checks.
 func (w *world) live(ctx context.Context, r *Result, s Scenario, length time.Duration,
 	say func(string, ...any)) error {
+	if s.whole != nil {
+		if err := s.whole(ctx, w, r, length, say); err != nil {
+			return err
+		}
+	} else {
+		h, err := w.newShift(ctx)
+		if err != nil {
+			return err
+		}
+		err = h.work(ctx, length, func() error {
+			return w.play(ctx, h.p.start, r.Schedule, s.between, say)
+		})
+		if err != nil {
+			return err
+		}
+		r.Outcomes, r.Gaps = h.c.rec.outcomes(), h.p.gaps(r.Schedule)
+		say("quiet; checking")
+		if err := h.check(ctx, &r.Found); err != nil {
+			return err
+		}
+	}
+	if s.seen == "" {
+		return nil
+	}
+	var err error
+	r.Seen, err = w.seen(s.seen)
+	if r.Seen == 0 {
+		r.Found.wrong("it never came to %q", s.seen)
+	}
+	return err
+}
+
+// shift is a while in which everybody works, and the first store is cut off.
+type shift struct {
+	w    *world
+	c    *crowd
+	p    *probes
+	back mend // of the first store
+}
+
+func (w *world) newShift(ctx context.Context) (*shift, error) {
 	back, err := w.silence(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	leader, err := w.awaitLeader(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	books, err := leader.books(ctx, w.nodes[silent].store)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rec := newRecords()
-	c := w.stand(books, rec)
-	p := &probes{start: time.Now()}
+	return &shift{w: w, c: w.stand(books, newRecords()), p: &probes{start: time.Now()}, back: back}, nil
+}
+
+// work lets everybody work for a time, and while something is done to them.
+func (h *shift) work(ctx context.Context, length time.Duration, do func() error) error {
 	working, stop := context.WithTimeout(ctx, length)
+	defer stop()
 	var all sync.WaitGroup
-	all.Go(func() { c.run(working) })
-	all.Go(func() { w.staff(working, rec) })
-	all.Go(func() { p.run(working, w) })
-	err = w.play(ctx, p.start, r.Schedule, s.whole, say)
+	all.Go(func() { h.c.run(working) })
+	all.Go(func() { h.w.staff(working, h.c.rec) })
+	all.Go(func() { h.p.run(working, h.w) })
+	err := do()
 	all.Wait()
-	stop()
-	if err != nil {
+	return err
+}
+
+// check lets the first store come back and checks everything.
+func (h *shift) check(ctx context.Context, f *findings) error {
+	if err := h.back(ctx); err != nil {
 		return err
 	}
-	r.Outcomes, r.Gaps = rec.outcomes(), p.gaps(r.Schedule)
-	say("quiet; checking")
-	if err := back(ctx); err != nil {
-		return err
-	}
-	return r.Found.check(ctx, w, c)
+	return f.check(ctx, h.w, h.c)
 }
 
 // silence cuts the first store off, by its cable and perhaps by its power too,

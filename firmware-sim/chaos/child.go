@@ -24,6 +24,7 @@ const (
 type child struct {
 	name string
 	logs string // path
+	ns   string // where it runs; see place
 	args func() []string
 
 	mu     sync.Mutex
@@ -32,6 +33,7 @@ type child struct {
 	wake   chan struct{} // guarded by mu; closed to cut a pause short
 	done   chan struct{} // guarded by mu; closed when its supervisor ended
 	ended  int           // guarded by mu: how often it ended unasked
+	code   int           // guarded by mu: what it ended with last
 }
 
 // start starts the program if it does not run. args give the program and its
@@ -69,7 +71,7 @@ func (c *child) supervise(out *os.File, wake, done chan struct{}) {
 }
 
 func (c *child) runOnce(out *os.File) {
-	args := c.args()
+	args := inside(c.ns, c.args())
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
@@ -88,7 +90,7 @@ func (c *child) runOnce(out *os.File) {
 	err := cmd.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.proc = nil
+	c.proc, c.code = nil, cmd.ProcessState.ExitCode()
 	if c.wanted {
 		c.ended++
 		fmt.Fprintf(out, "%s ended unasked: %v\n", c.name, err)
@@ -103,6 +105,16 @@ func (c *child) pid() int {
 		return 0
 	}
 	return c.proc.Pid
+}
+
+// at is an address of the program's, where it runs.
+func (c *child) at(addr string) place { return place{c.ns, addr} }
+
+// lastCode is what the program ended with last.
+func (c *child) lastCode() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code
 }
 
 // crashes is how often the program has ended unasked.

@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"holdfast.dev/firmware-sim/faults"
 )
@@ -18,7 +23,8 @@ const (
 	onMemory = "memory" // can be full
 
 	powerMiB = 320 // xfs wants no less
-	smallMiB = 24
+	smallMiB = 24  // of a node
+	broadMiB = 160 // of a member
 )
 
 // spare is the disk of one program's folder.
@@ -50,7 +56,11 @@ func (w *world) plugIn(kinds map[string]string) (err error) {
 	for folder, kind := range kinds {
 		var s spare
 		if kind == onMemory {
-			s.memory, err = faults.NewMemory(smallMiB)
+			size := smallMiB
+			if strings.HasPrefix(folder, "cloud") {
+				size = broadMiB
+			}
+			s.memory, err = faults.NewMemory(size)
 		} else {
 			s.disk, err = faults.NewDisk(kind, powerMiB)
 		}
@@ -113,15 +123,48 @@ func hang(ctx context.Context, w *world, e Event) (mend, error) {
 	return func(context.Context) error { return s.disk.Resume() }, s.disk.Hang()
 }
 
-// full leaves a program no space on its disk.
+// full leaves programs no space on their disks.
 func full(ctx context.Context, w *world, e Event) (mend, error) {
+	all, err := w.programs(ctx, e.Who)
+	if err != nil {
+		return nil, err
+	}
+	each := func(do func(*faults.Memory) error) (err error) {
+		for _, c := range all {
+			s, ok := w.spares[c.name]
+			if !ok || s.memory == nil {
+				return fmt.Errorf("%s has no small disk", c.name)
+			}
+			err = errors.Join(err, do(s.memory))
+		}
+		return err
+	}
+	return func(context.Context) error { return each((*faults.Memory).Free) }, each((*faults.Memory).Fill)
+}
+
+// dragBy is how long each flush takes on a disk that drags; less than what a
+// member takes for a disk that hangs.
+const dragBy = 250 * time.Millisecond
+
+// drag lets every flush of a program take long.
+func drag(ctx context.Context, w *world, e Event) (mend, error) {
 	c, err := w.program(ctx, e.Who)
 	if err != nil {
 		return nil, err
 	}
-	s, ok := w.spares[c.name]
-	if !ok || s.memory == nil {
-		return nil, fmt.Errorf("%s has no small disk", c.name)
+	late := fmt.Sprintf("inject=fsync,fdatasync:delay_enter=%d", dragBy.Microseconds())
+	tracer := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", late, "-p",
+		strconv.Itoa(c.pid()))
+	tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := tracer.Start(); err != nil {
+		return nil, fmt.Errorf("slow the disk of %s down: %w", c.name, err)
 	}
-	return func(context.Context) error { return s.memory.Free() }, s.memory.Fill()
+	return func(context.Context) error {
+		err := tracer.Process.Signal(syscall.SIGTERM) // it lets go of the program
+		_ = tracer.Wait()                             // ends by that signal
+		if errors.Is(err, os.ErrProcessDone) {
+			return nil
+		}
+		return err
+	}, nil
 }

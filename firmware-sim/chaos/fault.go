@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +41,10 @@ var breakers = map[string]breaker{
 	"power":   power,
 	"full":    full,
 	"restart": restart,
+	"drag":    drag,
 	"wipe":    rejoin,
+	"remove":  remove(false),
+	"replace": remove(true),
 	"cut":     withRule(rule{cut: true}),
 	"ghost":   withRule(rule{cut: true, ghost: true}),
 	"hole":    withRule(rule{up: true, down: true}),
@@ -132,32 +133,6 @@ func restart(ctx context.Context, w *world, e Event) (mend, error) {
 	return func(context.Context) error { return c.start() }, c.stop()
 }
 
-// rejoin loses a member's disk: it is put out, and joins with an empty folder.
-func rejoin(ctx context.Context, w *world, e Event) (mend, error) {
-	leader, err := w.awaitLeader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lost := w.members[0]
-	if lost == leader {
-		lost = w.members[1]
-	}
-	id, err := lost.id(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := lost.kill(); err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error {
-		_, err := runTool(ctx, filepath.Join(w.o.Bin, "holdfast-cloud"), "remove", "--admin", leader.admin, id)
-		if err != nil {
-			return err
-		}
-		return errors.Join(wipe(lost.data), lost.prepareJoin(leader), lost.start())
-	}, nil
-}
-
 func freeze(ctx context.Context, w *world, e Event) (mend, error) {
 	all, err := w.programs(ctx, e.Who)
 	if err != nil {
@@ -175,145 +150,9 @@ func freeze(ctx context.Context, w *world, e Event) (mend, error) {
 	}, err
 }
 
-// joint is one direction in which a cable is used.
-type joint struct {
-	c    *cable
-	from string
-	back bool // the other end calls: what is up for it is down for the one meant
-}
-
-func (j joint) set(r rule) {
-	if j.back {
-		r.up, r.down = r.down, r.up
-	}
-	j.c.set(j.from, r)
-}
-
-// joints finds the cables between two ends.
-func (w *world) joints(ctx context.Context, who string) (all []joint, err error) {
-	near, far, ok := strings.Cut(who, "-")
-	switch {
-	case ok && near == "clients":
-		for i, m := range w.members {
-			if far == "cloud" || far == memberName(i) {
-				all = append(all, joint{c: m.shop})
-			}
-		}
-	case ok && strings.HasPrefix(near, "node"):
-		if i, err := strconv.Atoi(near[4:]); err == nil && i < len(w.nodes) {
-			all = append(all, joint{c: w.nodes[i].line})
-		}
-	case ok:
-		return w.between(ctx, near, far)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("there is no cable %s", who)
-	}
-	return all, nil
-}
-
-// between finds the cables between two groups of members.
-func (w *world) between(ctx context.Context, near, far string) (all []joint, err error) {
-	here, err := w.group(ctx, near)
-	if err != nil {
-		return nil, err
-	}
-	for j, other := range w.members {
-		if slices.Contains(here, j) || far != "rest" && far != memberName(j) &&
-			far != "another" {
-			continue
-		}
-		for _, i := range here {
-			all = append(all, joint{c: other.mesh, from: memberName(i)},
-				joint{c: w.members[i].mesh, from: memberName(j), back: true})
-		}
-		if far == "another" {
-			return all, nil
-		}
-	}
-	return all, nil
-}
-
-// group is the members that a word means now: the leader, somebody who follows,
-// or, as a minority, the leader and almost half of the others.
-func (w *world) group(ctx context.Context, who string) ([]int, error) {
-	for i := range w.members {
-		if who == memberName(i) {
-			return []int{i}, nil
-		}
-	}
-	leader, err := w.awaitLeader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	others := make([]int, 0, len(w.members))
-	for i := range w.members {
-		if i != leader.number {
-			others = append(others, i)
-		}
-	}
-	switch who {
-	case "leader":
-		return []int{leader.number}, nil
-	case "follower":
-		return others[:1], nil
-	case "minority":
-		return append([]int{leader.number}, others[:(len(w.members)-1)/2-1]...), nil
-	case "followers": // almost half of all, without the leader
-		return others[:(len(w.members)-1)/2], nil
-	}
-	return nil, fmt.Errorf("there are no members %q", who)
-}
-
-func withRule(r rule) breaker {
-	return func(ctx context.Context, w *world, e Event) (mend, error) {
-		all, err := w.joints(ctx, e.Who)
-		for _, j := range all {
-			j.set(r)
-		}
-		return func(context.Context) error {
-			for _, j := range all {
-				j.set(rule{})
-			}
-			return nil
-		}, err
-	}
-}
-
-// flap cuts and mends a cable many times.
-func flap(ctx context.Context, w *world, e Event) (mend, error) {
-	all, err := w.joints(ctx, e.Who)
-	if err != nil {
-		return nil, err
-	}
-	until, stop := context.WithTimeout(ctx, e.For)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		by := rand.New(rand.NewPCG(w.o.Seed, uint64(e.At)))
-		for on := true; until.Err() == nil; on = !on {
-			for _, j := range all {
-				j.set(rule{cut: on})
-			}
-			select {
-			case <-time.After(30*time.Millisecond + time.Duration(by.Int64N(int64(400*time.Millisecond)))):
-			case <-until.Done():
-			}
-		}
-	}()
-	return func(context.Context) error {
-		stop()
-		<-done
-		for _, j := range all {
-			j.set(rule{})
-		}
-		return nil
-	}, nil
-}
-
 // play breaks and mends by the schedule, and mends everything at its end.
-// When whole is set, nothing is broken before all members are back.
-func (w *world) play(ctx context.Context, began time.Time, events []Event, whole bool,
+// When between is set, nothing is broken before all members are back.
+func (w *world) play(ctx context.Context, began time.Time, events []Event, between bool,
 	say func(string, ...any)) error {
 	type step struct {
 		at time.Duration
@@ -323,7 +162,7 @@ func (w *world) play(ctx context.Context, began time.Time, events []Event, whole
 	for i, e := range events {
 		var undo mend
 		steps = append(steps, step{e.At, func() (err error) {
-			if whole {
+			if between {
 				err = w.awaitVotes(ctx)
 			}
 			say("%s", e)

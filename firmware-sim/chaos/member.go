@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	shopv1 "holdfast.dev/proto/shop/v1"
@@ -34,28 +36,44 @@ type member struct {
 
 	listen, nodes, admin, peers string // where it listens
 	shop                        *cable // from clients
-	mesh                        *cable // from other members
+	mesh                        *cable // from other members; nil on a fabric
+	peersAt                     string // where other members reach it
 	office                      *rest  // of somebody who inspects
 }
 
 // newMember describes a member; nothing is started.
 func (w *world) newMember(number int) (*member, error) {
-	m := &member{number: number, data: w.path(fmt.Sprintf("cloud-%d", number))}
+	name := fmt.Sprintf("cloud-%d", number)
+	m := &member{number: number, data: w.path(name)}
+	m.child = &child{name: name, logs: w.path("logs", name+".log"), args: func() []string { return w.memberArgs(m) }}
 	if err := w.ports.all(&m.listen, &m.nodes, &m.admin, &m.peers); err != nil {
 		return nil, err
 	}
 	var err error
-	if m.shop, err = w.lay(m.listen); err != nil {
+	if w.fabric != nil {
+		var ip string
+		if m.ns, ip, err = w.fabric.plug(memberName(number)); err != nil {
+			return nil, err
+		}
+		m.nodes, m.peers = movedTo(ip, m.nodes), movedTo(ip, m.peers)
+		m.peersAt = m.peers
+	} else {
+		if m.mesh, err = w.lay(place{addr: m.peers}); err != nil {
+			return nil, err
+		}
+		m.mesh.who, m.peersAt = w.whichMember, m.mesh.addr()
+	}
+	if m.shop, err = w.lay(m.at(m.listen)); err != nil {
 		return nil, err
 	}
-	if m.mesh, err = w.lay(m.peers); err != nil {
-		return nil, err
-	}
-	m.mesh.who = w.whichMember
-	m.office = newREST(m.admin, adminWithin)
-	m.child = &child{name: fmt.Sprintf("cloud-%d", number), logs: w.path("logs", fmt.Sprintf("cloud-%d.log",
-		number)), args: func() []string { return w.memberArgs(m) }}
+	m.office = newREST(m.at(m.admin), adminWithin)
 	return m, nil
+}
+
+// movedTo is the same port at another address.
+func movedTo(ip, addr string) string {
+	_, port, _ := strings.Cut(addr, ":")
+	return net.JoinHostPort(ip, port)
 }
 
 // memberArgs is how a member is started.
@@ -63,10 +81,13 @@ func (w *world) memberArgs(m *member) []string {
 	args := []string{filepath.Join(w.o.Bin, "holdfast-cloud"), "run", "--data", m.data, "--listen", m.listen,
 		"--nodes", m.nodes, "--admin", m.admin, "--rate", manyCalls, "--burst", manyCalls}
 	if len(w.members) > 1 {
-		args = append(args, "--members", m.peers, "--member-address", m.mesh.addr())
+		args = append(args, "--members", m.peers, "--member-address", m.peersAt)
 	}
 	if m.join != nil {
-		args = append(args, "--join", m.join.mesh.addr())
+		args = append(args, "--join", m.join.peersAt)
+	}
+	if w.keepLog > 0 {
+		args = append(args, "--keep-log", strconv.Itoa(w.keepLog))
 	}
 	if m.adopt {
 		args = append(args, "--adopt")
@@ -141,7 +162,7 @@ type standing struct {
 func (m *member) ask(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.admin+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.office.base+path, nil)
 	if err != nil {
 		return err
 	}

@@ -195,7 +195,7 @@ func (b *buyers) count() int {
 }
 
 func (b *buyers) buy(ctx context.Context, w *world, m *member) {
-	r := newREST(m.listen, callWithin)
+	r := newREST(m.at(m.listen), callWithin)
 	defer r.close()
 	path := fmt.Sprintf("/v1/stores/%d/reservations", w.nodes[silent].store)
 	for ctx.Err() == nil {
@@ -214,7 +214,7 @@ func (b *buyers) buy(ctx context.Context, w *world, m *member) {
 
 // missing counts the promises that are not there any more.
 func (b *buyers) missing(ctx context.Context, m *member) (lost int, err error) {
-	r := newREST(m.listen, adminWithin)
+	r := newREST(m.at(m.listen), adminWithin)
 	defer r.close()
 	for id := range b.acked {
 		err := r.get(ctx, "/v1/reservations/"+id, new(shopv1.Reservation))

@@ -30,7 +30,7 @@ func (p *probes) run(ctx context.Context, w *world) {
 	defer all.Wait()
 	for _, m := range w.members {
 		all.Go(func() {
-			r := newREST(m.shop.addr(), probeWithin)
+			r := newREST(m.shop.at(), probeWithin)
 			defer r.close()
 			path := fmt.Sprintf("/v1/stores/%d/reservations", w.nodes[silent].store)
 			for ctx.Err() == nil {

@@ -69,7 +69,8 @@ type node struct {
 	data   string
 	listen string
 	admin  string
-	line   *cable // to the cloud, whichever member answers
+	line   *cable // to the cloud, whichever member answers; nil on a fabric
+	clouds string // where it finds the cloud
 	api    *rest  // of somebody who inspects
 }
 
@@ -80,27 +81,29 @@ func (n *node) look(ctx context.Context) (*storev1.Node, error) {
 }
 
 // ready asks a program's admin listener whether the program can do its work.
-func ready(ctx context.Context, admin string) error {
+func ready(ctx context.Context, admin place) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/readyz", nil)
+	asker := newREST(admin, time.Second)
+	defer asker.close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asker.base+"/readyz", nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := asker.client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", admin, resp.Status)
+		return fmt.Errorf("%s is not ready: %s", admin.addr, resp.Status)
 	}
 	return nil
 }
 
 // awaitReady waits for a program; when it does not come its log says why.
 func awaitReady(ctx context.Context, c *child, admin string) error {
-	err := poll(ctx, startPatience, func() error { return ready(ctx, admin) })
+	err := poll(ctx, startPatience, func() error { return ready(ctx, c.at(admin)) })
 	if err != nil {
 		return fmt.Errorf("%s does not start: %w\n%s", c.name, err, c.tail())
 	}
@@ -124,11 +127,12 @@ func poll(ctx context.Context, within time.Duration, try func() error) error {
 	}
 }
 
-// runTool runs one of the programs to its end.
-func runTool(ctx context.Context, path string, args ...string) (string, error) {
+// runTool runs one of the programs to its end, where another one runs.
+func runTool(ctx context.Context, beside *child, path string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	words := inside(beside.ns, append([]string{path}, args...))
+	out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(path), args[0], err,
 			out[max(0, len(out)-tailBytes):])

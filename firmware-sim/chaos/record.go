@@ -37,6 +37,7 @@ type promise struct {
 	ID    string         `json:"id"`
 	Store uint32         `json:"store"`
 	Units map[string]int `json:"units"` // by GTIN
+	Told  time.Duration  `json:"told"`  // when a client heard of it first
 }
 
 // shelf is two products of the silent store, and all that was asked of them.

@@ -132,20 +132,17 @@ func (r *Result) String() string {
 	f := r.Found
 	fmt.Fprintln(&b, r.line())
 	fmt.Fprintf(&b, "  %d faults; %d answers about %d pairs of counters and %d about %d reservations explained;\n"+
-		"  %d facts acknowledged, %d records replayed, %d promises kept, %d things checked by head office\n",
-		len(r.Schedule), f.PoolOps, f.Shelves, f.LifeOps, f.Lives, f.Facts, f.Records, f.Promises, f.Invariant)
+		"  %d facts acknowledged, %d records replayed, %d promises kept, %d things checked by head office,\n"+
+		"  %d equal copies\n", len(r.Schedule), f.PoolOps, f.Shelves, f.LifeOps, f.Lives, f.Facts, f.Records, f.Promises,
+		f.Invariant, f.Copies)
 	var said []string
 	for _, kind := range slices.Sorted(maps.Keys(r.Outcomes)) {
 		n := r.Outcomes[kind]
 		said = append(said, fmt.Sprintf("%s %d ok %d refused %d unknown", kind, n["ok"], n["refused"], n["unknown"]))
 	}
 	fmt.Fprintf(&b, "  %s\n", strings.Join(said, "; "))
-	worst := make(map[string]time.Duration)
-	for _, g := range r.Gaps {
-		worst[g.Fault] = max(worst[g.Fault], g.Took)
-	}
-	for _, name := range slices.Sorted(maps.Keys(worst)) {
-		fmt.Fprintf(&b, "  %s: writes again after %s at most\n", name, worst[name].Round(time.Millisecond))
+	for _, d := range r.Downtimes() {
+		fmt.Fprintf(&b, "  %s\n", d)
 	}
 	for _, wrong := range f.Wrong {
 		fmt.Fprintf(&b, "  WRONG %s\n", wrong)

@@ -48,11 +48,11 @@ type rest struct {
 	client *http.Client
 }
 
-func newREST(addr string, within time.Duration) *rest {
+func newREST(at place, within time.Duration) *rest {
 	dial := &net.Dialer{Timeout: time.Second}
-	return &rest{base: "http://" + addr, client: &http.Client{Timeout: within, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dial.DialContext(ctx, network, addr)
+	return &rest{base: "http://" + at.addr, client: &http.Client{Timeout: within, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := at.dial(ctx, dial)
 			if err != nil {
 				err = fmt.Errorf("%w: %w", errNotSent, err)
 			}

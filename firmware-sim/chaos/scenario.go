@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,8 +18,14 @@ type Scenario struct {
 	Plan    func(r *rand.Rand, o Options) []Event
 	disk    string // kind of the disk that onDisk programs get
 	onDisk  []string
-	whole   bool // nothing is broken before all members are back
+	between bool   // nothing is broken before all members are back
+	whole   script // all that happens, if it is more than a schedule
+	keepLog int    // entries that members keep for others; zero: as they like
+	seen    string // in the logs of programs: else the scenario has not tested what it is for
 }
+
+// script is a scenario that is more than a schedule; it checks by itself.
+type script func(ctx context.Context, w *world, r *Result, length time.Duration, say func(string, ...any)) error
 
 // disks names the disks of programs that have their own.
 func (s Scenario) disks(o Options) map[string]string {
@@ -51,7 +58,7 @@ var scenarios = []Scenario{
 	{Name: "calm", Says: "nothing breaks", Members: 1, Length: 5 * time.Second, Plan: inTurn()},
 	{Name: "kills", Says: "kill -9 of the leader, of a node, and of everything at once", Members: 1,
 		Length: 25 * time.Second, Plan: inTurn(some("kill", "leader", 0, 900), some("kill", "node1", 0, 900),
-			some("kill", "everything", 0, 600))},
+			some("kill", "members", 0, 900), some("kill", "everything", 0, 600))},
 	{Name: "line", Says: "a store's line is cut, half open, one way only, slow, or flaps", Members: 1,
 		Length: 40 * time.Second, Plan: inTurn(some("cut", "node1-cloud", 300, 2500),
 			some("flap", "node1-cloud", 1000, 3000), some("hole", "node1-cloud", 500, 4000),
@@ -63,16 +70,17 @@ var scenarios = []Scenario{
 			some("deaf", "clients-cloud", 300, 3500), some("slow", "clients-cloud", 500, 2000))},
 	{Name: "pauses", Says: "SIGSTOP of the leader and of a node", Members: 1, Length: 30 * time.Second,
 		Plan: inTurn(some("freeze", "leader", 300, 5000), some("freeze", "node1", 300, 5000))},
-	{Name: "full", Says: "a node's disk is full for a while", Members: 1, Length: 25 * time.Second,
-		disk: onMemory, onDisk: []string{"node-1"}, Plan: inTurn(some("full", "node1", 500, 4000))},
+	{Name: "full", Says: "the disk of a node, or of the leader, is full for a while", Members: 1,
+		Length: 40 * time.Second, disk: onMemory, onDisk: []string{"node-1", "members"},
+		Plan: inTurn(some("full", "node1", 500, 4000), some("full", "leader", 500, 4000))},
 	{Name: "power", Says: "power cuts: the leader's disk, a follower's, all disks at once", Members: 1,
 		Length: 40 * time.Second, disk: onExt4, onDisk: []string{"members"},
 		Plan: inTurn(some("power", "leader", 0, 400), some("power", "members", 0, 400))},
 	{Name: "hung", Says: "the leader's disk does not answer", Members: 1, Length: 50 * time.Second,
-		disk: onExt4, onDisk: []string{"members"}, whole: true, Plan: inTurn(some("hang", "leader", 6000, 8000))},
+		disk: onExt4, onDisk: []string{"members"}, between: true, Plan: inTurn(some("hang", "leader", 6000, 8000))},
 
 	{Name: "leaders", Says: "the leader is killed, again and again", Members: 3, Length: 60 * time.Second,
-		whole: true, Plan: inTurn(some("kill", "leader", 500, 3500))},
+		between: true, Plan: inTurn(some("kill", "leader", 500, 3500))},
 	{Name: "splits", Says: "the leader, or a minority with it, is cut off: both ways, one way, flapping",
 		Members: 3, Length: 75 * time.Second, Plan: inTurn(some("hole", "leader-rest", 500, 5000),
 			some("mute", "leader-rest", 500, 5000), some("deaf", "leader-rest", 500, 5000),
@@ -81,7 +89,18 @@ var scenarios = []Scenario{
 			some("hole", "followers-rest", 500, 4000), some("ghost", "leader-another", 500, 3000))},
 	{Name: "followers", Says: "followers are killed, frozen and slow", Members: 3, Length: 40 * time.Second,
 		Plan: inTurn(some("kill", "follower", 500, 4000), some("freeze", "follower", 500, 5000),
-			some("slow", "follower-rest", 1000, 5000))},
+			some("slow", "follower-rest", 1000, 5000), some("drag", "follower", 1000, 5000))},
+	{Name: "filled", Says: "the disk of the leader, a follower, or a majority is full for a while", Members: 3,
+		Length: 60 * time.Second, disk: onMemory, onDisk: []string{"members"}, between: true,
+		Plan: inTurn(some("full", "leader", 500, 5000), some("full", "follower", 500, 5000),
+			some("full", "members", 500, 3000))},
+	{Name: "behind", Says: "a member was away so long that it is sent the database, under load", Members: 3,
+		Length: 90 * time.Second, between: true, keepLog: 250, seen: "database received",
+		Plan: inTurn(some("kill", "follower", 10000, 14000), some("freeze", "follower", 10000, 14000),
+			some("hole", "follower-rest", 10000, 14000))},
+	{Name: "removed", Says: "a member is put out: the leader, alive or after it was killed, and a follower",
+		Members: 3, Length: 150 * time.Second, between: true, Plan: inTurn(some("remove", "leader", 2000, 4000),
+			some("replace", "leader", 2000, 4000), some("remove", "follower", 1000, 3000))},
 	{Name: "rolling", Says: "every member is restarted in order, under load", Members: 3,
 		Length: 40 * time.Second, Plan: rolling},
 	{Name: "rejoin", Says: "a member loses its disk, is put out, and joins anew under load", Members: 3,
@@ -91,6 +110,8 @@ var scenarios = []Scenario{
 				{At: 9 * time.Second, For: time.Second, Fault: "kill", Who: "leader"},
 				{At: 16 * time.Second, For: time.Second, Fault: "kill", Who: "members"}}
 		}},
+	{Name: "yesterday", Says: "the cloud is lost and restored from a backup; the stores know more", Members: 1,
+		Length: 15 * time.Second, Plan: inTurn(), whole: yesterday},
 	{Name: "short", Says: "a bit of everything", Members: 1, Short: true, Length: 40 * time.Second, Plan: bitOfAll},
 }
 

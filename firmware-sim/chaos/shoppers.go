@@ -32,7 +32,7 @@ type shopper struct {
 func (w *world) newShopper(number int, rec *records) *shopper {
 	s := &shopper{number: number, rec: rec, by: rand.New(rand.NewPCG(w.o.Seed, uint64(number)+100))}
 	for _, m := range w.members {
-		s.members = append(s.members, newREST(m.shop.addr(), callWithin))
+		s.members = append(s.members, newREST(m.shop.at(), callWithin))
 	}
 	return s
 }
@@ -56,6 +56,9 @@ type crowd struct {
 	rec     *records
 	shelves []*shelf
 	round   atomic.Int64
+	// forgets, when set, says that the cloud and a store may not know of a
+	// promise any more.
+	forgets func(p promise) bool
 }
 
 // stand makes the silent store's products shelves, with what is free of them.
@@ -233,7 +236,7 @@ func (s *shopper) book(ctx context.Context, request string, store uint32, lines 
 
 // told notes the reservation that a request led to, and looks at it right away.
 func (s *shopper) told(ctx context.Context, request string, r *shopv1.Reservation, how insisted) {
-	p := promise{ID: r.GetReservation(), Store: r.GetStore(), Units: make(map[string]int)}
+	p := promise{ID: r.GetReservation(), Store: r.GetStore(), Units: make(map[string]int), Told: how.end}
 	for _, l := range r.GetLines() {
 		p.Units[l.GetGtin()] += int(l.GetQuantity())
 	}

@@ -38,7 +38,7 @@ func (w *world) staff(ctx context.Context, rec *records) {
 			continue
 		}
 		for k, work := range []func(*clerk, context.Context){(*clerk).sell, (*clerk).receive, (*clerk).serve} {
-			c := &clerk{w: w, n: n, rec: rec, rest: newREST(n.listen, callWithin),
+			c := &clerk{w: w, n: n, rec: rec, rest: newREST(n.at(n.listen), callWithin),
 				by: rand.New(rand.NewPCG(w.o.Seed, uint64(1000*i+k)))}
 			all.Go(func() {
 				defer c.rest.close()

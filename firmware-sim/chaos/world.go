@@ -56,13 +56,15 @@ type world struct {
 	trade   []product        // of the working stores
 	probe   product          // of the silent store, for probes
 	spares  map[string]spare // disks of their own, by program
+	fabric  *fabric          // between the programs; nil: they are on this machine's loopback
+	keepLog int              // entries that members keep for others; zero: as they like
 }
 
 func (w *world) path(parts ...string) string {
 	return filepath.Join(append([]string{w.dir}, parts...)...)
 }
 
-func (w *world) lay(targets ...string) (*cable, error) {
+func (w *world) lay(targets ...place) (*cable, error) {
 	c, err := layCable("127.0.0.1:0", targets...)
 	if err == nil {
 		w.cables = append(w.cables, c)
@@ -77,6 +79,11 @@ func newWorld(ctx context.Context, o Options, dir string) (w *world, err error) 
 	w = &world{o: o, dir: dir, ports: make(ports)}
 	if err := os.MkdirAll(w.path("logs"), 0o700); err != nil {
 		return w, err
+	}
+	if o.Netns {
+		if w.fabric, err = newFabric(); err != nil {
+			return w, err
+		}
 	}
 	for i := range o.Members {
 		m, err := w.newMember(i)
@@ -145,6 +152,11 @@ func copyFolder(from, to string) error {
 func (w *world) load(ctx context.Context) error {
 	for _, c := range w.cables {
 		c.mend()
+	}
+	if w.fabric != nil {
+		if err := w.fabric.mend(); err != nil {
+			return err
+		}
 	}
 	if err := wipe(w.path("logs")); err != nil {
 		return err
@@ -232,32 +244,39 @@ func (w *world) end() error {
 	for _, c := range w.cables {
 		c.close()
 	}
+	if w.fabric != nil {
+		err = errors.Join(err, w.fabric.close())
+	}
 	return err
 }
 
-// newNode describes a node and lays its cables.
+// newNode describes a node and how it finds the cloud.
 func (w *world) newNode(i int) error {
-	n := &node{store: demodata.Stores()[i].ID, data: w.path(fmt.Sprintf("node-%d", i))}
-	if err := w.ports.all(&n.listen, &n.admin); err != nil {
+	name := fmt.Sprintf("node-%d", i)
+	n := &node{store: demodata.Stores()[i].ID, data: w.path(name)}
+	n.child = &child{name: name, logs: w.path("logs", name+".log"), args: func() []string {
+		return []string{filepath.Join(w.o.Bin, "holdfast-node"), "run", "--data", n.data, "--listen", n.listen,
+			"--admin", n.admin, "--cloud", n.clouds, "--reconnect-cap", "1s"}
+	}}
+	if err := errors.Join(w.ports.all(&n.listen, &n.admin), os.MkdirAll(n.data, 0o700)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(n.data, 0o700); err != nil {
-		return err
-	}
-	var clouds []string
+	var names []string
+	var clouds []place
 	for _, m := range w.members {
-		clouds = append(clouds, m.nodes)
+		names, clouds = append(names, m.nodes), append(clouds, place{addr: m.nodes})
 	}
 	var err error
-	if n.line, err = w.lay(clouds...); err != nil {
+	if w.fabric != nil {
+		n.clouds = strings.Join(names, ",")
+		n.ns, _, err = w.fabric.plug(fmt.Sprint("node", i))
+	} else if n.line, err = w.lay(clouds...); err == nil {
+		n.clouds = n.line.addr()
+	}
+	if err != nil {
 		return err
 	}
-	n.api = newREST(n.listen, adminWithin)
-	n.child = &child{name: fmt.Sprintf("node-%d", i), logs: w.path("logs", fmt.Sprintf("node-%d.log", i)),
-		args: func() []string {
-			return []string{filepath.Join(w.o.Bin, "holdfast-node"), "run", "--data", n.data, "--listen", n.listen,
-				"--admin", n.admin, "--cloud", n.line.addr(), "--reconnect-cap", "1s"}
-		}}
+	n.api = newREST(n.at(n.listen), adminWithin)
 	w.nodes = append(w.nodes, n)
 	return nil
 }
@@ -308,7 +327,7 @@ func assortment(n int) (csv []byte, gtins []string) {
 
 // readProducts learns the numbers that the cloud has given to products.
 func (w *world) readProducts(ctx context.Context, gtins []string) error {
-	shop := newREST(w.members[0].listen, adminWithin)
+	shop := newREST(w.members[0].at(w.members[0].listen), adminWithin)
 	defer shop.close()
 	all := make([]product, len(gtins))
 	for i, gtin := range gtins {
@@ -332,8 +351,9 @@ func (w *world) openStore(ctx context.Context, i int) error {
 	if err != nil {
 		return fmt.Errorf("join string of store %d: %w", n.store, err)
 	}
-	_, err = runTool(ctx, filepath.Join(w.o.Bin, "holdfast-node"), "enrol", "--data", n.data, "--cloud",
-		n.line.addr(), join.GetJoin())
+	cloud, _, _ := strings.Cut(n.clouds, ",")
+	_, err = runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "enrol", "--data", n.data, "--cloud",
+		cloud, join.GetJoin())
 	if err != nil {
 		return err
 	}
@@ -381,11 +401,11 @@ func (w *world) fill(ctx context.Context, i int) error {
 // cloud keeps what it was granted.
 func (w *world) stockPools(ctx context.Context) error {
 	by := rand.New(rand.NewPCG(w.o.Seed, 7))
-	lines := []*shopv1.CartLine{{Gtin: w.probe.gtin, Quantity: probeUnits / 2}}
+	lines := []*shopv1.CartLine{{Gtin: w.probe.gtin, Quantity: probeUnits / 4}}
 	for _, p := range w.shelves {
 		lines = append(lines, &shopv1.CartLine{Gtin: p.gtin, Quantity: int32(leastFree + by.IntN(mostFree-leastFree))})
 	}
-	shop := newREST(w.members[0].listen, adminWithin)
+	shop := newREST(w.members[0].at(w.members[0].listen), adminWithin)
 	defer shop.close()
 	for part := range slices.Chunk(lines, askedLines) {
 		id, base := newID(), fmt.Sprintf("/v1/stores/%d/holds", w.nodes[silent].store)

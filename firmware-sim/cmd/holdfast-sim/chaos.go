@@ -16,6 +16,7 @@ type chaosOptions struct {
 	Scenario []string      `help:"Scenarios to run; all that fit the number of members unless given." placeholder:"NAME"`
 	Members  int           `help:"Members of the cloud." default:"1"`
 	Stores   int           `help:"Stores; the first one is cut off while its pools are counted." default:"2"`
+	Netns    bool          `help:"Give each program a network namespace, and lose real packets between them. Needs root."`
 	Seed     uint64        `help:"Seed of the schedules." default:"1"`
 	Length   time.Duration `help:"How long each scenario lasts; as it says itself unless given."`
 	Cuts     int           `help:"Power cuts of all members at once, and some of disks that lie, which must lose something."`
@@ -48,7 +49,7 @@ func (o chaosOptions) run(ctx context.Context) (err error) {
 		defer os.Remove(o.Data) // stays when something in it is kept
 	}
 	report, err := chaos.RunAll(ctx, chaos.Options{Bin: o.Bin, Data: o.Data, Members: o.Members,
-		Stores: o.Stores, Seed: o.Seed, Length: o.Length, Cuts: o.Cuts, Progress: os.Stderr}, o.Scenario...)
+		Stores: o.Stores, Netns: o.Netns, Seed: o.Seed, Length: o.Length, Cuts: o.Cuts, Progress: os.Stderr}, o.Scenario...)
 	if o.JSON {
 		err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(report))
 	} else {

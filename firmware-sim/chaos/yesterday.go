@@ -1,0 +1,133 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// backup is what an operator has of a cloud: its database and its keys.
+type backup struct {
+	dir string
+	at  time.Duration // what was promised until then is in it
+}
+
+// yesterday loses the cloud with all its members and restores it from a backup.
+// The stores bring back what they know. What the cloud promised after the
+// backup and no store had heard of may be gone, and nothing else.
+func yesterday(ctx context.Context, w *world, r *Result, length time.Duration,
+	say func(string, ...any)) error {
+	h, err := w.newShift(ctx)
+	if err != nil {
+		return err
+	}
+	var b backup
+	err = h.work(ctx, length, func() (err error) {
+		time.Sleep(length / 3)
+		b, err = w.backUp(ctx, h.c.rec)
+		say("backed up; working on")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.Outcomes = h.c.rec.outcomes()
+	lost := time.Now()
+	if err := w.restoreCloud(ctx, b); err != nil {
+		return err
+	}
+	say("restored; the stores come back")
+	h.c.forgets = func(p promise) bool { return p.Told > b.at }
+	if err := h.back(ctx); err != nil {
+		return err
+	}
+	for _, n := range w.nodes {
+		if err := w.settled(ctx, n); err != nil {
+			r.Found.wrong("store %d does not come back: %v", n.store, err)
+			return nil
+		}
+	}
+	r.Gaps = append(r.Gaps, Gap{Fault: "restore cloud", Took: time.Since(lost)})
+	if err := r.Found.check(ctx, w, h.c); err != nil || !r.OK() {
+		return err
+	}
+	say("%d promises may be forgotten, nothing else; working on", r.Found.Forgotten)
+	return w.afterwards(ctx, r, length)
+}
+
+// afterwards works on in the new timeline, and checks that too.
+func (w *world) afterwards(ctx context.Context, r *Result, length time.Duration) error {
+	for _, m := range w.members { // the check has killed them
+		if err := m.start(); err != nil {
+			return err
+		}
+	}
+	// What the first store had set aside before stays so, for codes that may
+	// still be shown: it takes new goods in.
+	if err := errors.Join(w.awaitMembers(ctx), w.fill(ctx, silent)); err != nil {
+		return err
+	}
+	h, err := w.newShift(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.work(ctx, length/2, func() error { return nil }); err != nil {
+		return err
+	}
+	return h.check(ctx, &r.Found)
+}
+
+// backUp copies a member's database while that member is stopped.
+func (w *world) backUp(ctx context.Context, rec *records) (b backup, err error) {
+	from := w.members[len(w.members)-1]
+	b = backup{dir: w.path("backup"), at: rec.now()}
+	if err := w.evenWith(ctx, from); err != nil {
+		return b, err
+	}
+	err = errors.Join(os.RemoveAll(b.dir), from.stop(), copyFolder(from.data, b.dir),
+		os.RemoveAll(filepath.Join(b.dir, "quorum")), from.start())
+	if err != nil {
+		return b, fmt.Errorf("back up: %w", err)
+	}
+	return b, awaitReady(ctx, from.child, from.admin)
+}
+
+// evenWith waits until a member has all that was promised by now.
+func (w *world) evenWith(ctx context.Context, m *member) error {
+	return poll(ctx, evenWithin, func() error { return ready(ctx, m.at(m.admin)) })
+}
+
+// restoreCloud kills all members and founds the cloud with a backup; the others
+// join anew. Then an operator says that it was restored.
+func (w *world) restoreCloud(ctx context.Context, b backup) error {
+	if _, err := kill(ctx, w, Event{Who: "members"}); err != nil {
+		return err
+	}
+	first := w.members[0]
+	for _, m := range w.members {
+		if err := wipe(m.data); err != nil {
+			return err
+		}
+	}
+	if err := copyFolder(b.dir, first.data); err != nil {
+		return err
+	}
+	first.join, first.adopt = nil, true
+	defer func() { first.adopt = false }()
+	if err := errors.Join(first.start(), awaitReady(ctx, first.child, first.admin)); err != nil {
+		return err
+	}
+	_, err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "bump", "--admin", first.admin)
+	if err != nil {
+		return err
+	}
+	for _, m := range w.members[1:] {
+		if err := errors.Join(m.prepareJoin(first), m.start()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.awaitMembers(ctx), w.awaitVotes(ctx))
+}
