@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,7 @@ type cloud struct {
 	office   *process.API
 	health   *process.Health
 	registry *prometheus.Registry
+	copying  sync.Mutex // held while a backup is made
 }
 
 // Run runs the cloud until ctx ends, or until something it cannot go on
@@ -113,7 +115,7 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(c.o.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	if err := c.haveKeys(); err != nil {
+	if err := errors.Join(refuseHalfRestored(c.o.Data), c.haveKeys()); err != nil {
 		return err
 	}
 	if c.ca, err = identity.OpenCA(c.o.Data); err != nil {
@@ -213,6 +215,7 @@ func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
 	mux := process.AdminMux(c.health, c.registry)
 	mux.Handle("/v1/", c.office.RESTHandler())
 	c.serveMembers(mux)
+	mux.HandleFunc("POST /v1/backup", c.serveBackup)
 	mux.Handle("/", dashboard.New(dashboard.Options{Office: c.gateway.Office(),
 		Language: words.Match(c.o.Language, words.EN), Logger: c.log}).Handler())
 	return c.office.Handler(mux), nil

@@ -24,6 +24,9 @@ type commands struct {
 	RestoreOrder cloud.RestoreOrderOptions `cmd:"" help:"Bring back an order that a restored cloud has forgotten."`
 	Join         cloud.JoinOptions         `cmd:"" help:"Make a one-time join string for a store's node."`
 
+	Backup  cloud.BackupOptions  `cmd:"" help:"Copy a running cloud and its keys to a file."`
+	Restore cloud.RestoreOptions `cmd:"" help:"Found a cloud with a backup, in an empty folder and a new timeline."`
+
 	Members        cloud.AdminAt    `cmd:"" help:"List the processes of the cloud."`
 	Remove         cloud.MemberWish `cmd:"" help:"Take a process out of the cloud for ever."`
 	TransferLeader cloud.LeaderWish `cmd:"" help:"Let another process lead."`
@@ -75,6 +78,10 @@ func operate(ctx context.Context, command string, c *commands) (asked bool, sent
 		sentence, err = cloud.Bump(ctx, c.Bump)
 	case "restore-order":
 		sentence, err = cloud.RestoreOrder(ctx, c.RestoreOrder)
+	case "backup":
+		sentence, err = cloud.Backup(ctx, c.Backup, os.Stderr)
+	case "restore":
+		sentence, err = cloud.Restore(ctx, c.Restore, os.Stderr)
 	case "members":
 		sentence, err = cloud.Members(ctx, c.Members)
 	case "remove":
