@@ -1,6 +1,9 @@
 package fleet
 
 import (
+	"fmt"
+
+	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/ledger"
@@ -122,6 +125,33 @@ func (c *cell) kept() {
 		c.fail("INV-5", "%d units are promised or promisable; there are %d, %d lent, %d unaccounted",
 			claims, usable, debt, slip)
 	}
+}
+
+// owed: sellable sinks below zero only when a person decided so, when a shelf
+// was counted, or when a part of the past is lost.
+func (c *cell) owed(rec *recordv1.Record, before, after stock.Units) {
+	if after < 0 && after < before && !mayOwe(rec) && (!unheard(rec) || !c.st.w.pastMayBeLost()) {
+		c.fail("INV-5", "record %d, %s, leaves %d of the store's own units, they were %d", rec.GetSeq(),
+			bodyName(fmt.Sprintf("%T", rec.GetBody())), after, before)
+	}
+}
+
+// mayOwe tells whether a record may give away what the store does not have.
+func mayOwe(rec *recordv1.Record) bool {
+	switch v := rec.GetBody().(type) {
+	case *recordv1.Record_Sale:
+		m := v.Sale.GetMode()
+		return m == recordv1.SaleMode_SALE_MODE_BORROW || m == recordv1.SaleMode_SALE_MODE_SAFE
+	case *recordv1.Record_Count, *recordv1.Record_Salvage, *recordv1.Record_Checkpoint:
+		return true
+	}
+	return false
+}
+
+// unheard tells whether a record is about an order that the store has to
+// honour, whatever it has.
+func unheard(rec *recordv1.Record) bool {
+	return rec.GetAccept() != nil || rec.GetCollectByToken() != nil
 }
 
 // unaccounted is how many more units the books believe in than there are.

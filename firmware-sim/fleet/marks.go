@@ -129,10 +129,6 @@ var markNames = [numMarks]string{
 	markExtendedDebt:    "more is promised than is there, because a person decided so",
 }
 
-// pendingMarks are those that wait for a part of the protocol which is not
-// there. They are not demanded.
-var pendingMarks = map[mark]string{}
-
 // marks counts how often each state was reached.
 type marks [numMarks]uint64
 

@@ -69,6 +69,7 @@ func (st *store) saw(s *seenRecord) {
 	}
 	for i, a := range s.rows {
 		c := st.cell(a.SKU)
+		c.owed(s.rec, c.at(ledger.Sellable), a.Balances[ledger.Sellable])
 		c.book, c.legacy = a, s.old[i]
 		c.touch()
 	}
@@ -280,6 +281,11 @@ func (o *office) sawSession(h *recordv1.Hello, r *recordv1.SessionResult) {
 // a promise may be known to its shopper alone.
 func (w *World) bothLose() bool {
 	return w.mix.faults.has(faultCloudRestore) && w.mix.faults&(faultRestore|faultLoss|faultClone) != 0
+}
+
+// pastMayBeLost tells whether boxes or the cloud may forget what they knew.
+func (w *World) pastMayBeLost() bool {
+	return w.mix.faults&(faultRestore|faultLoss|faultClone|faultCloudRestore) != 0
 }
 
 // agrees tells whether the cloud's copy is a prefix of the store's journal.

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// twiceEach of the seeds are run twice, to see that a seed is one run.
+const twiceEach = 100
+
 // SwarmOptions say which seeds to run.
 type SwarmOptions struct {
 	Run      Options // of every run, but for its seed
@@ -30,7 +33,6 @@ type Report struct {
 	Busy      time.Duration     `json:"busy_ns"` // summed over the workers
 	Marks     map[string]uint64 `json:"marks"`
 	Unreached []string          `json:"unreached"`
-	Pending   map[string]string `json:"pending"`
 	Failed    []Result          `json:"failed"`
 
 	marks marks
@@ -73,8 +75,22 @@ func (s *swarm) work(ctx context.Context) {
 		o.Seed = seed
 		begun := time.Now()
 		result, err := Run(ctx, o)
+		if err == nil && seed%twiceEach == 0 && result.Violation == nil {
+			result, err = again(ctx, o, result)
+		}
 		s.put(result, time.Since(begun), err)
 	}
+}
+
+// again runs a seed once more, which must be the same run.
+func again(ctx context.Context, o Options, first Result) (Result, error) {
+	second, err := Run(ctx, o)
+	if err == nil && (second.Trace != first.Trace || second.Steps != first.Steps) {
+		first.Violation = &Violation{Step: min(first.Steps, second.Steps), Invariant: "TWICE",
+			What: fmt.Sprintf("two runs: %d events with trace %x, %d with %x", first.Steps, first.Trace,
+				second.Steps, second.Trace)}
+	}
+	return first, err
 }
 
 func (s *swarm) take(ctx context.Context) (seed uint64, more bool) {
@@ -112,14 +128,10 @@ func (s *swarm) put(r Result, took time.Duration, err error) {
 
 // finish names the marks that were reached, and those that were not.
 func (p *Report) finish() {
-	p.Marks, p.Pending = make(map[string]uint64), make(map[string]string)
+	p.Marks = make(map[string]uint64)
 	for m := mark(1); m < numMarks; m++ {
 		p.Marks[markNames[m]] = p.marks[m]
-		why, pending := pendingMarks[m]
-		switch {
-		case pending:
-			p.Pending[markNames[m]] = why
-		case p.marks[m] == 0:
+		if p.marks[m] == 0 {
 			p.Unreached = append(p.Unreached, markNames[m])
 		}
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	Without FaultSet  // kinds of faults to leave out
 	Keep    []int     // only these of the planned stimuli; nil: all
 	Verify  bool      // replay every journal at the end
+
+	also func(*World) // looks after every event, for tests
 }
 
 // Violation is something that must never be.
@@ -144,6 +146,9 @@ func (w *World) step() {
 	}
 	e.do()
 	w.observe()
+	if w.o.also != nil {
+		w.o.also(w)
+	}
 }
 
 // mix64 makes a number part of the trace.

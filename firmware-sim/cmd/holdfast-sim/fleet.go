@@ -20,7 +20,7 @@ import (
 const fewerCollections = 400
 
 type fleetOptions struct {
-	Seeds    string `help:"Seeds to run, such as 1..2000." default:"1..200"`
+	Seeds    string `help:"Seeds to run, such as 1..2000." default:"1..2000"`
 	Seed     uint64 `help:"Run one seed only, and tell what happens with --verbose."`
 	Stores   int    `help:"Stores of each run; the seed decides unless given."`
 	Days     int    `help:"Days of each run; the seed decides unless given."`
@@ -136,9 +136,6 @@ func (o fleetOptions) span() (from, to uint64, err error) {
 func (o fleetOptions) tell(r *fleet.Report) {
 	for _, m := range r.Names() {
 		fmt.Printf("%9d  %s\n", r.Marks[m], m)
-	}
-	for m, why := range r.Pending {
-		fmt.Printf("  pending  %s: %s\n", m, why)
 	}
 	seconds, busy := r.Took.Seconds(), r.Busy.Seconds()
 	fmt.Printf("%d seeds, %d store-days in %s: %.1f seeds/s, %.0f events/s, %.0f records/s; "+
