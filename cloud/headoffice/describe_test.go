@@ -159,6 +159,8 @@ func directiveText(d *recordv1.Directive) string {
 			v.Policy.GetPolicy().GetFloorUnits())
 	case *recordv1.Directive_Keys:
 		return fmt.Sprintf("keys %d", v.Keys.GetVersion())
+	case *recordv1.Directive_Checkpoint:
+		return "write the books down"
 	case *recordv1.Directive_Void:
 		return fmt.Sprintf("void of directive %d, %s", v.Void.GetDirective(),
 			nameOf(v.Void.GetReservation()))

@@ -40,7 +40,8 @@ type verdict struct {
 //	fewer records than the cloud, same history  FAST_FORWARD: it gets its own records back
 //	the same or more, but it lost something     FAST_FORWARD over nothing: a new epoch
 //	the same or more                            NORMAL
-//	the cloud is the older one                  refused until the cloud says so itself
+//	the cloud is the older one                  refused until the cloud says so itself;
+//	                                            then records that nobody has are bridged
 func (d *desk) judge(s *store, h *recordv1.Hello, known standing) (verdict, error) {
 	last := h.GetJournalLast()
 	common, forked, err := d.commonHistory(s, h)
@@ -132,7 +133,7 @@ func (d *desk) checkCloud(s *store, h *recordv1.Hello) error {
 	t := stock.Timeline(h.GetTimeline())
 	switch {
 	case t > s.timeline:
-		return cloudBehind("the node is in timeline %d, the cloud in %d", t, s.timeline)
+		return cloudBehind("--after %d: the node is in that timeline, the cloud in %d", t, s.timeline)
 	case t < s.timeline: // it says so
 	case h.GetJournalAcked() > s.applied.Seq:
 		return cloudBehind("it had confirmed record %d, and has %d", h.GetJournalAcked(), s.applied.Seq)
@@ -140,10 +141,10 @@ func (d *desk) checkCloud(s *store, h *recordv1.Hello) error {
 		return cloudBehind("the node has applied directive %d, the cloud's last is %d",
 			h.GetDirectivesApplied(), s.directives.Seq)
 	}
-	last, have := h.GetJournalLast(), s.applied.Seq
-	if last > have && h.GetJournalFirst() > have+1 {
-		return cloudBehind("the node's first record is %d, the cloud has %d", h.GetJournalFirst(), have).(*stock.Refusal).
-			With("what", "gap")
+	bridged := t < s.timeline && d.version >= careful && len(h.GetJournalFirstHash()) == len(s.applied.Hash)
+	if gap(s, h) && !bridged {
+		return cloudBehind("the node's first record is %d, the cloud has %d", h.GetJournalFirst(),
+			s.applied.Seq).(*stock.Refusal).With("what", "gap")
 	}
 	return nil
 }
@@ -198,7 +199,7 @@ func (d *desk) lostSomething(s *store, h *recordv1.Hello) (string, error) {
 	}
 	known, err := d.directiveHash(s, n)
 	if err == nil && known != nil && !bytes.Equal(known[:], h.GetDirectivesHash()) {
-		return "", stock.Refuse(stock.Forked, "directive %d of store %d is another one here", n, s.id)
+		return "", cloudBehind("directive %d of store %d is another one here", n, s.id)
 	}
 	return "", err
 }

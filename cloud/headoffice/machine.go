@@ -191,6 +191,8 @@ func (d *desk) recovery(c *recordv1.Command) (*recordv1.Result, error) {
 		return d.voidDirective(v.VoidDirective)
 	case *recordv1.Command_Abandon:
 		return d.abandon(v.Abandon)
+	case *recordv1.Command_Renew:
+		return d.renew(v.Renew)
 	case *recordv1.Command_HandleAnomaly:
 		return d.handleAnomaly(v.HandleAnomaly)
 	case *recordv1.Command_ClusterVersion:

@@ -49,6 +49,7 @@ type mirror struct {
 	released []released
 	notes    []note
 	reissue  bool // the store has begun the present timeline
+	renewing renewing
 }
 
 type quotaKey struct {
@@ -90,7 +91,7 @@ func (m *mirror) note(seq uint64, code, what string) {
 // see books one record, and what it means beyond the store's own books.
 func (m *mirror) see(r *recordv1.Record) error {
 	if m.s.quarantined {
-		return nil
+		return m.await(r)
 	}
 	if s := r.GetSalvage(); s != nil {
 		if err := m.seeFact(r.GetSeq(), s); err != nil {
@@ -248,12 +249,13 @@ func (m *mirror) bookAll(first uint64, records []*recordv1.Record) error {
 	if _, err := m.d.tx.Exec(`RELEASE mirror`); err != nil {
 		return err
 	}
-	return m.saveNotes()
+	return errors.Join(m.saveNotes(), m.saveRenewal())
 }
 
 // drop forgets what was booked of the batch.
 func (m *mirror) drop(seq uint64) {
 	m.book, m.granted, m.released, m.reissue = books.Open(m.d.tx, m.s.id), nil, nil, false
+	m.renewing = renewing{known: m.renewing.known}
 	m.quarantine(seq, "the batch that ends here contradicts itself")
 }
 

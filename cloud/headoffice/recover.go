@@ -48,6 +48,9 @@ const (
 	countAnomaly = `SELECT count(*) FROM anomaly WHERE store = ? AND seq = ? AND number = ?`
 )
 
+// maxTimelines bounds how many timelines a restored cloud can have forgotten.
+const maxTimelines = 1000
+
 // bumpTimeline begins a new incarnation of the cloud's state, after it was
 // restored from a backup: whatever it had promised since is not known any more.
 // The pools of the old timeline are void here, carts are gone, and each store
@@ -56,7 +59,11 @@ func (d *desk) bumpTimeline(b *recordv1.BumpTimeline) (*recordv1.Result, error) 
 	if !plain(b.GetReason(), maxStoreText) {
 		return nil, badRequest("reason", "a reason of %d bytes", len(b.GetReason()))
 	}
-	d.timeline++
+	after := stock.Timeline(b.GetAfter())
+	if after > d.timeline+maxTimelines {
+		return nil, badRequest("timeline", "after timeline %d, the last here is %d", after, d.timeline)
+	}
+	d.timeline = max(d.timeline, after) + 1
 	if _, err := d.tx.Exec(updateTimeline, d.timeline); err != nil {
 		return nil, fmt.Errorf("begin timeline %d: %w", d.timeline, err)
 	}
@@ -68,14 +75,8 @@ func (d *desk) bumpTimeline(b *recordv1.BumpTimeline) (*recordv1.Result, error) 
 		return nil, err
 	}
 	for _, s := range stores {
-		s.endSession(d.now)
-		s.timeline, s.directives, s.acked, s.keysVersion = d.timeline, journal.Position{}, 0, 0
 		s.frozen = b.GetFreeze()
-		policy, err := s.terms()
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(d.orderPolicy(s, policy), d.orderKeys(s), d.save(s)); err != nil {
+		if err := d.beginTimeline(s); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +84,8 @@ func (d *desk) bumpTimeline(b *recordv1.BumpTimeline) (*recordv1.Result, error) 
 	return counted(int64(len(stores))), nil
 }
 
-// admitNode ends a store's freeze for one node, the one that stands there.
+// admitNode serves a store by one node, the one that stands there, after a
+// freeze or after another, or none, was taken for it.
 func (d *desk) admitNode(a *recordv1.AdmitNode) (*recordv1.Result, error) {
 	s, err := d.store(a.GetStore())
 	if err != nil {
@@ -92,11 +94,12 @@ func (d *desk) admitNode(a *recordv1.AdmitNode) (*recordv1.Result, error) {
 	if len(a.GetNodeId()) != nodeIDSize {
 		return nil, badRequest("node", "a node id of %d bytes", len(a.GetNodeId()))
 	}
-	if !s.frozen {
+	known := bytes.Equal(s.node, a.GetNodeId())
+	if !s.frozen && (known || d.version < careful) {
 		return counted(0), nil
 	}
 	s.frozen = false
-	if !bytes.Equal(s.node, a.GetNodeId()) {
+	if !known {
 		d.newEpoch(s)
 		s.node = bytes.Clone(a.GetNodeId())
 		_, err := d.tx.Exec(insertNode, s.id, s.epoch.Timeline, s.epoch.Counter, s.node, "", d.now)

@@ -27,7 +27,10 @@ const (
 	selectRequest = `SELECT reservation FROM promise_request WHERE request = ?`
 )
 
-const requestSize = 16
+const (
+	requestSize  = 16
+	requestTable = "promise_request"
+)
 
 // keepRequest remembers which request led to a promise.
 func (d *desk) keepRequest(s *store, r *recordv1.Reserve) error {

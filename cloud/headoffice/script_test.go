@@ -413,6 +413,9 @@ func (s *script) hello(text string) string {
 		h.Epoch = nil
 	}
 	proto.Merge(h, more)
+	if first := h.JournalFirst; len(h.JournalFirstHash) == 0 && first < uint64(len(n.hashes)) {
+		h.JournalFirstHash = n.hashes[first][:]
+	}
 	if len(h.DirectivesHash) == 0 {
 		h.DirectivesHash = s.directiveHash(h)
 	}

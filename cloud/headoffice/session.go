@@ -2,6 +2,7 @@ package headoffice
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	recordv1 "holdfast.dev/proto/record/v1"
@@ -56,6 +57,11 @@ func (d *desk) openSession(o *recordv1.OpenSession) (*recordv1.Result, error) {
 // admit opens a session that goes on where both sides are.
 func (d *desk) admit(s *store, o *recordv1.OpenSession) (*recordv1.Result, error) {
 	h := o.GetHello()
+	if gap(s, h) {
+		if err := d.bridge(s, h); err != nil {
+			return nil, err
+		}
+	}
 	s.session++
 	s.connected, s.sessionAt, s.member = true, d.now, o.GetMember()
 	s.bootCount, s.bootID, s.build = h.GetBootCount(), h.GetBootId(), h.GetBuild()
@@ -65,7 +71,7 @@ func (d *desk) admit(s *store, o *recordv1.OpenSession) (*recordv1.Result, error
 		from = h.GetDirectivesApplied() + 1
 		s.acked = max(s.acked, h.GetDirectivesApplied())
 	}
-	if err := d.save(s); err != nil {
+	if err := errors.Join(d.askForBooks(s), d.save(s)); err != nil {
 		return nil, err
 	}
 	return sessionResult(&recordv1.SessionResult{Session: s.session, Epoch: epochProto(s.epoch),
@@ -200,8 +206,8 @@ func (d *desk) adopt(s *store, h *recordv1.Hello, e stock.Epoch) error {
 // cloudBehind is what a node hears whose cloud was restored from a backup and
 // not told so.
 func cloudBehind(format string, args ...any) error {
-	return stock.Refuse(stock.RolledBack, "the cloud is older than this store: "+format, args...).
-		With("side", "cloud")
+	return stock.Refuse(stock.RolledBack, "the cloud is older than this store (holdfast-cloud bump): "+
+		format, args...).With("side", "cloud")
 }
 
 // closeSession notes that a session ended. An older one has ended already.

@@ -300,6 +300,9 @@ func (s *Session) looked(in Looked) {
 	case s.standing.Session > s.opened.GetSession():
 		s.fence("a newer session at another member")
 		return
+	case s.standing.Timeline > stock.Timeline(s.opened.GetTimeline()):
+		s.reject(stock.Busy, 0, "a new timeline begins")
+		return
 	case s.standing.Epoch.Compare(mine) > 0 || !bytes.Equal(s.standing.Node, s.cfg.Node):
 		s.fence("another box stands in this store")
 		return

@@ -63,6 +63,13 @@ func (f *Floor) Hello(ctx context.Context) (*recordv1.Hello, error) {
 		}
 		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: at.Seq, Hash: at.Hash[:]})
 	}
+	if first > 0 {
+		at, err := f.j.At(ctx, first)
+		if err != nil {
+			return nil, fmt.Errorf("hash of record %d: %w", first, err)
+		}
+		h.JournalFirstHash = at.Hash[:]
+	}
 	err = f.j.View(ctx, func(tx *journal.Tx) error {
 		c, err := books.CursorOf(tx, f.o.Store)
 		h.DirectivesApplied, h.DirectivesHash, h.Timeline = c.Directives, c.Hash[:], uint32(c.Timeline)

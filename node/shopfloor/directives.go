@@ -19,6 +19,8 @@ const (
 	maxAhead = 10_000
 	// maxAgain bounds how often a salvaged fact may turn up meanwhile by itself.
 	maxAgain = 3
+	// outcomeBooks notes that the cloud wants the whole books; they follow.
+	outcomeBooks = "books follow"
 	// oldFactMS is how old a salvaged fact may be: the ids of older ones are not
 	// kept, so nobody could tell whether it was booked.
 	oldFactMS = int64(35 * 24 * 3600_000)
@@ -90,6 +92,7 @@ var errKnownMeanwhile = errors.New("the salvaged fact was booked meanwhile")
 
 func (f *Floor) applyAll(ctx context.Context, from uint64, raws [][]byte,
 	voids map[uint64]*recordv1.Void) (uint64, error) {
+	asked := false // for the whole books
 	proposals := make([]journal.Proposal, len(raws))
 	done := make([]func(context.Context, journal.Outcome, error) (Written, error), len(raws))
 	for i, raw := range raws {
@@ -113,17 +116,28 @@ func (f *Floor) applyAll(ctx context.Context, from uint64, raws [][]byte,
 		}
 		d := w.Record.GetApplyDirective()
 		reload = reload || d.GetPolicy() != nil || d.GetKeys() != nil
+		asked = asked || d.GetOutcome() == outcomeBooks
 		applied++
 	}
-	if !reload {
-		return applied, nil
+	if asked {
+		if err := f.writeBooks(ctx); err != nil {
+			return applied, err
+		}
 	}
+	if reload {
+		return applied, f.takeSettings(ctx)
+	}
+	return applied, nil
+}
+
+// takeSettings takes in what head office has just set.
+func (f *Floor) takeSettings(ctx context.Context) error {
 	if err := f.reload(ctx); err != nil {
-		return applied, err
+		return err
 	}
 	f.touchAll()
 	f.o.Notify(Event{Kind: "settings"})
-	return applied, nil
+	return nil
 }
 
 // salvagedID is the id that a salvaged fact's record gets: that of the fact, so
@@ -188,6 +202,8 @@ func (f *Floor) obeyBody(tx *journal.Tx, rec *recordv1.Record, d *recordv1.Direc
 		note.Policy = v.Policy.GetPolicy()
 	case *recordv1.Directive_Keys:
 		note.Keys = v.Keys
+	case *recordv1.Directive_Checkpoint:
+		note.Outcome = outcomeBooks
 	default:
 		if d.GetCritical() {
 			return f.obeyVoided(tx, rec, d, o, note)

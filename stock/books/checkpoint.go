@@ -34,6 +34,17 @@ func Checkpoint(tx *journal.Tx, store stock.StoreID) ([]*recordv1.Checkpoint, er
 	return w.parts, nil
 }
 
+// Empty forgets a store's books. What is applied next must make them anew.
+func Empty(tx *journal.Tx, store stock.StoreID) error {
+	for _, table := range []string{"acct", "legacy", "reservation", "reservation_line", "document",
+		"cursor", "legacy_cursor", "counted", "item"} {
+		if _, err := tx.Exec("DELETE FROM "+table+" WHERE store = ?", store); err != nil {
+			return fmt.Errorf("empty %s of store %d: %w", table, store, err)
+		}
+	}
+	return nil
+}
+
 type checkpointer struct {
 	tx    *journal.Tx
 	store stock.StoreID
