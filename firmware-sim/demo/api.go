@@ -21,21 +21,28 @@ const readyEvery = 50 * time.Millisecond
 // maxAnswer bounds what the APIs may answer, such as a page of records.
 const maxAnswer = 32 << 20
 
-// dial opens a connection that is made when it is first used, to whichever of
-// the addresses answers.
-func dial(addresses ...string) (*grpc.ClientConn, error) {
+// AnyOf is what a connection is made to that may go to any of some addresses:
+// whichever answers.
+func AnyOf(addresses ...string) (target string, o grpc.DialOption) {
 	several := manual.NewBuilderWithScheme("several")
 	state := resolver.State{Addresses: make([]resolver.Address, len(addresses))}
 	for i, one := range addresses {
 		state.Addresses[i].Addr = one
 	}
 	several.InitialState(state)
-	conn, err := grpc.NewClient(several.Scheme()+":///"+addresses[0], grpc.WithResolvers(several),
+	return several.Scheme() + ":///" + addresses[0], grpc.WithResolvers(several)
+}
+
+// dial opens a connection that is made when it is first used, to whichever of
+// the addresses answers.
+func dial(addresses ...string) (*grpc.ClientConn, error) {
+	target, several := AnyOf(addresses...)
+	conn, err := grpc.NewClient(target, several,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(quickRetry), grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", addresses[0], err)
+		return nil, fmt.Errorf("connect to %s: %w", target, err)
 	}
 	return conn, nil
 }

@@ -48,7 +48,7 @@ func (s *site) newBox() (b *box, err error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("write the configuration of %s: %w", name, err)
 	}
-	if b.cable, err = demo.LayCable(0, s.nodes); err != nil {
+	if b.cable, err = demo.LayCable(0, s.nodes()...); err != nil {
 		return nil, err
 	}
 	if b.conn, err = dial(pages); err != nil {

@@ -28,6 +28,7 @@ const patience = 120 * time.Second
 type drill struct {
 	name     string
 	products int // in the catalogue
+	members  int // of the cloud; zero: 1
 	do       func(*site, context.Context) (detail string, err error)
 }
 
@@ -39,20 +40,21 @@ const many = 50_000
 
 // table lists the drills.
 var table = []drill{
-	{"lost-disk", few, (*site).lostDisk},
-	{"old-disk", few, (*site).restoredDisk},
-	{"forked-disk", few, (*site).forkedDisk},
-	{"damaged-disk", few, (*site).damagedDisk},
-	{"new-box", few, (*site).newBoxOldDisk},
-	{"box-returns", few, (*site).boxReturns},
-	{"clone", few, (*site).clone},
-	{"twins", few, (*site).twins},
-	{"till-witness", few, (*site).tillWitness},
-	{"cloud-restored", few, (*site).cloudRestored},
-	{"cloud-frozen", few, (*site).cloudFrozen},
-	{"abandoned", few, (*site).abandoned},
-	{"void", few, (*site).void},
-	{"large-store", many, (*site).largeStore},
+	{"lost-disk", few, 1, (*site).lostDisk},
+	{"old-disk", few, 1, (*site).restoredDisk},
+	{"forked-disk", few, 1, (*site).forkedDisk},
+	{"damaged-disk", few, 1, (*site).damagedDisk},
+	{"new-box", few, 1, (*site).newBoxOldDisk},
+	{"box-returns", few, 1, (*site).boxReturns},
+	{"clone", few, 1, (*site).clone},
+	{"twins", few, 1, (*site).twins},
+	{"till-witness", few, 1, (*site).tillWitness},
+	{"cloud-restored", few, 1, (*site).cloudRestored},
+	{"cloud-frozen", few, 1, (*site).cloudFrozen},
+	{"cluster-restored", few, 3, (*site).clusterRestored},
+	{"abandoned", few, 1, (*site).abandoned},
+	{"void", few, 1, (*site).void},
+	{"large-store", many, 1, (*site).largeStore},
 }
 
 // Names lists the drills in their order.
@@ -88,7 +90,7 @@ func Run(ctx context.Context, o Options) (journey.Report, error) {
 	for i, d := range chosen {
 		group.Go(func() error {
 			s := &site{bin: o.Bin, dir: filepath.Join(o.Data, d.name), ports: given, staff: staff,
-				products: d.products}
+				products: d.products, several: d.members}
 			done := s.hold(ctx, d)
 			line.Lock()
 			defer line.Unlock()
@@ -98,7 +100,7 @@ func Run(ctx context.Context, o Options) (journey.Report, error) {
 			if !done.OK {
 				mark = "FAIL"
 			}
-			fmt.Fprintf(o.Progress, "%s %-14s %6d ms  %s\n", mark, done.Name, done.MS, done.Detail)
+			fmt.Fprintf(o.Progress, "%s %-16s %6d ms  %s\n", mark, done.Name, done.MS, done.Detail)
 			return nil
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -172,6 +173,25 @@ func ready(ctx context.Context, admin string) error {
 		return fmt.Errorf("%s is not ready: %s", admin, resp.Status)
 	}
 	return nil
+}
+
+// get asks a program's admin listener.
+func (s *site) get(ctx context.Context, admin, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, readyAsk)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s of %s: %s", path, admin, resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 }
 
 // command runs one of the project's programs to its end, as an operator would,

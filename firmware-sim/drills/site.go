@@ -48,51 +48,45 @@ type site struct {
 	staff string // hash of the manager's PIN
 
 	products int // in the catalogue
+	several  int // members of the cloud; zero: 1
 
-	cloud  *program
-	shop   shopv1.ShopClient
-	office shopv1.HeadOfficeClient
-	nodes  string // host:port where nodes connect
-	admin  string
-	conns  []*grpc.ClientConn
-	boxes  []*box
-	book   book
+	members []*member
+	shop    shopv1.ShopClient       // of any member
+	office  shopv1.HeadOfficeClient // the same
+	conns   []*grpc.ClientConn
+	boxes   []*box
+	book    book
 }
 
-// dial opens a connection that is made when it is first used.
-func dial(address string) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient("passthrough:///"+address,
+// dial opens a connection that is made when it is first used, to whichever of
+// the addresses answers.
+func dial(addresses ...string) (*grpc.ClientConn, error) {
+	target, several := demo.AnyOf(addresses...)
+	conn, err := grpc.NewClient(target, several,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(quickRetry), grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.WaitForReady(true)))
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, fmt.Errorf("connect to %s: %w", target, err)
 	}
 	return conn, nil
 }
 
 // furnish describes the cloud; nothing runs yet.
 func (s *site) furnish() error {
-	var address [3]string
-	for i := range address {
-		var err error
-		if address[i], err = s.ports.port(); err != nil {
+	var shops, admins []string
+	for range max(1, s.several) {
+		m, err := s.newMember()
+		if err != nil {
 			return err
 		}
+		shops, admins = append(shops, m.listen), append(admins, m.admin)
 	}
-	if err := os.MkdirAll(s.cloudData(), 0o700); err != nil {
-		return fmt.Errorf("make the cloud's folder: %w", err)
-	}
-	s.nodes, s.admin = address[1], address[2]
-	s.cloud = &program{name: "holdfast-cloud", path: filepath.Join(s.bin, "holdfast-cloud"),
-		log: filepath.Join(s.dir, "cloud.log"), admin: s.admin,
-		args: []string{"run", "--data", s.cloudData(), "--listen", address[0], "--nodes", s.nodes,
-			"--admin", s.admin}}
-	shop, err := dial(address[0])
+	shop, err := dial(shops...)
 	if err != nil {
 		return err
 	}
-	office, err := dial(s.admin)
+	office, err := dial(admins...)
 	if err != nil {
 		return errors.Join(err, shop.Close())
 	}
@@ -101,11 +95,14 @@ func (s *site) furnish() error {
 	return nil
 }
 
-func (s *site) cloudData() string { return filepath.Join(s.dir, "cloud") }
+// cloud is the first member's program, or the only one's.
+func (s *site) cloud() *program { return s.members[0].program }
+
+func (s *site) cloudData() string { return s.members[0].data }
 
 // open starts the cloud with a store and a catalogue.
 func (s *site) open(ctx context.Context) error {
-	if err := s.cloud.start(ctx); err != nil {
+	if err := s.startMembers(ctx); err != nil {
 		return err
 	}
 	_, err := s.operate(ctx, "store put", "--id", number, "--name", "Drill",
@@ -124,7 +121,7 @@ func (s *site) open(ctx context.Context) error {
 
 // operate gives the running cloud an operator's command.
 func (s *site) operate(ctx context.Context, command string, args ...string) (string, error) {
-	all := append(strings.Fields(command), "--admin", s.admin)
+	all := append(strings.Fields(command), "--admin", s.running().admin)
 	return s.command(ctx, "holdfast-cloud", append(all, args...)...)
 }
 
@@ -141,7 +138,9 @@ func (s *site) close() error {
 		faults = append(faults, b.program.stop())
 		b.close()
 	}
-	faults = append(faults, s.cloud.stop())
+	for _, m := range s.members {
+		faults = append(faults, m.program.stop())
+	}
 	for _, c := range s.conns {
 		_ = c.Close() // nothing is under way on it any more
 	}
@@ -151,26 +150,26 @@ func (s *site) close() error {
 
 // backUp copies the cloud's folder while the cloud is stopped.
 func (s *site) backUp(ctx context.Context) (copied string, err error) {
-	if err := s.cloud.stop(); err != nil {
+	if err := s.cloud().stop(); err != nil {
 		return "", err
 	}
 	copied = filepath.Join(s.dir, "backup")
 	if err := os.CopyFS(copied, os.DirFS(s.cloudData())); err != nil {
 		return "", fmt.Errorf("back the cloud up: %w", err)
 	}
-	return copied, s.cloud.start(ctx)
+	return copied, s.cloud().start(ctx)
 }
 
 // restore kills the cloud and starts it with what it was at the backup.
 func (s *site) restore(ctx context.Context, copied string) error {
-	if err := s.cloud.kill(); err != nil {
+	if err := s.cloud().kill(); err != nil {
 		return err
 	}
 	err := errors.Join(os.RemoveAll(s.cloudData()), os.CopyFS(s.cloudData(), os.DirFS(copied)))
 	if err != nil {
 		return fmt.Errorf("restore the cloud: %w", err)
 	}
-	return s.cloud.start(ctx)
+	return s.cloud().start(ctx)
 }
 
 // state is how the cloud sees the store.
