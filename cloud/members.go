@@ -39,6 +39,8 @@ const (
 	exitInstallLoop = 3
 	// exitRemoved ends one that was taken out for ever.
 	exitRemoved = 4
+	// exitTooOld ends a program that is older than what the cloud uses.
+	exitTooOld = 5
 
 	// greetAgain is how often a process tries to say that it is here.
 	greetAgain = time.Second
@@ -51,6 +53,8 @@ func ExitCode(err error) int {
 		return exitInstallLoop
 	case errors.Is(err, quorum.ErrRemoved):
 		return exitRemoved
+	case errors.Is(err, quorum.ErrTooOld):
+		return exitTooOld
 	}
 	return exitCode
 }

@@ -105,8 +105,14 @@ func (m *Member) openLog() error {
 func (m *Member) openJournal(ctx context.Context) (*journal.Journal, error) {
 	j, err := journal.Open(ctx, journal.Options{Path: m.folder.database, Machine: m.o.Machine,
 		Logger: m.log, Sync: "NORMAL", Replicated: true})
+	if errors.Is(err, journal.ErrNewer) {
+		return nil, fmt.Errorf("%w: %w", ErrTooOld, err)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if err := m.knows(j.Applied().Version, j.Tables()); err != nil {
+		return nil, errors.Join(err, j.Close())
 	}
 	m.wait.Go(func() {
 		select {

@@ -44,7 +44,10 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	entries := make([]journal.LogEntry, len(logs))
 	for i, l := range logs {
 		var err error
-		if entries[i], err = decodeEntry(l); err != nil {
+		if entries[i], err = decodeEntry(l); err == nil {
+			err = m.knows(entries[i].Version, entries[i].Tables)
+		}
+		if err != nil {
 			m.stop(err)
 		}
 	}

@@ -3,6 +3,7 @@ package quorum
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -131,6 +132,16 @@ func (m *Member) upgrade(infos []Info) error {
 	}
 	_, err := m.logEntry(encodeUpgrade(known))
 	return err
+}
+
+// knows refuses to go on in a cluster that uses what this program does not know.
+func (m *Member) knows(version uint32, tables int) error {
+	mine, own := m.o.Machine.Version(), len(m.o.Machine.Migrations())
+	if version <= mine && tables <= own {
+		return nil
+	}
+	return fmt.Errorf("the cluster uses commands of version %d and tables of version %d, this program knows "+
+		"%d and %d: %w", version, tables, mine, own, ErrTooOld)
 }
 
 // check lets the members compare their copies every so many entries: each entry

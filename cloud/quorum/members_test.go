@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
@@ -156,12 +157,40 @@ func TestNewCommandsWaitForTheLastMember(t *testing.T) {
 			t.Errorf("a copy has tables of version %d", m.Journal().Tables())
 		}
 	}
+	for what, machine := range map[string]*counters{
+		"commands": {version: 1, newer: last.machine.newer}, "tables": {version: 2},
+	} {
+		c.crash(last)
+		last.machine = machine
+		if _, err := c.open(last, ""); !errors.Is(err, ErrTooOld) {
+			t.Errorf("a member goes on with a program of older %s: %v", what, err)
+		}
+	}
 	old := c.add("m4")
 	c.start(old, c.leader().name)
 	err := old.m.askSomebody(askJoin, wish{ID: old.m.ID(), Address: old.name, Version: 1, Tables: 1})
 	if !stock.Refused(err, stock.TooOld) {
 		t.Errorf("an old program joins with %v", err)
 	}
+}
+
+func TestANewcomerEndsWhenTheOthersGoOnWithoutItsProgram(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, 1, func(_ string, o *Options) { o.Timing.Settle = time.Hour })
+	first, newcomer := c.leader(), c.add("m2")
+	m := c.start(newcomer, first.name)
+	c.until("it follows", func() bool { return m.applied.index() >= first.m.applied.index() })
+	c.crash(first)
+	first.machine = &counters{version: 2}
+	c.start(first, "")
+	c.until("it ends", func() bool { return m.Err() != nil })
+	if !errors.Is(m.Err(), ErrTooOld) || m.Journal().Applied().Version != 1 {
+		t.Errorf("version %d, and then %v", m.Journal().Applied().Version, m.Err())
+	}
+	c.crash(newcomer)
+	newcomer.machine = &counters{version: 2}
+	m = c.start(newcomer, "")
+	c.until("the newer program goes on", func() bool { return m.Journal().Applied().Version == 2 })
 }
 
 func TestACopyThatComputesOtherwiseStops(t *testing.T) {

@@ -27,6 +27,10 @@ var (
 	// ErrRemoved means that the other members took this one out. Its folder is
 	// of no more use; a new member needs a new one.
 	ErrRemoved = errors.New("this member was removed")
+	// ErrTooOld means that the cluster uses commands or tables that this member's
+	// program does not know. Nothing is lost; it takes a newer program.
+	ErrTooOld = errors.New("this member's program is too old: start one that is at least as new as the " +
+		"other members'; its data stays as it is")
 	// ErrHung means that the database did not answer in time.
 	ErrHung = errors.New("database does not answer")
 )

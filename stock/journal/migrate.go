@@ -53,13 +53,16 @@ func migrate(c *conn, migrations []string) error {
 	return c.commit.run()
 }
 
+// ErrNewer means that a newer program wrote the file.
+var ErrNewer = errors.New("the file is of a newer program")
+
 func migrateIn(tx *Tx, migrations []string) error {
 	var version int
 	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
 	if version > len(migrations) {
-		return fmt.Errorf("file has version %d, this program knows %d", version, len(migrations))
+		return fmt.Errorf("%w: tables of version %d, this program knows %d", ErrNewer, version, len(migrations))
 	}
 	if err := tx.c.script(originTable); err != nil {
 		return fmt.Errorf("make table of the origin: %w", err)
