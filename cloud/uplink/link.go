@@ -19,8 +19,7 @@ import (
 )
 
 const (
-	maxEvents     = 64   // inputs that wait; whoever posts more waits too
-	maxOutgoing   = 4096 // frames that wait to be sent; more is a node that does not read
+	maxEvents     = 64 // inputs that wait; whoever posts more waits too
 	maxControl    = 8
 	maxAsks       = 1000 // carts that wait for one store
 	officeWait    = 15 * time.Second
@@ -45,7 +44,7 @@ type link struct {
 	events  chan Input
 	control chan Input    // from the server, which does not wait
 	looks   chan struct{} // capacity 1: look again
-	send    chan *uplinkv1.CloudFrame
+	out     outbox
 	isOpen  bool // of the loop
 	pending int  // answers of the office that are due; of the loop
 
@@ -73,8 +72,8 @@ func (s *Server) Session(st stream) error {
 	}
 	l := &link{server: s, store: peer.Store, log: s.o.Logger.With("store", peer.Store),
 		events: make(chan Input, maxEvents), control: make(chan Input, maxControl),
-		send: make(chan *uplinkv1.CloudFrame, maxOutgoing), looks: make(chan struct{}, 1),
-		waiters: make(map[*Ask]chan struct{}),
+		looks: make(chan struct{}, 1), waiters: make(map[*Ask]chan struct{}),
+		out: outbox{send: st.Send},
 		core: NewSession(Config{Store: peer.Store, Node: node, Member: s.o.Member,
 			DeadAfter: s.o.DeadAfter, FlushNormal: s.o.Flush, Random: s.random})}
 	l.run(st)
@@ -102,20 +101,14 @@ func (l *link) run(st stream) {
 	// What the office is asked goes on when the stream ends: see settle.
 	l.ctx, l.stop = context.WithCancel(context.WithoutCancel(st.Context()))
 	go l.receive(st)
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		l.transmit(st)
-	}()
 	why := l.loop()
 	l.stop()
 	l.server.ended(l)
 	l.failAsks()
-	close(l.send)
 	wait := time.NewTimer(lastFrames)
 	defer wait.Stop()
 	select {
-	case <-sent:
+	case <-l.out.idle():
 	case <-wait.C:
 	case <-st.Context().Done():
 	}
@@ -157,7 +150,7 @@ func (l *link) step(in Input) (why string, over bool) {
 	for _, e := range l.core.Step(time.Now(), in) {
 		switch e := e.(type) {
 		case Send:
-			if !over && !l.queue(e.Frame) {
+			if !over && !l.out.put(e.Frame) {
 				why, over = "the node does not read", true // settle tells the session
 			}
 		case Close:
@@ -167,15 +160,6 @@ func (l *link) step(in Input) (why string, over bool) {
 		}
 	}
 	return why, over
-}
-
-func (l *link) queue(f *uplinkv1.CloudFrame) bool {
-	select {
-	case l.send <- f:
-		return true
-	default:
-		return false
-	}
 }
 
 // settle waits for what the office still owes an answer: a session that was
@@ -275,14 +259,6 @@ func (l *link) receive(st stream) {
 	}
 }
 
-func (l *link) transmit(st stream) {
-	for f := range l.send {
-		if st.Send(f) != nil {
-			return // receive learns it too
-		}
-	}
-}
-
 func (l *link) lookAgain() {
 	select {
 	case l.looks <- struct{}{}:
@@ -290,12 +266,16 @@ func (l *link) lookAgain() {
 	}
 }
 
-// watch looks how the store stands whenever that has changed.
+// watch looks how the store stands whenever that has changed. It looks in
+// another goroutine, whose stack grows large and is then given back: this one
+// waits for hours.
 func (l *link) watch() {
 	office := l.server.o.Office
+	looked := make(chan bool)
 	for {
 		changed, common := office.Watch(l.store), office.Watch(0)
-		if !l.look() {
+		go func() { looked <- l.look() }()
+		if !<-looked {
 			return
 		}
 		select {

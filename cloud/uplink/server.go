@@ -30,6 +30,10 @@ const (
 	keepaliveTime = 10 * time.Second
 	keepaliveWait = 3 * time.Second
 	enforceTime   = 5 * time.Second
+
+	// nodeBuffer is what a connection reads and writes at once. Most say nothing
+	// at most times, and there are thousands.
+	nodeBuffer = 4 << 10
 )
 
 // Office is what the uplink needs of the cloud's state machine. A refusal of
@@ -136,6 +140,7 @@ func ServerOptions(config *tls.Config) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ReadBufferSize(nodeBuffer), grpc.WriteBufferSize(nodeBuffer),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime: enforceTime, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
