@@ -33,8 +33,10 @@ const (
 type RestoreOptions struct {
 	Data   string `help:"Empty folder for the cloud." default:"/var/lib/holdfast/cloud"`
 	Reason string `help:"Why, for whoever reads it later." default:"restored from a backup"`
-	Freeze bool   `help:"Nodes may have been replaced since the backup: serve no store before its node is admitted."`
 	File   string `arg:"" help:"The backup." type:"existingfile"`
+
+	TrustNodes bool   `help:"Serve every store at once: nobody has replaced a node, or put its disk back, since the backup was made."`
+	After      uint32 `help:"The newest timeline that any node shows, if the cloud was restored before."`
 }
 
 // Restore founds a cloud of one process with a backup, in a new timeline: the
@@ -57,9 +59,9 @@ func Restore(ctx context.Context, o RestoreOptions, progress io.Writer) (string,
 		return "", errors.Join(fmt.Errorf("restore %s: %w", o.File, err), clearFolder(o.Data, kept))
 	}
 	return fmt.Sprintf("The cloud of %s is in %s, with everything up to entry %d. A new timeline has begun for %d "+
-		"stores: each brings back what it knows as soon as it connects. Start it with holdfast-cloud run --data %s; "+
+		"stores: each brings back what it knows as soon as it connects%s. Start it with holdfast-cloud run --data %s; "+
 		"other processes join it with empty folders.", a.Made.Local().Format(time.DateTime), o.Data, a.Index, stores,
-		o.Data), nil
+		admission(o.TrustNodes), o.Data), nil
 }
 
 // readable refuses what a newer program made.
@@ -179,7 +181,8 @@ func (o RestoreOptions) beginTimeline(ctx context.Context) (stores int64, err er
 		return 0, err
 	}
 	result, err := e.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_BumpTimeline{
-		BumpTimeline: &recordv1.BumpTimeline{Reason: o.Reason, Freeze: o.Freeze}}})
+		BumpTimeline: &recordv1.BumpTimeline{Reason: o.Reason, Freeze: !o.TrustNodes,
+			After: o.After}}})
 	if err != nil {
 		return 0, fmt.Errorf("begin a new timeline: %w", err)
 	}

@@ -182,7 +182,8 @@ func TestTheFleetShowsTroubleFirst(t *testing.T) {
 		"Two histories of one store", "No computer yet", "never yet", "12 records", ">13:01<",
 		">1.2<", "<dd>3</dd>",
 		`href="/items?store=1"`, "2 open", `<span class="count">2</span>`,
-		"0f3ac4d1e5b60718293a4b5c6d7e8f90"} {
+		"0f3ac4d1e5b60718293a4b5c6d7e8f90", "holdfast-cloud store renew --store 3",
+		"holdfast-cloud store admit --store 3 --node 0f3ac4d1", "holdfast-cloud join --store 4"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the page lacks %q", says)
 		}

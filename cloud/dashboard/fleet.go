@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -36,6 +37,7 @@ type storeRow struct {
 	Node     string // that it waits to be admitted with
 	Open     int
 	Troubles []string
+	Cures    []string // what to do about them, in the order of Troubles
 
 	rank int
 }
@@ -97,24 +99,41 @@ func (v view) storeRow(f gateway.FleetStore) storeRow {
 	}
 	switch {
 	case f.Node == "":
-		row.Troubles = append(row.Troubles, v.T("fleet.joinless"))
+		row.trouble(v.T("fleet.joinless"), v.T("fleet.cure_joinless", "command", operate("join", row.ID)))
 	case !store.GetConnected():
 		row.rank = offline
 	}
 	if f.Frozen {
 		row.Node = f.Node
-		row.Troubles = append(row.Troubles, v.T("fleet.frozen"))
+		row.trouble(v.T("fleet.frozen"), v.T("fleet.cure_frozen", "command",
+			operate("store admit", row.ID)+" --node "+f.Node))
 	}
-	if f.Quarantined {
-		row.Troubles = append(row.Troubles, v.T("fleet.quarantined"))
+	switch {
+	case f.Renewing:
+		row.trouble(v.T("fleet.renewing"), v.T("fleet.cure_renewing"))
+	case f.Quarantined:
+		row.trouble(v.T("fleet.quarantined"), v.T("fleet.cure_quarantined", "command",
+			operate("store renew", row.ID)))
 	}
 	if f.Trouble != "" && f.Trouble != codeQuarantine {
-		row.Troubles = append(row.Troubles, words.Item(v.Lang, f.Trouble).Title)
+		row.trouble(words.Item(v.Lang, f.Trouble).Title, "")
 	}
 	if len(row.Troubles) > 0 {
 		row.rank = inTrouble
 	}
 	return row
+}
+
+func (r *storeRow) trouble(what, cure string) {
+	r.Troubles = append(r.Troubles, what)
+	if cure != "" {
+		r.Cures = append(r.Cures, cure)
+	}
+}
+
+// operate is what an operator types about a store.
+func operate(command string, store uint32) string {
+	return fmt.Sprintf("holdfast-cloud %s --store %d", command, store)
 }
 
 // codeQuarantine is the note of what a row says by itself.

@@ -17,6 +17,7 @@ type FleetStore struct {
 	State       *shopv1.StoreState
 	Node        string // its node's id as operators name it; "" when none has joined
 	Quarantined bool   // its records contradict head office's and are not booked
+	Renewing    bool   // and its own books are to take the place of head office's
 	Frozen      bool   // head office has to admit its node first
 	Open        int    // items that nobody has dealt with in the store, at most maxOpenShown
 	Trouble     string // code of the newest note of head office that is open
@@ -53,8 +54,14 @@ func (o *Office) Fleet(ctx context.Context) ([]FleetStore, error) {
 			if err != nil {
 				return err
 			}
+			renewing := false
+			if s.Quarantined {
+				if renewing, err = headoffice.Renewing(tx, id); err != nil {
+					return err
+				}
+			}
 			fleet = append(fleet, FleetStore{State: state, Node: hex.EncodeToString(s.NodeID),
-				Quarantined: s.Quarantined, Frozen: s.Frozen, Open: len(items), Trouble: trouble[id]})
+				Quarantined: s.Quarantined, Renewing: renewing, Frozen: s.Frozen, Open: len(items), Trouble: trouble[id]})
 		}
 		return nil
 	})

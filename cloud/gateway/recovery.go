@@ -14,9 +14,13 @@ import (
 )
 
 // BumpTimeline begins a new timeline after the cloud was restored from a backup.
+// The backup does not know which boxes were replaced or put back since, so no
+// store is served before a person says which box stands there, unless the caller
+// says that all are as they were.
 func (o *Office) BumpTimeline(ctx context.Context, r *shopv1.BumpTimelineRequest) (*shopv1.BumpTimelineResponse, error) {
 	result, err := o.g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_BumpTimeline{
-		BumpTimeline: &recordv1.BumpTimeline{Reason: r.GetReason(), Freeze: r.GetFreeze()}}})
+		BumpTimeline: &recordv1.BumpTimeline{Reason: r.GetReason(), After: r.GetAfter(),
+			Freeze: r.GetFreeze() || !r.GetTrustNodes()}}})
 	return &shopv1.BumpTimelineResponse{Stores: int32(result.GetCount().GetRows())}, err
 }
 
@@ -29,6 +33,13 @@ func (o *Office) AdmitNode(ctx context.Context, r *shopv1.AdmitNodeRequest) (*sh
 	_, err = o.g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_AdmitNode{
 		AdmitNode: &recordv1.AdmitNode{Store: r.GetStore(), NodeId: node}}})
 	return &shopv1.AdmitNodeResponse{}, err
+}
+
+// RenewStore takes a store's own books for head office's copy.
+func (o *Office) RenewStore(ctx context.Context, r *shopv1.RenewStoreRequest) (*shopv1.RenewStoreResponse, error) {
+	_, err := o.g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_Renew{
+		Renew: &recordv1.Renew{Store: r.GetStore(), Reason: r.GetReason()}}})
+	return &shopv1.RenewStoreResponse{}, err
 }
 
 // FenceStore shuts a store's node out for ever.

@@ -133,7 +133,7 @@ func (d *desk) checkCloud(s *store, h *recordv1.Hello) error {
 	t := stock.Timeline(h.GetTimeline())
 	switch {
 	case t > s.timeline:
-		return cloudBehind("--after %d: the node is in that timeline, the cloud in %d", t, s.timeline)
+		return cloudBehind("the node is in timeline %d, the cloud in %d: say --after %d", t, s.timeline, t)
 	case t < s.timeline: // it says so
 	case h.GetJournalAcked() > s.applied.Seq:
 		return cloudBehind("it had confirmed record %d, and has %d", h.GetJournalAcked(), s.applied.Seq)

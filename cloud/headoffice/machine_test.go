@@ -467,7 +467,7 @@ func TestOldDataIsForgottenAndTheRestHolds(t *testing.T) {
 		}
 		rows += r.GetCount().GetRows()
 	}
-	if rows < 300 {
+	if rows < 200 { // directives that no mirror has seen applied stay
 		t.Errorf("%d rows forgotten", rows)
 	}
 	for s := uint32(1); s <= chaosStores; s++ {

@@ -206,7 +206,7 @@ func (d *desk) adopt(s *store, h *recordv1.Hello, e stock.Epoch) error {
 // cloudBehind is what a node hears whose cloud was restored from a backup and
 // not told so.
 func cloudBehind(format string, args ...any) error {
-	return stock.Refuse(stock.RolledBack, "the cloud is older than this store (holdfast-cloud bump): "+
+	return stock.Refuse(stock.RolledBack, "the cloud is older than this store, until holdfast-cloud bump says why: "+
 		format, args...).With("side", "cloud")
 }
 

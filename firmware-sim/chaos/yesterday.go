@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,8 +10,8 @@ import (
 
 // backup is what an operator has of a cloud: its database and its keys.
 type backup struct {
-	dir string
-	at  time.Duration // what was promised until then is in it
+	file string
+	at   time.Duration // what was promised until then is in it
 }
 
 // yesterday loses the cloud with all its members and restores it from a backup.
@@ -80,48 +79,37 @@ func (w *world) afterwards(ctx context.Context, r *Result, length time.Duration)
 	return h.check(ctx, &r.Found)
 }
 
-// backUp copies a member's database while that member is stopped.
+// backUp backs the cloud up while it works.
 func (w *world) backUp(ctx context.Context, rec *records) (b backup, err error) {
 	from := w.members[len(w.members)-1]
-	b = backup{dir: w.path("backup"), at: rec.now()}
-	if err := w.evenWith(ctx, from); err != nil {
+	b = backup{file: w.path("backup"), at: rec.now()}
+	if err := errors.Join(os.RemoveAll(b.file), awaitReady(ctx, from.child, from.admin)); err != nil {
 		return b, err
 	}
-	err = errors.Join(os.RemoveAll(b.dir), from.stop(), copyFolder(from.data, b.dir),
-		os.RemoveAll(filepath.Join(b.dir, "quorum")), from.start())
-	if err != nil {
-		return b, fmt.Errorf("back up: %w", err)
-	}
-	return b, awaitReady(ctx, from.child, from.admin)
+	_, err = runTool(ctx, from.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "backup", "--admin", from.admin,
+		"--data", from.data, b.file)
+	return b, err
 }
 
-// evenWith waits until a member has all that was promised by now.
-func (w *world) evenWith(ctx context.Context, m *member) error {
-	return poll(ctx, evenWithin, func() error { return ready(ctx, m.at(m.admin)) })
-}
-
-// restoreCloud kills all members and founds the cloud with a backup; the others
-// join anew. Then an operator says that it was restored.
+// restoreCloud kills all members and founds the cloud with a backup, in a new
+// timeline; the others join anew.
 func (w *world) restoreCloud(ctx context.Context, b backup) error {
 	if _, err := kill(ctx, w, Event{Who: "members"}); err != nil {
 		return err
 	}
-	first := w.members[0]
 	for _, m := range w.members {
 		if err := wipe(m.data); err != nil {
 			return err
 		}
 	}
-	if err := copyFolder(b.dir, first.data); err != nil {
-		return err
-	}
-	first.join, first.adopt = nil, true
-	defer func() { first.adopt = false }()
-	if err := errors.Join(first.start(), awaitReady(ctx, first.child, first.admin)); err != nil {
-		return err
-	}
-	_, err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "bump", "--admin", first.admin)
+	first := w.members[0]
+	_, err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "restore", "--data", first.data,
+		"--trust-nodes", b.file)
 	if err != nil {
+		return err
+	}
+	first.join = nil
+	if err := errors.Join(first.start(), awaitReady(ctx, first.child, first.admin)); err != nil {
 		return err
 	}
 	for _, m := range w.members[1:] {

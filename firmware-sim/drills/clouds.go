@@ -73,7 +73,7 @@ func (s *site) cloudRestored(ctx context.Context) (string, error) {
 	}
 	began := time.Now()
 	s.expects(broughtBack)
-	if _, err := s.operate(ctx, "bump"); err != nil {
+	if _, err := s.operate(ctx, "bump", "--trust-nodes"); err != nil {
 		return "", err
 	}
 	if err := b.settled(ctx); err != nil {
@@ -136,7 +136,7 @@ func (s *site) cloudFrozen(ctx context.Context) (string, error) {
 	if err := s.restore(ctx, copied); err != nil {
 		return "", err
 	}
-	if _, err := s.operate(ctx, "bump", "--freeze"); err != nil {
+	if _, err := s.operate(ctx, "bump"); err != nil {
 		return "", err
 	}
 	for _, both := range []*box{a, b} {

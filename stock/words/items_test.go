@@ -21,7 +21,8 @@ var storeKinds = []string{books.ItemBorrowed, books.ItemSafeSale, books.ItemBump
 // officeCodes are what head office notes about stores.
 var officeCodes = []string{"STORE_ROLLED_BACK", "STORE_REBUILT", "STORE_FORKED", "OLD_BOX",
 	"ABANDONED",
-	"QUARANTINE", "BROUGHT_BACK", "ALARM", "UNKNOWN_RESERVATION", "ROLLED_BACK"}
+	"QUARANTINE", "BROUGHT_BACK", "ALARM", "UNKNOWN_RESERVATION", "ROLLED_BACK", "RECORDS_LOST",
+	"COPY_RENEWED"}
 
 var everyValue = []any{"product", "Rye crispbread", "quantity", "2 ×", "order", "7K3M-2Q9A",
 	"who", "Anna", "store", "Utrecht"}

@@ -15,7 +15,8 @@ type commands struct {
 	Import cloud.ImportOptions `cmd:"" help:"Add and change products from a CSV file."`
 	Store  struct {
 		Put     cloud.StoreOptions `cmd:"" help:"Create or change a store."`
-		Admit   cloud.AdmitOptions `cmd:"" help:"Serve a frozen store again, by one node."`
+		Admit   cloud.AdmitOptions `cmd:"" help:"Serve a store by one node: the one that stands there."`
+		Renew   cloud.RenewOptions `cmd:"" help:"Take a store's own books for head office's copy: one that is set apart."`
 		Fence   cloud.FenceOptions `cmd:"" help:"Shut a store's node out for ever: a stolen box."`
 		Abandon cloud.FenceOptions `cmd:"" help:"Give a silent store up."`
 		Void    cloud.VoidOptions  `cmd:"" help:"Take back a directive that a node does not know."`
@@ -68,6 +69,8 @@ func operate(ctx context.Context, command string, c *commands) (asked bool, sent
 	switch command {
 	case "store admit":
 		sentence, err = cloud.Admit(ctx, c.Store.Admit)
+	case "store renew":
+		sentence, err = cloud.Renew(ctx, c.Store.Renew)
 	case "store fence":
 		sentence, err = cloud.Fence(ctx, c.Store.Fence)
 	case "store abandon":
