@@ -43,7 +43,7 @@ type Result struct {
 	Kept     string                    `json:"kept,omitempty"` // folder of what led to a failure
 }
 
-// Gap is how long after a fault the next write was accepted.
+// Gap is the longest while after a fault in which no write was accepted.
 type Gap struct {
 	Fault  string        `json:"fault"`
 	Took   time.Duration `json:"took_ns"`

@@ -45,7 +45,7 @@ func (r *Result) Downtimes() (all []Downtime) {
 
 // String gives the downtime for people.
 func (d Downtime) String() string {
-	text := fmt.Sprintf("%d × %s: writes again after %s, at most %s", d.Times, d.Fault,
+	text := fmt.Sprintf("%d × %s: no write was accepted for %s, at most %s", d.Times, d.Fault,
 		d.Median.Round(time.Millisecond), d.Worst.Round(time.Millisecond))
 	if d.Within > 0 {
 		text += fmt.Sprintf(" (the goal is %s, missed %d times)", d.Within, d.Missed)

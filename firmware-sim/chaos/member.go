@@ -30,7 +30,6 @@ type member struct {
 	*child
 	number int
 	data   string
-	adopt  bool                         // it founds a cloud with what a backup holds
 	join   *member                      // that takes it in; nil: it founds the cloud
 	wrap   func(args []string) []string // what the program is started by; nil: itself
 
@@ -88,9 +87,6 @@ func (w *world) memberArgs(m *member) []string {
 	}
 	if w.keepLog > 0 {
 		args = append(args, "--keep-log", strconv.Itoa(w.keepLog))
-	}
-	if m.adopt {
-		args = append(args, "--adopt")
 	}
 	if m.wrap != nil {
 		return m.wrap(args)

@@ -19,10 +19,8 @@ type probes struct {
 	start time.Time
 
 	mu       sync.Mutex
-	accepted []accepted // guarded by mu
+	accepted []time.Duration // guarded by mu
 }
-
-type accepted struct{ asked, heard time.Duration }
 
 // run probes until ctx ends.
 func (p *probes) run(ctx context.Context, w *world) {
@@ -34,12 +32,11 @@ func (p *probes) run(ctx context.Context, w *world) {
 			defer r.close()
 			path := fmt.Sprintf("/v1/stores/%d/reservations", w.nodes[silent].store)
 			for ctx.Err() == nil {
-				asked := time.Since(p.start)
 				err := r.post(ctx, path, &shopv1.CreateReservationRequest{RequestId: newID(),
 					Lines: []*shopv1.CartLine{{Gtin: w.probe.gtin, Quantity: 1}}}, new(shopv1.Reservation))
 				if err == nil {
 					p.mu.Lock()
-					p.accepted = append(p.accepted, accepted{asked, time.Since(p.start)})
+					p.accepted = append(p.accepted, time.Since(p.start))
 					p.mu.Unlock()
 				}
 				select {
@@ -51,19 +48,26 @@ func (p *probes) run(ctx context.Context, w *world) {
 	}
 }
 
-// after is how long after a moment the first write was accepted that was asked
-// for after it; none: it was not.
-func (p *probes) after(moment time.Duration) (time.Duration, bool) {
+// silence is the longest while within a time in which no write was accepted.
+func (p *probes) silence(from, to time.Duration) (longest time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var times []time.Duration
-	for _, a := range p.accepted {
-		if a.asked >= moment {
-			times = append(times, a.heard-moment)
+	slices.Sort(p.accepted)
+	last := from
+	for _, at := range p.accepted {
+		if at > from && at <= to {
+			longest, last = max(longest, at-last), at
 		}
 	}
-	if len(times) == 0 {
-		return 0, false
+	return max(longest, to-last)
+}
+
+// end is when the last write was accepted.
+func (p *probes) end() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.accepted) == 0 {
+		return 0
 	}
-	return slices.Min(times), true
+	return slices.Max(p.accepted)
 }

@@ -50,6 +50,9 @@ func yesterday(ctx context.Context, w *world, r *Result, length time.Duration,
 		}
 	}
 	r.Gaps = append(r.Gaps, Gap{Fault: "restore cloud", Took: time.Since(lost)})
+	if err := w.joinOthers(ctx); err != nil {
+		return err
+	}
 	if err := r.Found.check(ctx, w, h.c); err != nil || !r.OK() {
 		return err
 	}
@@ -92,7 +95,7 @@ func (w *world) backUp(ctx context.Context, rec *records) (b backup, err error) 
 }
 
 // restoreCloud kills all members and founds the cloud with a backup, in a new
-// timeline; the others join anew.
+// timeline.
 func (w *world) restoreCloud(ctx context.Context, b backup) error {
 	if _, err := kill(ctx, w, Event{Who: "members"}); err != nil {
 		return err
@@ -109,9 +112,12 @@ func (w *world) restoreCloud(ctx context.Context, b backup) error {
 		return err
 	}
 	first.join = nil
-	if err := errors.Join(first.start(), awaitReady(ctx, first.child, first.admin)); err != nil {
-		return err
-	}
+	return errors.Join(first.start(), awaitReady(ctx, first.child, first.admin))
+}
+
+// joinOthers lets all other members join the one that was restored.
+func (w *world) joinOthers(ctx context.Context) error {
+	first := w.members[0]
 	for _, m := range w.members[1:] {
 		if err := errors.Join(m.prepareJoin(first), m.start()); err != nil {
 			return err
