@@ -52,7 +52,7 @@ func Members(ctx context.Context, a AdminAt) (string, error) {
 		if i.Problem != "" {
 			role = "does not answer: " + i.Problem
 		}
-		text += fmt.Sprintf("%s  %s  entry %d  %s\n", i.ID, i.Address, i.Applied, role)
+		text += fmt.Sprintf("%s  %s  entry %d  knows version %d  %s\n", i.ID, i.Address, i.Applied, i.Version, role)
 	}
 	return text[:max(len(text)-1, 0)], nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // member is one process of the cloud.
@@ -145,6 +146,20 @@ func (s *site) inStep(ctx context.Context) error {
 		return errors.New("no member leads")
 	}
 	return nil
+}
+
+// metric reads a whole number of a member's metrics.
+func (s *site) metric(ctx context.Context, m *member, name string) (int, error) {
+	text, err := s.get(ctx, m.admin, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.Atoi(strings.TrimSpace(value))
+		}
+	}
+	return 0, fmt.Errorf("%s has no metric %s", m.admin, name)
 }
 
 // loseMembers kills all members and takes their disks away.

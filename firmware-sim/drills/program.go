@@ -116,6 +116,16 @@ func (p *program) alive() error {
 	return fmt.Errorf("%s does not run", p.name)
 }
 
+// exitCode is what the program ended with.
+func (p *program) exitCode() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if exit := new(exec.ExitError); errors.As(p.exit, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
 // kill ends the program as a power cut would, without a word.
 func (p *program) kill() error { return p.end(syscall.SIGKILL) }
 

@@ -186,9 +186,14 @@ func (s *site) state(ctx context.Context) (*shopv1.StoreState, error) {
 
 // eventually waits until check holds; the error is what check last said.
 func eventually(ctx context.Context, check func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, soon, fmt.Errorf("still so after %s", soon))
+	return await(ctx, soon, func(context.Context) error { return check() })
+}
+
+// await is eventually with a limit of its own.
+func await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("still so after %s", limit))
 	defer cancel()
-	return demo.Poll(ctx, often, check)
+	return demo.Poll(ctx, often, func() error { return check(ctx) })
 }
 
 // round shows how long something took.
