@@ -75,6 +75,7 @@ type cloud struct {
 	office   *process.API
 	health   *process.Health
 	registry *prometheus.Registry
+	disk     *process.Disk
 	copying  sync.Mutex // held while a backup is made
 }
 
@@ -100,6 +101,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	}
 	return process.Run(ctx,
 		process.Part{Name: "log", Run: c.watchLog},
+		process.Part{Name: "disk", Run: c.disk.Run},
 		process.Part{Name: "greeting", Run: c.greet},
 		process.Part{Name: "api", Run: c.public.Run},
 		process.Part{Name: "office", Run: c.office.Run},
@@ -116,6 +118,9 @@ func (c *cloud) open(ctx context.Context) (err error) {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	if err := errors.Join(refuseHalfRestored(c.o.Data), c.haveKeys()); err != nil {
+		return err
+	}
+	if c.disk, err = process.NewDisk(c.o.Data, c.log); err != nil {
 		return err
 	}
 	if c.ca, err = identity.OpenCA(c.o.Data); err != nil {
@@ -217,7 +222,7 @@ func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
 	c.serveMembers(mux)
 	mux.HandleFunc("POST /v1/backup", c.serveBackup)
 	mux.Handle("/", dashboard.New(dashboard.Options{Office: c.gateway.Office(),
-		Language: words.Match(c.o.Language, words.EN), Logger: c.log}).Handler())
+		Language: words.Match(c.o.Language, words.EN), Room: c.disk.Room, Logger: c.log}).Handler())
 	return c.office.Handler(mux), nil
 }
 
@@ -293,6 +298,7 @@ func (c *cloud) housekeep(ctx context.Context) error {
 func (c *cloud) addChecks() {
 	c.health.Add("log", func(context.Context) error { return c.engine.Err() })
 	c.health.Add("majority", c.engine.Member().Sync)
+	c.disk.Register(c.registry, c.health)
 	c.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_member_leads",
 			Help: "1 where the cloud's leader is."}, c.countLeader),

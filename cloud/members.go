@@ -79,7 +79,7 @@ func (c *cloud) haveKeys() error {
 // openEngine opens the log, alone or with others.
 func (c *cloud) openEngine(ctx context.Context) (err error) {
 	o := engine.Options{Dir: c.o.Data, Join: c.o.Join, Adopt: c.o.Adopt, Logger: c.log,
-		Serve: c.answerMember, Timing: quorum.Timing{Trailing: c.o.KeepLog, Snapshot: c.o.KeepLog}}
+		Scarce: func() bool { return c.disk.Room() == process.RoomScarce }, Serve: c.answerMember, Timing: quorum.Timing{Trailing: c.o.KeepLog, Snapshot: c.o.KeepLog}}
 	if c.o.Join != "" && c.o.Members == "" {
 		return errors.New("--join needs an address for the other processes: give --members, such as :8444")
 	}

@@ -49,6 +49,9 @@ func Members(ctx context.Context, a AdminAt) (string, error) {
 		case i.Voter:
 			role = "follows"
 		}
+		if i.Scarce {
+			role += ", and its disk is all but full"
+		}
 		if i.Problem != "" {
 			role = "does not answer: " + i.Problem
 		}

@@ -70,6 +70,7 @@ type node struct {
 	kiosk    *kiosk.Kiosk
 	health   *process.Health
 	registry *prometheus.Registry
+	disk     *process.Disk
 	restart  context.CancelCauseFunc // ends the run, to begin another
 }
 
@@ -121,6 +122,7 @@ func runOnce(ctx context.Context, o Options, log *slog.Logger) (err error) {
 	server.Protocols.SetHTTP2(true)
 	return process.Run(ctx,
 		process.Part{Name: "journal", Run: n.watchJournal},
+		process.Part{Name: "disk", Run: n.disk.Run},
 		process.Serve("admin", process.AdminServer(o.Admin, n.adminMux()), admin),
 		process.Part{Name: "devices", Run: n.devices.Run},
 		process.Part{Name: "balance", Run: n.floor.Balance},
@@ -140,6 +142,9 @@ func (n *node) open(ctx context.Context) (err error) {
 	if !n.id.Enrolled() {
 		return fmt.Errorf("the node in %s belongs to no store yet: get a join string from head office "+
 			"and run holdfast-node enrol --data %s JOIN", n.o.Data, n.o.Data)
+	}
+	if n.disk, err = process.NewDisk(n.o.Data, n.log); err != nil {
+		return err
 	}
 	if n.info, err = loadStoreInfo(n.o.Data); err != nil {
 		return err
@@ -273,6 +278,7 @@ func (n *node) drainLegacy(ctx context.Context) error {
 
 func (n *node) addChecks() {
 	n.health.Add("journal", func(context.Context) error { return n.journal.Err() })
+	n.disk.Register(n.registry, n.health)
 	n.registry.MustRegister(
 		devices.Collector(n.devices),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_journal_records",

@@ -58,6 +58,7 @@ const (
 	ScaleDown                          // the scale gave no weight; Args: state
 	LockerDown                         // the compartment was not opened; Args: shelf, state
 	ShelfTaken                         // the compartment holds another order, or none is free; Args: shelf
+	NoRoom                             // the cloud's disk is all but full: no new promises
 )
 
 var codeNames = map[Code]string{
@@ -76,7 +77,7 @@ var codeNames = map[Code]string{
 	TooMany: "TOO_MANY", DocumentUsed: "DOCUMENT_USED", FeatureRefused: "FEATURE_REFUSED",
 	NotTrusted: "NOT_TRUSTED", ClockNotTrusted: "CLOCK_NOT_TRUSTED", PrinterDown: "PRINTER_DOWN",
 	Frozen: "FROZEN", NeedPIN: "NEED_PIN", ScaleDown: "SCALE_DOWN", LockerDown: "LOCKER_DOWN",
-	ShelfTaken: "SHELF_TAKEN",
+	ShelfTaken: "SHELF_TAKEN", NoRoom: "NO_ROOM",
 }
 
 // String gives the stable name, for example "SHORT".
@@ -90,7 +91,7 @@ func (c Code) String() string {
 // Codes lists every code in order, for tables that must be complete.
 func Codes() []Code {
 	all := make([]Code, 0, len(codeNames))
-	for c := BadRequest; c <= ShelfTaken; c++ {
+	for c := BadRequest; c <= NoRoom; c++ {
 		all = append(all, c)
 	}
 	return all

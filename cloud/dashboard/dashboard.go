@@ -36,7 +36,8 @@ type Office interface {
 // Options are what a Dashboard needs.
 type Options struct {
 	Office   Office
-	Language words.Lang // where a reader asks for none of ours
+	Language words.Lang          // where a reader asks for none of ours
+	Room     func() process.Room // left on the disk; nil: nobody looks
 	Logger   *slog.Logger
 }
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/internal/process"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/words"
@@ -268,6 +269,27 @@ func TestEveryPageSpeaksEveryLanguage(t *testing.T) {
 				if found := keyOrHole.FindString(page); found != "" {
 					t.Errorf("%s in %s shows %q", path, lang, found)
 				}
+			}
+		}
+	}
+}
+
+func TestTheFleetSaysWhenTheDiskFillsUp(t *testing.T) {
+	room := process.RoomEnough
+	d := New(Options{Office: newOffice(), Language: words.EN, Room: func() process.Room { return room },
+		Logger: slog.New(slog.DiscardHandler)})
+	for _, tt := range []struct {
+		room process.Room
+		want string
+	}{{process.RoomEnough, ""}, {process.RoomLow, "filling up"}, {process.RoomScarce, "Make room now"}} {
+		room = tt.room
+		for _, lang := range words.Langs() {
+			w := httptest.NewRecorder()
+			d.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?lang="+string(lang), nil))
+			page := w.Body.String()
+			if alert := strings.Contains(page, "alert-bad"); alert != (tt.want != "") ||
+				keyOrHole.MatchString(page) || lang == words.EN && !strings.Contains(page, tt.want) {
+				t.Errorf("%s in %s: alert %t", tt.room, lang, alert)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"holdfast.dev/cloud/gateway"
 	"holdfast.dev/internal/look"
+	"holdfast.dev/internal/process"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	"holdfast.dev/stock/words"
 )
@@ -21,6 +22,7 @@ type fleetPage struct {
 	Connected int
 	Trouble   int
 	Waiting   int
+	Disk      string // how full it is; empty: there is room
 	Stores    []storeRow
 }
 
@@ -53,6 +55,9 @@ func fleet(v *visit) error {
 		return err
 	}
 	p := fleetPage{view: v.view, AsOf: words.Time(v.Lang, v.Now.UTC()), Waiting: open}
+	if room := v.d.o.Room; room != nil && room() != process.RoomEnough {
+		p.Disk = v.T("fleet.disk_" + room().String())
+	}
 	for _, s := range stores {
 		row := v.storeRow(s)
 		if s.State.GetStore().GetConnected() {

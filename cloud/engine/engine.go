@@ -30,6 +30,9 @@ type Options struct {
 	Logger *slog.Logger
 	Now    func() time.Time // the clock that stamps commands, if this member leads
 	Timing quorum.Timing
+	// Scarce, when set, tells that this member's disk is all but full. Where it
+	// leads, no new promises are made then.
+	Scarce func() bool
 	// Serve answers what other members ask, see Member.Ask.
 	Serve func(ctx context.Context, question []byte) ([]byte, error)
 }
@@ -50,7 +53,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := new(Engine)
 	e.bells.init()
-	m := &machine{now: o.Now}
+	m := &machine{now: o.Now, scarce: o.Scarce}
 	m.Changed = e.bells.changed
 	file := ""
 	if o.Dir != "" {
@@ -59,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	member, err := quorum.Open(ctx, quorum.Options{Dir: o.Dir, File: file, Machine: m, Net: o.Net,
 		Join: o.Join, Adopt: o.Adopt, Logger: o.Logger, Timing: o.Timing, Applied: e.bells.applied,
-		Serve: o.Serve})
+		Scarce: o.Scarce, Serve: o.Serve})
 	if err != nil {
 		return nil, fmt.Errorf("open head office: %w", err)
 	}
@@ -110,6 +113,9 @@ func (e *Engine) Propose(ctx context.Context, c *recordv1.Command) (*recordv1.Re
 		return nil, err
 	}
 	out, err := e.member.Propose(ctx, quorum.Proposal{UID: uid, Data: data, MayIdle: mayIdle(c)})
+	if stock.Refused(err, stock.NoRoom) {
+		out, err = e.before(ctx, uid, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +125,22 @@ func (e *Engine) Propose(ctx context.Context, c *recordv1.Command) (*recordv1.Re
 		}
 	}
 	return headoffice.Outcome(out.Reply)
+}
+
+// before is what a request led to that was made before, whatever the disk of now
+// is; if there was none, it is refused as it was.
+func (e *Engine) before(ctx context.Context, uid [16]byte, refused error) (out quorum.Outcome, err error) {
+	if uid == [16]byte{} {
+		return out, refused
+	}
+	if err := e.Sync(ctx); err != nil {
+		return out, refused
+	}
+	was, known, err := e.Journal().Find(ctx, uid)
+	if err != nil || !known {
+		return out, refused
+	}
+	return quorum.Outcome{Seq: was.Seq, Reply: was.Reply, Repeated: true, Before: was.Data}, nil
 }
 
 func requestID(c *recordv1.Command) (uid [16]byte, err error) {
@@ -158,7 +180,19 @@ func mayIdle(c *recordv1.Command) bool {
 // machine is head office as a quorum's machine.
 type machine struct {
 	headoffice.Machine
-	now func() time.Time
+	now    func() time.Time
+	scarce func() bool // nil: never
+}
+
+// canWait names the commands that are refused while the disk is all but full:
+// new promises, and what fills it. What stores have done, cancels, and all that
+// ends something go on as long as they can.
+func canWait(c *recordv1.Command) bool {
+	switch c.GetBody().(type) {
+	case *recordv1.Command_Hold, *recordv1.Command_ReserveNow, *recordv1.Command_ImportProducts:
+		return true
+	}
+	return false
 }
 
 // Version is the newest version of commands that head office understands.
@@ -180,6 +214,9 @@ func (m *machine) Seal(data []byte, version uint32) ([]byte, error) {
 		return nil, stock.Refuse(stock.FeatureRefused,
 			"a command of version %d while a process of the cloud knows %d", headoffice.Needs(&c), version).
 			With("what", "command")
+	}
+	if m.scarce != nil && canWait(&c) && m.scarce() {
+		return nil, stock.Refuse(stock.NoRoom, "the disk of the member that leads is all but full")
 	}
 	c.Now, c.Version = m.now().UnixMilli(), version
 	return headoffice.Encode(&c)

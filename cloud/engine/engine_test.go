@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,4 +306,40 @@ func BenchmarkReserveNow(b *testing.B) {
 			}
 		})
 	})
+}
+
+func TestAFullDiskRefusesNewPromisesAlone(t *testing.T) {
+	var scarce atomic.Bool
+	l, err := engine.Open(t.Context(), engine.Options{Dir: t.TempDir(), Scarce: scarce.Load,
+		Now: func() time.Time { return time.UnixMilli(startMS) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f := new(feed)
+	shop(t, l)
+	propose(t, l, f.batch(t, receipt(1, 10), grant(1, 5, 5)))
+	before := propose(t, l, reserve(1, 2))
+	held := propose(t, l, holdOne(1))
+	scarce.Store(true)
+	for name, c := range map[string]*recordv1.Command{"reservation": reserve(2, 1), "hold": holdOne(2)} {
+		if _, err := l.Propose(t.Context(), c); !stock.Refused(err, stock.NoRoom) {
+			t.Errorf("a %s on a full disk: %v", name, err)
+		}
+	}
+	if again := propose(t, l, reserve(1, 2)); !proto.Equal(before, again) {
+		t.Errorf("a promise of before is answered %v, it was %v", again, before)
+	}
+	propose(t, l, f.batch(t, sale(1)))
+	propose(t, l, &recordv1.Command{Request: id("c", 1), Body: &recordv1.Command_RequestCancel{
+		RequestCancel: &recordv1.RequestCancel{Reservation: id("r", 1)}}})
+	propose(t, l, &recordv1.Command{Request: id("x", 1), Body: &recordv1.Command_ReleaseHold{
+		ReleaseHold: &recordv1.ReleaseHold{Store: 1, Hold: held.GetHold().GetHold()}}})
+	scarce.Store(false)
+	propose(t, l, reserve(2, 1))
+}
+
+func holdOne(n int) *recordv1.Command {
+	return &recordv1.Command{Request: id("h", n), Body: &recordv1.Command_Hold{Hold: &recordv1.Hold{
+		Store: 1, Hold: id("h", n), Lines: []*recordv1.WantedLine{{Sku: 1, Units: 1}}}}}
 }

@@ -93,6 +93,7 @@ func (m *Member) keepHouse(ctx context.Context, newcomers map[raft.ServerID]*new
 		func() error { return m.upgrade(infos) },
 		func() error { return m.check() },
 		func() error { return m.promote(infos, newcomers) },
+		func() error { return m.yield(infos) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil && ctx.Err() == nil && !notLeader(err) {
@@ -191,6 +192,20 @@ func (m *Member) promote(infos []Info, newcomers map[raft.ServerID]*newcomer) er
 		}))
 	}
 	return errors.Join(errs...)
+}
+
+// yield lets a member lead that has room on its disk, when this one has none.
+func (m *Member) yield(infos []Info) error {
+	if !m.scarce() {
+		return nil
+	}
+	for _, i := range infos {
+		if i.Voter && i.Problem == "" && !i.Scarce && !i.Self {
+			m.log.Warn("this member's disk is all but full: another one leads", "member", i.ID)
+			return m.transfer(i.ID)
+		}
+	}
+	return nil
 }
 
 // change runs a change of the members, on the leader.

@@ -27,15 +27,18 @@ type Info struct {
 	Applied uint64 // the newest entry of its copy
 	Version uint32 // newest commands that its program knows
 	Tables  int    // newest tables that its program knows
-	Problem string // why it did not say the four before; "" if it did
+	Scarce  bool   // its disk is all but full
+	Problem string // why it did not say the five before; "" if it did
 }
 
 // status is what a member says of itself.
 func (m *Member) status() Info {
 	return Info{ID: string(m.id), Address: string(m.address()), Leader: m.Leads(),
 		Applied: m.applied.index(), Version: m.o.Machine.Version(),
-		Tables: len(m.o.Machine.Migrations())}
+		Tables: len(m.o.Machine.Migrations()), Scarce: m.scarce()}
 }
+
+func (m *Member) scarce() bool { return m.o.Scarce != nil && m.o.Scarce() }
 
 // Members tells how all members stand, as far as this one can see, in the order
 // of their ids.

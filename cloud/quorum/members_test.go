@@ -3,6 +3,7 @@ package quorum
 import (
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -191,6 +192,31 @@ func TestANewcomerEndsWhenTheOthersGoOnWithoutItsProgram(t *testing.T) {
 	newcomer.machine = &counters{version: 2}
 	m = c.start(newcomer, "")
 	c.until("the newer program goes on", func() bool { return m.Journal().Applied().Version == 2 })
+}
+
+func TestALeaderWithoutRoomLetsAnotherOneLead(t *testing.T) {
+	t.Parallel()
+	var full sync.Map // by name
+	c := newCell(t, 3, func(name string, o *Options) {
+		o.Scarce = func() bool { _, is := full.Load(name); return is }
+	})
+	first := c.leader()
+	full.Store(first.name, true)
+	c.until("another one leads", func() bool { return c.leader() != first })
+	for _, name := range c.names() {
+		full.Store(name, true)
+	}
+	c.settle()
+	last := c.leader()
+	c.fill(last, 5)
+	if c.leader() != last {
+		t.Error("the office was handed on although nobody has room")
+	}
+	for _, i := range last.m.Members(t.Context()) {
+		if !i.Scarce {
+			t.Errorf("member %s does not say that its disk is full", i.ID)
+		}
+	}
 }
 
 func TestACopyThatComputesOtherwiseStops(t *testing.T) {

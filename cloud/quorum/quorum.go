@@ -97,6 +97,9 @@ type Options struct {
 	// commit, before proposers hear of theirs. Restored tells that the whole
 	// database was replaced.
 	Applied func(seq uint64, restored bool)
+	// Scarce, when set, tells that this member's disk is all but full: another
+	// one should lead.
+	Scarce func() bool
 	// Serve, when set, answers what other members ask by Ask.
 	Serve func(ctx context.Context, question []byte) ([]byte, error)
 

@@ -19,8 +19,45 @@ const checkTime = 2 * time.Second
 // Health is a set of named checks that say whether the program can do its work.
 // The zero value has none and is ready.
 type Health struct {
-	mu     sync.Mutex
-	checks []healthCheck
+	mu       sync.Mutex
+	checks   []healthCheck
+	warnings []healthWarning
+}
+
+type healthWarning struct {
+	name string
+	say  func() string
+}
+
+// Alive is what /healthz answers: the program runs, and what people should see
+// to before it cannot do its work any more.
+type Alive struct {
+	Status   string            `json:"status"`
+	Warnings map[string]string `json:"warnings,omitempty"`
+}
+
+// Warn adds something that people should see to while say says so.
+func (h *Health) Warn(name string, say func() string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.warnings = append(h.warnings, healthWarning{name, say})
+}
+
+// Alive asks for all warnings.
+func (h *Health) Alive() Alive {
+	h.mu.Lock()
+	warnings := h.warnings
+	h.mu.Unlock()
+	a := Alive{Status: "alive"}
+	for _, w := range warnings {
+		if text := w.say(); text != "" {
+			if a.Warnings == nil {
+				a.Warnings = make(map[string]string)
+			}
+			a.Warnings[w.name] = text
+		}
+	}
+	return a
 }
 
 type healthCheck struct {
@@ -103,7 +140,7 @@ func NewRegistry() *prometheus.Registry {
 func AdminMux(health *Health, registry *prometheus.Registry) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		answerJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+		answerJSON(w, http.StatusOK, health.Alive())
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ready := health.Check(r.Context())

@@ -414,4 +414,13 @@ var refusals = map[stock.Code]row{
 		DE: "[Schließfach {shelf} ist belegt|Kein Schließfach ist frei]. Bitte ein anderes oder ein " +
 			"Regal wählen.",
 	}},
+	stock.NoRoom: {codes.Unavailable, 503, map[Lang]string{
+		EN: "Nothing new can be reserved just now. What is reserved stays reserved. Try again later.",
+		NL: "Er kan nu niets nieuws worden gereserveerd. Wat gereserveerd is, blijft gereserveerd. " +
+			"Probeer het later opnieuw.",
+		DA: "Der kan ikke reserveres noget nyt lige nu. Det, der er reserveret, er fortsat " +
+			"reserveret. Prøv igen senere.",
+		DE: "Gerade kann nichts Neues reserviert werden. Was reserviert ist, bleibt reserviert. " +
+			"Bitte später noch einmal versuchen.",
+	}},
 }
