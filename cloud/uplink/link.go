@@ -25,7 +25,11 @@ const (
 	officeWait    = 15 * time.Second
 	lastFrames    = time.Second // for a Reject to leave
 	nodeIDSize    = 16
+	turnedAwayMin = time.Second
 	turnedAwayMax = 30 * time.Second
+	// turnShare is how much of the admissions go to nodes that were turned away;
+	// the rest is for those who come for the first time.
+	turnShare = 0.8
 )
 
 type stream = grpc.BidiStreamingServer[uplinkv1.NodeFrame, uplinkv1.CloudFrame]
@@ -65,7 +69,7 @@ func (s *Server) Session(st stream) error {
 		return status.Error(codes.Internal, "node id")
 	}
 	if !s.enter() {
-		after := time.Second + time.Duration(s.random(int64(turnedAwayMax-time.Second)))
+		after := s.turn(time.Now())
 		return st.Send(&uplinkv1.CloudFrame{Frame: &uplinkv1.CloudFrame_Reject{Reject: &uplinkv1.Reject{
 			Code: stock.Busy.String(), RetryAfterMs: uint32(after.Milliseconds()),
 			Message: "too many nodes at once"}}})
@@ -94,6 +98,26 @@ func (s *Server) enter() bool {
 	}
 	s.running.Add(1)
 	return true
+}
+
+// turn says when a node that was not admitted may come back. Each gets a turn
+// of its own, at the pace of the admissions that are to be expected then: nobody
+// comes in vain, and nobody waits longer than that takes.
+func (s *Server) turn(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving > 0 {
+		return turnedAwayMin + time.Duration(s.random(int64(turnedAwayMax-turnedAwayMin)))
+	}
+	pace := time.Duration(float64(time.Second) / (turnShare * float64(s.admit.Limit())))
+	if soonest := now.Add(turnedAwayMin); s.next.Before(soonest) {
+		s.next = soonest
+	}
+	s.next = s.next.Add(pace)
+	if after := s.next.Sub(now); after <= turnedAwayMax {
+		return after
+	}
+	return turnedAwayMax/2 + time.Duration(s.random(int64(turnedAwayMax/2)))
 }
 
 // run steps the session until it closes, and lets its last frames leave.

@@ -103,6 +103,7 @@ type Server struct {
 	links   map[stock.StoreID]*link // open sessions; guarded by mu
 	seen    map[stock.StoreID]*sighting
 	changed chan struct{} // closed when a session opens or ends; guarded by mu
+	next    time.Time     // the last turn of a node that was turned away; guarded by mu
 	leaving time.Duration // above zero: this member is about to stop; guarded by mu
 	running sync.WaitGroup
 }
