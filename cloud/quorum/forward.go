@@ -62,7 +62,11 @@ func (m *Member) follow(leader raft.Server, results []result) {
 	}
 	until := time.Now().Add(catchUp)
 	for m.applied.index() < newest.index && time.Now().Before(until) && m.ctx.Err() == nil {
-		m.trans.committed(leader, newest.index, newest.term)
+		// Before the entry is here it must not be told: raft would take it for a
+		// word of its leader, and a member that was removed would never miss one.
+		if m.raft.Load().LastIndex() >= newest.index {
+			m.trans.committed(leader, newest.index, newest.term)
+		}
 		wait, stop := context.WithTimeout(m.ctx, tellAgain)
 		_ = m.applied.reach(wait, newest.index) // or it is told again
 		stop()
