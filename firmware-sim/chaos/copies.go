@@ -18,7 +18,7 @@ const (
 	// evenTries is how often all members are stopped in the hope that none has
 	// an entry that another has not.
 	evenTries  = 5
-	evenWithin = 60 * time.Second
+	evenWithin = 2 * time.Minute
 )
 
 // memberCopy is one member's copy, as it lies on its disk.

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	leaderPatience = 20 * time.Second
+	leaderPatience = time.Minute
 	// votePatience is how long new members may take to get their votes.
-	votePatience = 90 * time.Second
+	votePatience = 4 * time.Minute
 )
 
 // sharedKeys are the files that all members of a cloud have the same of.

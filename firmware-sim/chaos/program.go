@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	startPatience = 30 * time.Second
+	startPatience = 90 * time.Second
 	pollEvery     = 20 * time.Millisecond
 
 	// Free ports are looked for below the range that the system takes the ports

@@ -35,7 +35,7 @@ const (
 	probeUnits     = 200000 // of the product that probes take one of each time
 	openingLines   = 50     // of one delivery
 	askedLines     = 20     // of one cart that makes a store grant
-	settleWithin   = 60 * time.Second
+	settleWithin   = 3 * time.Minute
 )
 
 // product is one that this run trades in.

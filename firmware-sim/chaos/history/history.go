@@ -50,7 +50,7 @@ type Verdict struct {
 
 const (
 	// checkWithin bounds the search for one history's explanation.
-	checkWithin = 30 * time.Second
+	checkWithin = 2 * time.Minute
 	forever     = int64(1) << 60
 	maxTold     = 40 // operations of the shortest history that are shown
 )
