@@ -74,7 +74,7 @@ func (w *World) converge(ctx context.Context) error {
 	w.heal()
 	span := max(w.mix.day, 30*w.mix.dead, 20*w.mix.backoff, time.Minute) / patienceSteps
 	why := ""
-	for range 3 * patienceSteps {
+	for range patienceSteps {
 		if err := w.runUntil(ctx, w.now+span); err != nil || w.over() {
 			return err
 		}

@@ -120,9 +120,23 @@ func (o *office) Propose(ctx context.Context, c *recordv1.Command) (*recordv1.Re
 	}
 	o.ring()
 	if out.Seq == 0 {
+		o.keptOnTime(stamped)
 		return idle, nil
 	}
 	return headoffice.Outcome(out.Reply)
+}
+
+// keptOnTime checks that no hold is due when the cloud says that none is.
+func (o *office) keptOnTime(c *recordv1.Command) {
+	if c.GetExpireHolds() == nil {
+		return
+	}
+	now := max(o.now, c.GetNow())
+	for _, h := range o.held {
+		if h.deadline <= now {
+			o.w.fail("INV-8", "none of the holds expires at %d, %x was due at %d", now, h.id, h.deadline)
+		}
+	}
 }
 
 func (o *office) sameAsBefore(ctx context.Context, uid id, c *recordv1.Command) error {

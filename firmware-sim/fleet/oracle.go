@@ -199,6 +199,9 @@ func (o *office) sawHold(h *recordv1.Hold, r *recordv1.HoldResult) {
 		return // the same cart again
 	}
 	st := o.w.storeOf(h.GetStore())
+	if until := o.now + o.w.mix.policy.GetHoldMs(); r.GetDeadline() != until {
+		o.w.fail("INV-8", "store %d: hold %x ends at %d, it was to end at %d", st.id, key, r.GetDeadline(), until)
+	}
 	o.held[key] = &hold{id: key, st: st, lines: h.GetLines(), deadline: r.GetDeadline()}
 	for _, l := range h.GetLines() {
 		st.cell(stock.SKU(l.GetSku())).held += stock.Units(l.GetUnits())

@@ -113,7 +113,7 @@ func newPolicy(c chance, day time.Duration) *recordv1.Policy {
 		GraceMs: (day / 20).Milliseconds(), StoreCost: 1500, OnlineCost: 1000, BrokenCost: 5000,
 		FloorUnits: int64(oneOf(c, 0, 0, 0, 1, 2)), SharePermille: uint32(oneOf(c, 500, 500, 100, 900, 1000)),
 		PickupWindowMs: max(time.Minute, oneOf(c, day/4, day)).Milliseconds(),
-		HoldMs:         max(time.Minute, day/30).Milliseconds(),
+		HoldMs:         max(time.Minute, day/30).Milliseconds(), // the oracle counts on it
 	}
 }
 

@@ -2,7 +2,7 @@
 // each of the patches beside this file, a line or two wrong in each, and counts
 // the seeds until an invariant is violated.
 //
-//	go run ./firmware-sim/fleet/mutants [--seeds 20000] [--only NAME]
+//	go run ./firmware-sim/fleet/mutants [--seeds 20000] [--only NAME] [--write]
 package main
 
 import (
@@ -26,6 +26,7 @@ import (
 
 const (
 	folder       = "firmware-sim/fleet/mutants"
+	page         = "firmware-sim/fleet/MUTANTS.md"
 	gcPercent    = 400 // a world is small, and makes much garbage
 	outputOfFail = 2000
 )
@@ -37,6 +38,7 @@ var needed = []string{"stock", "proto", "internal", "node/shopfloor", "node/upli
 func main() {
 	seeds := flag.Uint64("seeds", 20_000, "seeds that a mutant is tried with")
 	only := flag.String("only", "", "the mutants whose names contain this")
+	write := flag.Bool("write", false, "write the result to "+page)
 	hunt := flag.Bool("hunt", false, "run seeds until one fails, as the mutant that this is")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,7 +47,7 @@ func main() {
 	if *hunt {
 		err = huntSeeds(ctx, *seeds)
 	} else {
-		err = killAll(ctx, *only, *seeds)
+		err = killAll(ctx, *only, *seeds, *write)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -75,9 +77,15 @@ func huntSeeds(ctx context.Context, seeds uint64) error {
 	return json.NewEncoder(os.Stdout).Encode(f)
 }
 
+// killed is what became of a mutant.
+type killed struct {
+	name, about string
+	found
+}
+
 // killAll builds and hunts every mutant. The program must be started in the
 // root of the project.
-func killAll(ctx context.Context, only string, seeds uint64) error {
+func killAll(ctx context.Context, only string, seeds uint64, write bool) error {
 	patches, err := filepath.Glob(filepath.Join(folder, "*"+only+"*.patch"))
 	if err != nil || len(patches) == 0 {
 		return errors.Join(err, fmt.Errorf("no mutants in %s; start in the root of the project", folder))
@@ -87,28 +95,61 @@ func killAll(ctx context.Context, only string, seeds uint64) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	survivors := 0
+	survivors, all := 0, make([]killed, 0, len(patches))
 	for _, patch := range patches {
 		begun := time.Now()
-		f, err := kill(ctx, work, patch, seeds)
+		k := killed{name: strings.TrimSuffix(filepath.Base(patch), ".patch")}
+		if k.about, err = aboutMutant(patch); err == nil {
+			k.found, err = kill(ctx, work, patch, seeds)
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(patch), err)
+			return fmt.Errorf("%s: %w", k.name, err)
 		}
-		name := strings.TrimSuffix(filepath.Base(patch), ".patch")
-		took := time.Since(begun).Round(time.Second)
-		if f.Seeds == 0 {
+		if k.Seeds == 0 {
 			survivors++
-			fmt.Printf("%-36s SURVIVED %d seeds (%s)\n", name, seeds, took)
-			continue
 		}
-		what, _, _ := strings.Cut(f.What, "\n")
-		fmt.Printf("%-36s killed by seed %-5d %-10s %.100s (%s)\n", name, f.Seeds, f.Invariant, what, took)
+		all = append(all, k)
+		fmt.Printf("%s (%s)\n", k.line(seeds), time.Since(begun).Round(time.Second))
+	}
+	if write {
+		err = os.WriteFile(page, []byte(table(all, seeds)), 0o644)
 	}
 	if survivors > 0 {
-		return fmt.Errorf("%d of %d mutants survived", survivors, len(patches))
+		return errors.Join(err, fmt.Errorf("%d of %d mutants survived", survivors, len(patches)))
 	}
 	fmt.Printf("all %d mutants killed\n", len(patches))
-	return nil
+	return err
+}
+
+// aboutMutant is the first line of a patch, which says what is wrong in it.
+func aboutMutant(patch string) (string, error) {
+	text, err := os.ReadFile(patch)
+	about, _, _ := strings.Cut(string(text), "\n")
+	return about, err
+}
+
+func (k killed) line(seeds uint64) string {
+	if k.Seeds == 0 {
+		return fmt.Sprintf("%-36s SURVIVED %d seeds", k.name, seeds)
+	}
+	what, _, _ := strings.Cut(k.What, "\n")
+	return fmt.Sprintf("%-36s killed by seed %-5d %-10s %.100s", k.name, k.Seeds, k.Invariant, what)
+}
+
+// table is the page that shows which mutants were killed.
+func table(all []killed, seeds uint64) string {
+	var b strings.Builder
+	b.WriteString("# Mutants\n\nEach is the product with one mistake that a careful developer could make. " +
+		"`make mutants` builds\nevery one, runs seeds from 1 on until the simulator notices, and writes this " +
+		"page.\n\n| mutant | what is wrong | seeds until noticed | invariant |\n|---|---|---:|---|\n")
+	for _, k := range all {
+		name, count, inv := strings.ReplaceAll(k.name, "-", " "), fmt.Sprint(k.Seeds), k.Invariant
+		if k.Seeds == 0 {
+			count, inv = fmt.Sprintf("over %d", seeds), "none: it survived"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, k.about, count, inv)
+	}
+	return b.String()
 }
 
 // kill builds one mutant in a copy of the tree, and hunts it.
@@ -148,6 +189,8 @@ func kill(ctx context.Context, work, patch string, seeds uint64) (f found, err e
 func run(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
+	// A repository around the temporary directory is none of git's business.
+	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	out, err := cmd.Output()
 	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
 		return nil, fmt.Errorf("%s: %w: %.*s", name, err, outputOfFail, exit.Stderr)
