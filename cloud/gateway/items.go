@@ -229,6 +229,9 @@ func (l listed) describe(tx *journal.Tx, lang words.Lang, out *shopv1.Item) (
 			args = append(args, "quantity", words.Counted(lang, i.Units, p.GetUnit()))
 		}
 	}
+	if i.Kind == books.ItemLocker {
+		args = append(args, "door", i.Detail)
+	}
 	if i.Reservation == ([16]byte{}) {
 		return args, nil
 	}

@@ -228,12 +228,19 @@ func (k *Kiosk) postRelease(v *visit) (string, error) {
 func (k *Kiosk) postExtend(v *visit) (string, error) {
 	const longer = 24 * time.Hour
 	return v.onOrder(func(c shopfloor.Cause, id shopfloor.ID) error {
-		r, err := k.reservation(v.r.Context(), id)
+		before, err := k.o.Floor.Asked(v.r.Context(), c.ID)
 		if err != nil {
 			return err
 		}
-		from := max(r.PickupUntil, time.Now().UnixMilli())
-		_, err = k.o.Floor.Extend(v.r.Context(), c, id, from+longer.Milliseconds())
+		until := before.GetExtend().GetPickupUntil()
+		if before == nil {
+			r, err := k.reservation(v.r.Context(), id)
+			if err != nil {
+				return err
+			}
+			until = max(r.PickupUntil, time.Now().UnixMilli()) + longer.Milliseconds()
+		}
+		_, err = k.o.Floor.Extend(v.r.Context(), c, id, until)
 		return err
 	})
 }

@@ -183,6 +183,16 @@ func TestOnlyCashOpensTheDrawerOfTheStationThatHasOne(t *testing.T) {
 	if got := f.paper.State().Pulses; got != 0 {
 		t.Errorf("the coil was driven %d times", got)
 	}
+	f.scan(breadGTIN)
+	f.must("/v1/stations/counter:finishBasket", `{"tender":"TENDER_CARD"}`)
+	f.until("three receipts", func() bool { return len(f.paper.Receipts()) == 3 })
+	if got := f.paper.State().Pulses; got != 0 {
+		t.Errorf("the coil was driven %d times for a card", got)
+	}
+	f.scan(breadGTIN)
+	f.must("/v1/stations/counter:finishBasket", `{"tender":"TENDER_CASH"}`)
+	f.until("the drawer, asked by a till", func() bool { return f.paper.State().DrawerOpen })
+	f.paper.CloseDrawer()
 	sell("counter", "paid", "cash", "request_id", idString(newID()))
 	f.until("the drawer", func() bool { return f.paper.State().DrawerOpen })
 	f.until("its switch", func() bool {
@@ -231,8 +241,12 @@ func TestAnOrderWaitsInACompartmentAndOpensItByItsCode(t *testing.T) {
 	if _, page := b.open("/orders/" + first); !strings.Contains(page, "3 compartments free") {
 		t.Error("the page does not offer the compartments")
 	}
-	if status, page := b.send("/orders/"+first+"/assign", "shelf", ""); status != 200 || !strings.Contains(page, "L0-1") {
-		t.Fatalf("assign: %d", status)
+	request := idString(newID())
+	for range 2 { // the same request again is the same compartment
+		status, page := b.send("/orders/"+first+"/assign", "request_id", request)
+		if status != 200 || !strings.Contains(page, "L0-1") {
+			t.Fatalf("assign: %d", status)
+		}
 	}
 	if f.wall.Doors()[0].Closed {
 		t.Error("the door of the compartment is closed")

@@ -79,10 +79,18 @@ func personIn(i *books.Item) string {
 	return ""
 }
 
+// doorIn is the compartment that an item is about; "" for none.
+func doorIn(i *books.Item) string {
+	if i.Kind == books.ItemLocker {
+		return i.Detail
+	}
+	return ""
+}
+
 // detailIn is what an item says beyond its sentences, for support.
 func detailIn(i *books.Item) string {
 	switch i.Kind {
-	case books.ItemAlarm, books.ItemUnclassified, books.ItemCount, books.ItemSalvaged:
+	case books.ItemAlarm, books.ItemUnclassified, books.ItemCount, books.ItemSalvaged, books.ItemLocker:
 		return i.Detail
 	}
 	return ""
@@ -117,7 +125,7 @@ func (k *Kiosk) itemProto(tx *journal.Tx, lang words.Lang, i *books.Item) (
 		}
 	}
 	said := words.Item(lang, i.Kind, "product", out.Product, "quantity", quantity,
-		"order", token.GroupCode(out.Code), "who", personIn(i))
+		"order", token.GroupCode(out.Code), "who", personIn(i), "door", doorIn(i))
 	out.Happened, out.Done, out.Todo = said.Happened, said.Done, said.Todo
 	return out, said, nil
 }

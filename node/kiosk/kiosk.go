@@ -100,6 +100,8 @@ type Kiosk struct {
 	kicks     chan kickOrder // drawers to be opened
 	ajar      sync.Map       // printers whose drawer stands open for long
 	handler   http.Handler
+
+	finishedAt sync.Map // the last basket of each station without a printer
 }
 
 // New makes a kiosk. It starts nothing; Run does.

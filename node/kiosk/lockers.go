@@ -30,6 +30,14 @@ func (k *Kiosk) vacant(ctx context.Context) ([]string, error) {
 
 // assign opens a free compartment and books what is picked of an order there.
 func (k *Kiosk) assign(ctx context.Context, c shopfloor.Cause, id shopfloor.ID) error {
+	before, err := k.o.Floor.Asked(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		_, err = k.o.Floor.Stage(ctx, c, id, before.GetStage().GetShelf())
+		return err
+	}
 	free, err := k.vacant(ctx)
 	if err != nil {
 		return err
@@ -65,7 +73,10 @@ func (k *Kiosk) postDoor(v *visit) (string, error) {
 	if _, holds := taken[name]; holds {
 		return "", stock.Refuse(stock.ShelfTaken, "%s holds an order", name).With("shelf", name)
 	}
-	err = k.o.Devices.Compartments().Open(ctx, name)
+	if !k.o.Devices.Compartments().Any() {
+		return "", stock.Refuse(stock.LockerDown, "no compartment is called %.20q", name).With("shelf", name)
+	}
+	err = k.o.Floor.OpenDoor(ctx, name)
 	if err == nil {
 		k.log.Info("compartment opened by hand", "device", name, "actor", v.Station.Staff)
 	}

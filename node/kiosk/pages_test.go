@@ -243,3 +243,20 @@ func TestTheBarSaysSinceWhenTheStoreIsAlone(t *testing.T) {
 		t.Error("the page does not say that the store catches up")
 	}
 }
+
+func TestAFormThatIsSentTwiceKeepsAnOrderOneDayLonger(t *testing.T) {
+	s, id := busy(t, "en")
+	b := s.browser()
+	request := idString(newID())
+	var until []any
+	for range 2 {
+		if status, _ := b.send("/orders/"+id+"/extend", "request_id", request); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+		_, order := s.get("/v1/pickups/" + id)
+		until = append(until, at(order, "pickupUntil"))
+	}
+	if until[0] != until[1] {
+		t.Errorf("first until %v, then until %v", until[0], until[1])
+	}
+}

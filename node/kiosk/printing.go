@@ -241,6 +241,13 @@ type finished struct {
 	Job   spool.Job // zero when the store has no printer
 }
 
+// ended is the last basket of a station without a printer; where there is one
+// the receipt knows.
+type ended struct {
+	request shopfloor.ID
+	total   int64
+}
+
 // finishBasket ends a basket and queues its receipt. The same request again
 // returns the same receipt. That the receipt is owed is on the disk before the
 // basket ends, so that no crash between the two loses it.
@@ -264,6 +271,9 @@ func (k *Kiosk) finishBasket(ctx context.Context, station string, request shopfl
 		return finished{Total: sale.Total(), Job: before}, err
 	}
 	printer := k.printer(station)
+	if was, ok := k.finishedAt.Load(station); ok && was.(ended).request == request {
+		return finished{Total: was.(ended).total}, nil
+	}
 	if printer != "" {
 		if err := k.promise(ctx, key, station); err != nil {
 			return finished{}, err
@@ -276,6 +286,7 @@ func (k *Kiosk) finishBasket(ctx context.Context, station string, request shopfl
 	total, _ := st.Total()
 	k.events.publish(event("station", station, ""))
 	if printer == "" {
+		k.finishedAt.Store(station, ended{request, total})
 		return finished{Total: total}, nil
 	}
 	j, err := k.print(context.WithoutCancel(ctx), spool.Job{Key: key, Kind: kindSale, Device: printer},

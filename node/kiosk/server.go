@@ -160,16 +160,23 @@ func (k *Kiosk) signIn(ctx context.Context, station string, by signature) (shopf
 	return st, err
 }
 
-// FinishBasket ends the basket of a station and prints its receipt.
+// FinishBasket ends the basket of a station, prints its receipt, and opens the
+// drawer for cash.
 func (s *server) FinishBasket(ctx context.Context, r *storev1.FinishBasketRequest) (
 	*storev1.FinishBasketResponse, error) {
 	id, err := parseOptionalID(r.GetRequestId())
 	if err != nil {
 		return nil, err
 	}
+	if _, known := storev1.Tender_name[int32(r.GetTender())]; !known {
+		return nil, badRequest("tender", "%d", r.GetTender())
+	}
 	done, err := s.k.finishBasket(ctx, r.GetStation(), id)
 	if err != nil {
 		return nil, err
+	}
+	if r.GetTender() == storev1.Tender_TENDER_CASH {
+		s.k.cashDrawer(r.GetStation(), id)
 	}
 	out := &storev1.FinishBasketResponse{TotalMinor: done.Total}
 	if done.Job.ID != 0 {

@@ -23,6 +23,22 @@ func cause(id shopfloor.ID, actor, device string) shopfloor.Cause {
 	return shopfloor.Cause{ID: id, Actor: actor, Device: device}
 }
 
+// again marks a request that a till sends again with the epoch in which it was
+// first answered; none means that it is the first time.
+func again(c shopfloor.Cause, epoch string) (shopfloor.Cause, error) {
+	if epoch == "" {
+		return c, nil
+	}
+	first, err := parseEpoch(epoch)
+	c.Resent = &first
+	return c, err
+}
+
+// forgot tells whether this store may have forgotten what a request asked for.
+func (k *Kiosk) forgot(c shopfloor.Cause) bool {
+	return c.Resent != nil && k.o.Floor.Forgot(*c.Resent)
+}
+
 // enumWord turns a constant's name into the word of the API.
 func enumWord(name, prefix string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, prefix)), " ", "_")
@@ -38,21 +54,17 @@ func (s *server) Sell(ctx context.Context, r *storev1.SellRequest) (*storev1.Sel
 	if err != nil {
 		return nil, err
 	}
-	sell := shopfloor.Sell{Cause: cause(id, r.GetTill(), r.GetTill()), Till: r.GetTill(), Lines: lines,
-		Currency: currency}
+	c, err := again(cause(id, r.GetTill(), r.GetTill()), r.GetResentEpoch())
+	if err != nil {
+		return nil, err
+	}
+	sell := shopfloor.Sell{Cause: c, Till: r.GetTill(), Lines: lines, Currency: currency}
 	if r.GetDecidedBy() != "" {
 		who, err := s.k.pins.check(r.GetDecidedBy(), r.GetPin())
 		if err != nil {
 			return nil, err
 		}
 		sell.Decided = &who
-	}
-	if r.GetResentEpoch() != "" {
-		first, err := parseEpoch(r.GetResentEpoch())
-		if err != nil {
-			return nil, err
-		}
-		sell.Resent = &first
 	}
 	w, err := s.k.o.Floor.Sell(ctx, sell)
 	if err != nil {
@@ -76,7 +88,17 @@ func (s *server) Receive(ctx context.Context, r *storev1.ReceiveRequest) (*store
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.k.o.Floor.Receive(ctx, cause(id, "", ""), r.GetDocument(), lines)
+	c, err := again(cause(id, "", ""), r.GetResentEpoch())
+	if err != nil {
+		return nil, err
+	}
+	var w shopfloor.Written
+	if s.k.forgot(c) {
+		w, err = s.k.o.Floor.ReceiveAgain(ctx, c, &recordv1.Receipt{Document: r.GetDocument(),
+			Position: r.GetPosition(), Lines: lines})
+	} else {
+		w, err = s.k.o.Floor.Receive(ctx, c, r.GetDocument(), lines)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +115,17 @@ func (s *server) Count(ctx context.Context, r *storev1.CountRequest) (*storev1.C
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.k.o.Floor.Count(ctx, cause(id, r.GetStaff(), ""), stock.SKU(p.GetSku()),
-		stock.Units(r.GetCounted()), r.GetReason())
+	c, err := again(cause(id, r.GetStaff(), ""), r.GetResentEpoch())
+	if err != nil {
+		return nil, err
+	}
+	var w shopfloor.Written
+	if s.k.forgot(c) {
+		w, err = s.k.o.Floor.CountAgain(ctx, c, &recordv1.Count{Sku: p.GetSku(), Counted: int64(r.GetCounted()),
+			Delta: int64(r.GetResentDelta()), Reason: r.GetReason()})
+	} else {
+		w, err = s.k.o.Floor.Count(ctx, c, stock.SKU(p.GetSku()), stock.Units(r.GetCounted()), r.GetReason())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +152,11 @@ func (s *server) Refund(ctx context.Context, r *storev1.RefundRequest) (*storev1
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.k.o.Floor.Refund(ctx, cause(id, "", ""), sale, lines, r.GetDamaged())
+	c, err := again(cause(id, "", ""), r.GetResentEpoch())
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.k.o.Floor.Refund(ctx, c, sale, lines, r.GetDamaged())
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +165,11 @@ func (s *server) Refund(ctx context.Context, r *storev1.RefundRequest) (*storev1
 
 // Reshelve books units that came back to the shelf.
 func (s *server) Reshelve(ctx context.Context, r *storev1.ReshelveRequest) (*storev1.ReshelveResponse, error) {
-	id, p, n, err := s.k.one(ctx, r)
+	c, p, n, err := s.k.one(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.k.o.Floor.Reshelve(ctx, cause(id, "", ""), stock.SKU(p.GetSku()), n, r.GetShelf())
+	w, err := s.k.o.Floor.Reshelve(ctx, c, stock.SKU(p.GetSku()), n, r.GetShelf())
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +178,11 @@ func (s *server) Reshelve(ctx context.Context, r *storev1.ReshelveRequest) (*sto
 
 // Damage books damaged units.
 func (s *server) Damage(ctx context.Context, r *storev1.DamageRequest) (*storev1.DamageResponse, error) {
-	id, p, n, err := s.k.one(ctx, r)
+	c, p, n, err := s.k.one(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.k.o.Floor.Damage(ctx, cause(id, "", ""), &recordv1.Damage{Sku: p.GetSku(), Units: int64(n),
+	w, err := s.k.o.Floor.Damage(ctx, c, &recordv1.Damage{Sku: p.GetSku(), Units: int64(n),
 		WrittenOff: r.GetWrittenOff(), Reason: r.GetReason()})
 	if err != nil {
 		return nil, err
@@ -160,17 +195,23 @@ type oneProduct interface {
 	GetRequestId() string
 	GetGtin() string
 	GetQuantity() int32
+	GetResentEpoch() string
 }
 
-func (k *Kiosk) one(ctx context.Context, r oneProduct) (id shopfloor.ID, p *recordv1.Product, n stock.Units, err error) {
-	if id, err = parseID(r.GetRequestId()); err != nil {
-		return id, nil, 0, err
+func (k *Kiosk) one(ctx context.Context, r oneProduct) (c shopfloor.Cause, p *recordv1.Product, n stock.Units,
+	err error) {
+	id, err := parseID(r.GetRequestId())
+	if err != nil {
+		return c, nil, 0, err
+	}
+	if c, err = again(cause(id, "", ""), r.GetResentEpoch()); err != nil {
+		return c, nil, 0, err
 	}
 	if n, err = parseUnits(r.GetQuantity()); err != nil {
-		return id, nil, 0, err
+		return c, nil, 0, err
 	}
 	p, err = k.findProduct(ctx, r.GetGtin())
-	return id, p, n, err
+	return c, p, n, err
 }
 
 // GetStock returns what the store has of a product.

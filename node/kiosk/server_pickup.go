@@ -179,7 +179,11 @@ func (s *server) Collect(ctx context.Context, r *storev1.CollectRequest) (*store
 		}
 		said.By = &by
 	}
-	h, err := s.k.collect(ctx, cause(id, r.GetStaff(), r.GetStation()), r.GetStation(), said)
+	c, err := again(cause(id, r.GetStaff(), r.GetStation()), r.GetResentEpoch())
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.k.collect(ctx, c, r.GetStation(), said)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +198,10 @@ func (s *server) ReleasePickup(ctx context.Context, r *storev1.ReleasePickupRequ
 		if !ok {
 			return badRequest("reason", "%.20q", r.GetReason())
 		}
-		_, err := s.k.o.Floor.Release(ctx, cause(id, r.GetStaff(), ""), res, reason)
+		c, err := again(cause(id, r.GetStaff(), ""), r.GetResentEpoch())
+		if err == nil {
+			_, err = s.k.o.Floor.Release(ctx, c, res, reason)
+		}
 		return err
 	})
 }
@@ -211,7 +218,10 @@ func (s *server) ShortPickup(ctx context.Context, r *storev1.ShortPickupRequest)
 		if err != nil {
 			return err
 		}
-		_, err = s.k.o.Floor.Missing(ctx, cause(id, r.GetStaff(), ""), res, r.GetLine(), n)
+		c, err := again(cause(id, r.GetStaff(), ""), r.GetResentEpoch())
+		if err == nil {
+			_, err = s.k.o.Floor.Missing(ctx, c, res, r.GetLine(), n)
+		}
 		return err
 	})
 }

@@ -311,3 +311,19 @@ func TestAPlainCurlReachesTheAPI(t *testing.T) {
 		t.Errorf("the answer is %v, %v", answer, err)
 	}
 }
+
+func TestABasketOfAStationWithoutAPrinterEndsOnce(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	s.receive(5, breadGTIN)
+	s.must("/v1/stations/spare:scan", `{"data":"`+breadGTIN+`"}`)
+	finish := `{"requestId":"` + idString(newID()) + `"}`
+	first := s.must("/v1/stations/spare:finishBasket", finish)
+	s.must("/v1/stations/spare:scan", `{"data":"`+breadGTIN+`"}`)
+	again := s.must("/v1/stations/spare:finishBasket", finish)
+	if diff := cmp.Diff(first, again); diff != "" || at(first, "totalMinor") != "299" {
+		t.Errorf("%v: %s", first, diff)
+	}
+	if _, st := s.get("/v1/stations/spare"); at(st, "basket", 0) == nil {
+		t.Error("the next basket ended with it")
+	}
+}

@@ -15,10 +15,8 @@ import (
 
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
-	storev1 "holdfast.dev/proto/store/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
-	"holdfast.dev/stock/journal"
 )
 
 // Headers by which tills are witnesses of this store's journal, and its second
@@ -142,8 +140,8 @@ func (a *answering) Flush() {
 // Unwrap is for http.ResponseController.
 func (a *answering) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// again is a request of the API that does once more what a page did.
-type again struct {
+// repeat is a request of the API that does once more what a page did.
+type repeat struct {
 	Path string          `json:"path"`
 	Body json.RawMessage `json:"body"`
 }
@@ -160,7 +158,7 @@ func (k *Kiosk) tellKeep(ctx context.Context, id shopfloor.ID, h http.Header) {
 		k.log.Error("decode record to keep", "seq", e.Seq, "err", err)
 		return
 	}
-	path, body, err := k.againOf(ctx, idString(id), &rec)
+	path, body, err := k.repeatOf(ctx, idString(id), &rec)
 	if err != nil || body == nil {
 		return
 	}
@@ -168,42 +166,10 @@ func (k *Kiosk) tellKeep(ctx context.Context, id shopfloor.ID, h http.Header) {
 	if err != nil {
 		return
 	}
-	raw, err := json.Marshal(again{path, small})
+	raw, err := json.Marshal(repeat{path, small})
 	if err == nil {
 		h.Set(headerKeep, url.PathEscape(string(raw)))
 	}
-}
-
-// againOf gives the call that books a record again; nil for records that a page
-// need not keep. The code of a handover is what the page itself was given.
-func (k *Kiosk) againOf(ctx context.Context, id string, rec *recordv1.Record) (
-	string, proto.Message, error) {
-	switch v := rec.GetBody().(type) {
-	case *recordv1.Record_Sale:
-		r := &storev1.SellRequest{RequestId: id, Till: v.Sale.GetTill()}
-		err := k.view(ctx, func(tx *journal.Tx) error {
-			for _, l := range v.Sale.GetLines() {
-				p, err := k.o.Products.BySKU(tx, stock.SKU(l.GetSku()))
-				if err != nil {
-					return err
-				}
-				r.Lines = append(r.Lines, &storev1.SellLine{Gtin: p.GetGtin(), Quantity: int32Of(l.GetUnits())})
-			}
-			return nil
-		})
-		return "/v1/sales", r, err
-	case *recordv1.Record_Collect, *recordv1.Record_CollectByToken:
-		return "/v1/pickups:collect", &storev1.CollectRequest{RequestId: id, Staff: rec.GetActor()}, nil
-	case *recordv1.Record_Release:
-		path := "/v1/pickups/" + idString(reservationIn(rec)) + ":release"
-		for word, reason := range releaseReasons {
-			if word != "" && reason == v.Release.GetReason() {
-				return path, &storev1.ReleasePickupRequest{RequestId: id, Reason: word,
-					Staff: rec.GetActor()}, nil
-			}
-		}
-	}
-	return "", nil, nil
 }
 
 func reservationIn(rec *recordv1.Record) (id shopfloor.ID) {

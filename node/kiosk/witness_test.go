@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
@@ -19,6 +20,7 @@ import (
 	storev1 "holdfast.dev/proto/store/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
+	"holdfast.dev/stock/token"
 )
 
 // till is an API client that shows what it has seen.
@@ -236,7 +238,12 @@ func TestAPageIsToldHowToSendItsRequestAgain(t *testing.T) {
 		{"/v1/stations/counter:scan", []string{"scan", breadGTIN}, sold},
 		{"/scan", []string{"code", breadGTIN, "to", "/sell"}, sold},
 		{"/scan", []string{"code", jamGTIN, "to", "/sell"}, ""},
-		{"/count", []string{"gtin", breadGTIN, "counted", "7"}, ""},
+		{"/count", []string{"gtin", breadGTIN, "counted", "1190"}, `{"path":"/v1/counts","body":{"requestId":"ID",` +
+			`"gtin":"` + breadGTIN + `","counted":1190,"staff":"counter","resentDelta":-6}}`},
+		{"/damage", []string{"gtin", breadGTIN, "quantity", "2"}, `{"path":"/v1/damages","body":{"requestId":"ID",` +
+			`"gtin":"` + breadGTIN + `","quantity":2,"reason":"damaged"}}`},
+		{"/orders/" + other + "/missing", []string{"line", "1", "quantity", "1"}, `{"path":"/v1/pickups/` + other +
+			`:short","body":{"requestId":"ID","line":1,"quantity":1,"staff":"counter"}}`},
 		{"/collect", []string{"code", "7K3M2Q9A"},
 			`{"path":"/v1/pickups:collect","body":{"requestId":"ID","staff":"counter"}}`},
 		{"/orders/" + other + "/release", []string{"reason", "cancel"}, `{"path":"/v1/pickups/` + other +
@@ -245,5 +252,62 @@ func TestAPageIsToldHowToSendItsRequestAgain(t *testing.T) {
 		if diff := cmp.Diff(c.want, s.ask(c.path, idString(newID()), c.fields...)); diff != "" {
 			t.Errorf("%s: %s", c.path, diff)
 		}
+	}
+}
+
+func TestATillSendsAgainWhateverItWasAnswered(t *testing.T) {
+	s := openShop(t, shopOptions{path: filepath.Join(t.TempDir(), "store.db")})
+	s.receive(9, breadGTIN)
+	s.grant(1, 4)
+	pin := token.TagPIN(shopfloor.ID{7}, "2468")
+	id := idString(shopfloor.ID{7})
+	s.direct(&recordv1.Directive{Body: &recordv1.Directive_Reserve{Reserve: &recordv1.Reserve{
+		Reservation: append([]byte{7}, make([]byte, 15)...), Timeline: 1, Directive: s.dseq + 1,
+		Code: "8XXM2Q9B", PinHash: pin[:], PickupUntil: time.Now().Add(time.Hour).UnixMilli(),
+		Lines: []*recordv1.ReservedLine{{Line: 1, Sku: 1, Units: 2, Name: "Rye"}}}}})
+	copied := s.backup()
+	c := &till{s: s}
+	type call struct{ path, body, again string }
+	do := func(path, body, again string) call {
+		return call{path, `{"requestId":"` + idString(newID()) + `",` + body, again}
+	}
+	one := `"gtin":"` + breadGTIN + `",`
+	calls := []call{
+		do("/v1/receipts", `"document":"D9","lines":[{`+one+`"quantity":3}]`, ""),
+		do("/v1/counts", one+`"counted":11`, `,"resentDelta":-1`),
+		do("/v1/damages", one+`"quantity":1`, ""),
+		do("/v1/refunds", `"lines":[{`+one+`"quantity":2}]`, ""),
+		do("/v1/reshelves", one+`"quantity":1`, ""),
+		do("/v1/pickups/"+id+":pick", one+`"quantity":2`, "never"),
+		do("/v1/pickups:collect", `"code":"8XXM2Q9B"`, ""),
+	}
+	for _, k := range calls {
+		body := k.body + "}"
+		if k.path == "/v1/pickups:collect" {
+			body = k.body + `,"pin":"2468"}`
+		}
+		if status, _ := c.post(k.path, body); status != 200 {
+			t.Fatalf("%s: %d", k.path, status)
+		}
+	}
+	_, want := s.get("/v1/stock/" + breadGTIN)
+	s = s.putBack(copied)
+	c.s = s
+	if status, _ := c.post("/v1/counts", calls[1].body+"}"); status != 409 {
+		t.Errorf("a store that was put back: %d", status)
+	}
+	for range 2 {
+		for _, k := range calls {
+			if k.again == "never" {
+				continue
+			}
+			if status, _ := c.post(k.path, k.body+k.again+`,"resentEpoch":"1.1"}`); status != 200 {
+				t.Errorf("%s sent again: %d", k.path, status)
+			}
+		}
+	}
+	_, got := s.get("/v1/stock/" + breadGTIN)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -38,6 +38,9 @@ type Presented struct {
 // An order that lies behind the door of a compartment is handed over when the
 // door is open.
 func (f *Floor) CollectFor(ctx context.Context, c Cause, p Presented) (Handover, error) {
+	if f.resent(c) {
+		return f.collectAgain(ctx, c, p)
+	}
 	if err := f.openFor(ctx, p); err != nil {
 		return Handover{}, err
 	}

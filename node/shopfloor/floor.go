@@ -224,6 +224,10 @@ type Cause struct {
 	ID     ID
 	Actor  string // a person's name, a till
 	Device string
+	// Resent is set by a till that sends a request again because this store had
+	// forgotten it: the epoch in which it was first answered. What it asked for
+	// has happened, so it is booked whatever the books say.
+	Resent *stock.Epoch
 }
 
 // write appends one record. build runs in the journal's writer and returns the

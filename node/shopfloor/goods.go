@@ -42,6 +42,9 @@ func used(document string, d books.DocumentState) error {
 // refused and changes nothing.
 func (f *Floor) Receive(ctx context.Context, c Cause, document string,
 	lines []*recordv1.MovementLine) (Written, error) {
+	if f.resent(c) {
+		return f.ReceiveAgain(ctx, c, &recordv1.Receipt{Document: document, Lines: lines})
+	}
 	return f.once(ctx, c, isReceipt(document, lines), func(tx *journal.Tx, rec *recordv1.Record) error {
 		if err := f.checkDelivery(tx, document); err != nil {
 			return err
@@ -92,11 +95,7 @@ func (f *Floor) Count(ctx context.Context, c Cause, sku stock.SKU, counted stock
 	if counted < 0 || counted > ledger.MaxUnits {
 		return Written{}, stock.Refuse(stock.BadUnits, "counted %d", counted)
 	}
-	match := is(func(rec *recordv1.Record) bool {
-		was := rec.GetCount()
-		return was != nil && was.GetSku() == uint32(sku) && was.GetCounted() == int64(counted)
-	})
-	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
+	return f.once(ctx, c, isCount(sku, counted), func(tx *journal.Tx, rec *recordv1.Record) error {
 		a, err := f.account(tx, sku)
 		if err != nil {
 			return err
@@ -109,6 +108,13 @@ func (f *Floor) Count(ctx context.Context, c Cause, sku stock.SKU, counted stock
 	})
 }
 
+func isCount(sku stock.SKU, counted stock.Units) isFunc {
+	return is(func(rec *recordv1.Record) bool {
+		was := rec.GetCount()
+		return was != nil && was.GetSku() == uint32(sku) && was.GetCounted() == int64(counted)
+	})
+}
+
 // Refund books goods that came back from a customer; they wait for a shelf scan
 // or are damaged.
 func (f *Floor) Refund(ctx context.Context, c Cause, sale ID, lines []*recordv1.MovementLine,
@@ -118,10 +124,11 @@ func (f *Floor) Refund(ctx context.Context, c Cause, sale ID, lines []*recordv1.
 		r.SaleUid = sale[:]
 	}
 	match := is(func(rec *recordv1.Record) bool { return proto.Equal(rec.GetRefund(), r) })
-	return f.once(ctx, c, match, func(_ *journal.Tx, rec *recordv1.Record) error {
+	build := func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Refund{Refund: r}
 		return nil
-	})
+	}
+	return f.step(ctx, c, match, build, build)
 }
 
 // Reshelve books units that a shelf scan brought back to the shelf.
@@ -132,10 +139,11 @@ func (f *Floor) Reshelve(ctx context.Context, c Cause, sku stock.SKU, n stock.Un
 	}
 	r := &recordv1.Reshelve{Sku: uint32(sku), Units: int64(n), Shelf: shelf}
 	match := is(func(rec *recordv1.Record) bool { return proto.Equal(rec.GetReshelve(), r) })
-	return f.once(ctx, c, match, func(_ *journal.Tx, rec *recordv1.Record) error {
+	build := func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Reshelve{Reshelve: r}
 		return nil
-	})
+	}
+	return f.step(ctx, c, match, build, build)
 }
 
 // Damage books units that cannot be sold, or throws damaged ones away.
@@ -144,8 +152,9 @@ func (f *Floor) Damage(ctx context.Context, c Cause, d *recordv1.Damage) (Writte
 		return Written{}, err
 	}
 	match := is(func(rec *recordv1.Record) bool { return proto.Equal(rec.GetDamage(), d) })
-	return f.once(ctx, c, match, func(_ *journal.Tx, rec *recordv1.Record) error {
+	build := func(_ *journal.Tx, rec *recordv1.Record) error {
 		rec.Body = &recordv1.Record_Damage{Damage: d}
 		return nil
-	})
+	}
+	return f.step(ctx, c, match, build, build)
 }

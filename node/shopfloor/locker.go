@@ -106,8 +106,38 @@ func (f *Floor) openFor(ctx context.Context, p Presented) error {
 		return nil
 	}
 	if name, locked := f.compartment(shelf); err == nil && locked {
-		err = f.o.Lockers.Open(ctx, name)
+		err = f.OpenDoor(ctx, name)
 	}
+	return err
+}
+
+// OpenDoor opens a compartment. A door that is stuck is something for a person:
+// it is noted once, until somebody has dealt with it.
+func (f *Floor) OpenDoor(ctx context.Context, name string) error {
+	err := f.o.Lockers.Open(ctx, name)
+	r, refused := stock.AsRefusal(err)
+	if !refused || r.Code != stock.LockerDown || r.Args["state"] == doorOffline {
+		return err
+	}
+	_, noteErr := f.write(context.WithoutCancel(ctx), Cause{Actor: "node"},
+		func(tx *journal.Tx, rec *recordv1.Record) error { return f.noteStuck(tx, rec, name) })
+	if noteErr != nil {
+		f.o.Logger.Error("note a stuck door", "device", name, "err", noteErr)
+	}
+	return err
+}
+
+// doorOffline is the state of a door whose locker does not answer.
+const doorOffline = "offline"
+
+func (f *Floor) noteStuck(tx *journal.Tx, rec *recordv1.Record, name string) error {
+	open, err := books.Items(tx, books.ItemQuery{Store: f.o.Store})
+	for _, i := range open {
+		if i.Kind == books.ItemLocker && i.Detail == name {
+			return err
+		}
+	}
+	rec.Body = &recordv1.Record_Mark{Mark: &recordv1.Mark{Kind: recordv1.MarkKind_MARK_KIND_LOCKER, Text: name}}
 	return err
 }
 

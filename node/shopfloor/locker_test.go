@@ -10,7 +10,9 @@ import (
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/gtin"
+	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 )
 
@@ -198,4 +200,39 @@ func TestAWeighedCodeIsReadByTheStoresOwnRules(t *testing.T) {
 func valid(digits string) bool {
 	_, err := gtin.Parse(digits)
 	return err == nil
+}
+
+func TestAStuckDoorIsSomethingForAPersonOnce(t *testing.T) {
+	s, w := withWall(t)
+	w.stuck["L0-2"] = true
+	id := s.picked("AAAAAAAA")
+	items := func(done bool) (kinds []string) {
+		err := s.View(t.Context(), func(tx *journal.Tx) error {
+			all, err := books.Items(tx, books.ItemQuery{Store: 7, Done: done})
+			for _, i := range all {
+				kinds = append(kinds, i.Kind+" "+i.Detail)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kinds
+	}
+	for range 2 {
+		if _, err := s.Stage(t.Context(), shopfloor.Cause{}, id, "L0-2"); !stock.Refused(err, stock.LockerDown) {
+			t.Errorf("a stuck door: %v", err)
+		}
+	}
+	if diff := cmp.Diff([]string{"locker L0-2"}, items(false)); diff != "" {
+		t.Error(diff)
+	}
+	_, err := s.HandleItem(t.Context(), shopfloor.Cause{}, &recordv1.HandleItem{Seq: s.Head().Seq, Number: 1,
+		Progress: recordv1.ItemProgress_ITEM_PROGRESS_DONE})
+	if err != nil || len(items(false)) > 0 {
+		t.Errorf("dealt with: %v %v", err, items(false))
+	}
+	if err := s.OpenDoor(t.Context(), "L0-2"); err == nil || len(items(false)) != 1 || len(items(true)) != 2 {
+		t.Errorf("stuck again: %v, %v", err, items(true))
+	}
 }

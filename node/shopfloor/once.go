@@ -44,6 +44,17 @@ func (f *Floor) same(ctx context.Context, w Written, match isFunc) error {
 	return err
 }
 
+// Asked returns the record that an id made before; nil when there is none. What
+// a page works out from how things stand must come out as it did the first time.
+func (f *Floor) Asked(ctx context.Context, id ID) (*recordv1.Record, error) {
+	_, known, err := f.j.Find(ctx, id)
+	if err != nil || !known {
+		return nil, err
+	}
+	w, err := f.first(ctx, id)
+	return w.Record, err
+}
+
 // about matches a record on a reservation.
 func about(id ID, match func(rec *recordv1.Record) bool) isFunc {
 	return is(func(rec *recordv1.Record) bool { return bytes.Equal(books.ReservationIn(rec), id[:]) && match(rec) })

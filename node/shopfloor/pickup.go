@@ -128,7 +128,7 @@ func (f *Floor) Stage(ctx context.Context, c Cause, id ID, shelf string) ([]Writ
 		return err
 	})
 	if err == nil && locked {
-		err = f.o.Lockers.Open(ctx, shelf)
+		err = f.OpenDoor(ctx, shelf)
 	}
 	if err != nil {
 		return nil, err
@@ -207,14 +207,16 @@ func (f *Floor) Release(ctx context.Context, c Cause, id ID, reason recordv1.Rel
 	match := about(id, func(rec *recordv1.Record) bool {
 		return rec.GetRelease() != nil && rec.GetRelease().GetReason() == reason
 	})
-	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
-		r, err := f.openReservation(tx, id)
-		if err != nil {
+	book := func(find func(*journal.Tx, ID) (*books.Reservation, error)) buildFunc {
+		return func(tx *journal.Tx, rec *recordv1.Record) error {
+			r, err := find(tx, id)
+			if err == nil {
+				rec.Body = &recordv1.Record_Release{Release: &recordv1.Release{Reservation: r.ID[:], Reason: reason}}
+			}
 			return err
 		}
-		rec.Body = &recordv1.Record_Release{Release: &recordv1.Release{Reservation: r.ID[:], Reason: reason}}
-		return nil
-	})
+	}
+	return f.step(ctx, c, match, book(f.openReservation), book(f.knownReservation))
 }
 
 // Missing says that n units of a line cannot be found: other units of the shelf
@@ -223,7 +225,16 @@ func (f *Floor) Missing(ctx context.Context, c Cause, id ID, line uint32, n stoc
 	if err := countable(n); err != nil {
 		return Written{}, err
 	}
-	return f.once(ctx, c, isMissing(id, line, n), func(tx *journal.Tx, rec *recordv1.Record) error {
+	w, err := f.once(ctx, c, isMissing(id, line, n), f.missing(c, id, line, n))
+	if ended := stock.Refused(err, stock.AlreadyFinished) || stock.Refused(err, stock.AlreadyCollected); ended &&
+		f.resent(c) {
+		return f.resend(ctx, c, isMissing(id, line, n), f.missingAgain(id, line, n, c.Actor))
+	}
+	return w, err
+}
+
+func (f *Floor) missing(c Cause, id ID, line uint32, n stock.Units) buildFunc {
+	return func(tx *journal.Tx, rec *recordv1.Record) error {
 		r, err := f.openReservation(tx, id)
 		if err != nil {
 			return err
@@ -244,7 +255,7 @@ func (f *Floor) Missing(ctx context.Context, c Cause, id ID, line uint32, n stoc
 		rec.Body = &recordv1.Record_Shortage{Shortage: &recordv1.Shortage{Reservation: id[:], Line: line,
 			Units: int64(n), Reason: recordv1.ShortReason_SHORT_REASON_MISSING, DecidedBy: c.Actor}}
 		return nil
-	})
+	}
 }
 
 func isMissing(id ID, line uint32, n stock.Units) isFunc {

@@ -223,7 +223,7 @@ func TestSaleThatACountHasMissedAlreadyDoesNotChangeTheShelf(t *testing.T) {
 	n.salvage(tail[0])
 	n.want("salvaged", map[ledger.Account]stock.Units{ledger.Sellable: 6, ledger.Sold: 3})
 	resent := stock.Epoch{Timeline: 1, Counter: 1}
-	if _, err := n.Sell(t.Context(), shopfloor.Sell{Cause: shopfloor.Cause{ID: n.id()}, Resent: &resent,
+	if _, err := n.Sell(t.Context(), shopfloor.Sell{Cause: shopfloor.Cause{ID: n.id(), Resent: &resent},
 		Lines: []*recordv1.SaleLine{{Sku: 1, Units: 1}}}); err != nil {
 		t.Fatal(err)
 	}

@@ -38,10 +38,6 @@ type Sell struct {
 	// Decided is set when a person has seen that units are promised online and
 	// sells all the same.
 	Decided *Decider
-	// Resent is set by a till that sends a sale again because this store had
-	// forgotten it: the epoch in which it was first answered. The goods have
-	// left, so it is booked whatever the books say.
-	Resent *stock.Epoch
 }
 
 // Sell books what a customer takes. Units that are the store's own are sold at

@@ -146,6 +146,8 @@ func (b *Book) mark(m *recordv1.Mark) error {
 		}
 	case recordv1.MarkKind_MARK_KIND_ALARM:
 		b.item(Item{Kind: ItemAlarm, SKU: stock.SKU(m.GetSku()), Detail: m.GetText()})
+	case recordv1.MarkKind_MARK_KIND_LOCKER:
+		b.item(Item{Kind: ItemLocker, Detail: m.GetText()})
 	case recordv1.MarkKind_MARK_KIND_COUNT_TASK:
 		b.item(Item{Kind: ItemCount, SKU: stock.SKU(m.GetSku()), Detail: m.GetText()})
 	}

@@ -28,6 +28,7 @@ const (
 	ItemUnclassified = "unclassified" // a fact that could not be understood
 	ItemCount        = "count"        // a shelf should be counted
 	ItemTimeline     = "new_timeline" // the cloud was restored from a backup
+	ItemLocker       = "locker"       // a compartment's door is stuck
 	maxItemDetail    = 500
 	maxItemText      = 200
 	maxItemsListed   = 500

@@ -13,7 +13,7 @@ type Report struct {
 // Item words something that a person should look at. Kinds in small letters are
 // those that a store notes in its books, codes in capitals those that head office
 // notes about a store. Of the values "product" and "quantity", "order", "who",
-// "store" and "code" it takes what there is; an empty one counts as not given.
+// "store", "door" and "code" it takes what there is; an empty one counts as not given.
 func Item(lang Lang, kind string, args ...any) Report {
 	values := pairs(append([]any{"code", kind}, args...))
 	for name, value := range values {

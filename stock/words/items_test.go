@@ -16,7 +16,7 @@ import (
 var storeKinds = []string{books.ItemBorrowed, books.ItemSafeSale, books.ItemBumped, books.ItemFound,
 	books.ItemShort, books.ItemReplaced, books.ItemDebt, books.ItemUncovered, books.ItemVoided,
 	books.ItemSalvaged, books.ItemHandedTwice, books.ItemAlarm, books.ItemUnclassified,
-	books.ItemCount, books.ItemTimeline}
+	books.ItemCount, books.ItemTimeline, books.ItemLocker}
 
 // officeCodes are what head office notes about stores.
 var officeCodes = []string{"STORE_ROLLED_BACK", "STORE_REBUILT", "STORE_FORKED", "OLD_BOX",
@@ -25,7 +25,7 @@ var officeCodes = []string{"STORE_ROLLED_BACK", "STORE_REBUILT", "STORE_FORKED",
 	"COPY_RENEWED"}
 
 var everyValue = []any{"product", "Rye crispbread", "quantity", "2 ×", "order", "7K3M-2Q9A",
-	"who", "Anna", "store", "Utrecht"}
+	"who", "Anna", "store", "Utrecht", "door", "L0-3"}
 
 func TestEveryItemSaysWhatHappenedWhatWasDoneAndWhatToDo(t *testing.T) {
 	unknown := words.Item(words.EN, "NO_SUCH_CODE")

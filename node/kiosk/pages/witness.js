@@ -1,8 +1,9 @@
 // This browser as a witness of the store's journal, and as a second copy of what
 // it told the store. It remembers the newest head that it was shown and sends it
 // with every request; a store that has less was put back, and hears of it. It
-// keeps its own sales, handovers and releases until head office has them, and
-// sends them again, with their ids, to a store that has lost them.
+// keeps what it did itself until head office has it, and sends it again, with
+// its ids, to a store that has lost it. It never keeps a PIN: a handover that is
+// sent again has happened, and needs none.
 
 const KEPT = 200; // requests
 const TRIES = 30; // of one request
@@ -44,16 +45,12 @@ function learn(answer, seen) {
 }
 
 // keep takes a request into the second copy, as the store says that it is sent
-// again; the code of a handover is what the shopper showed,
-// with the PIN that the shopper said.
+// again; the code of a handover is what the shopper showed.
 function keep(answer, id, fields, head) {
   const told = answer.headers.get("Holdfast-Keep");
   if (!told) return;
   const { path, body } = JSON.parse(decodeURIComponent(told));
-  if (path.endsWith(":collect")) {
-    body.code = fields.get("code") ?? fields.get("scan");
-    if (fields.get("pin")) body.pin = fields.get("pin");
-  }
+  if (path.endsWith(":collect")) body.code = fields.get("code") ?? fields.get("scan");
   const epoch = epochOf(head);
   write(ENTRY + id, JSON.stringify({ path, body, epoch, first: epoch, seq: numbers(head)[2], at: Date.now(), tries: 0 }));
   for (const [key] of entries().slice(0, -KEPT)) write(key, null);
@@ -63,7 +60,7 @@ let resending = null;
 const resend = () => resending ??= sendAll().finally(() => { resending = null; });
 async function sendAll() {
   for (const [key, entry] of due()) {
-    const body = entry.path === "/v1/sales" ? { ...entry.body, resentEpoch: entry.first } : entry.body;
+    const body = { ...entry.body, resentEpoch: entry.first };
     const seen = read(HEAD);
     let answer;
     try {

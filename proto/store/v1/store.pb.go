@@ -1223,6 +1223,7 @@ type ReceiveRequest struct {
 	Document      string                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
 	Lines         []*SellLine            `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	ResentEpoch   string                 `protobuf:"bytes,4,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest
+	Position      uint32                 `protobuf:"varint,5,opt,name=position,proto3" json:"position,omitempty"`                         // of one scan of a delivery that is sent again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1283,6 +1284,13 @@ func (x *ReceiveRequest) GetResentEpoch() string {
 		return x.ResentEpoch
 	}
 	return ""
+}
+
+func (x *ReceiveRequest) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
 }
 
 type ReceiveResponse struct {
@@ -4743,13 +4751,14 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\x14FinishBasketResponse\x125\n" +
 	"\areceipt\x18\x01 \x01(\v2\x1b.holdfast.store.v1.PrintJobR\areceipt\x12\x1f\n" +
 	"\vtotal_minor\x18\x02 \x01(\x03R\n" +
-	"totalMinor\"\xab\x01\n" +
+	"totalMinor\"\xc7\x01\n" +
 	"\x0eReceiveRequest\x12\"\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\x03\xe0A\x02R\trequestId\x12\x1f\n" +
 	"\bdocument\x18\x02 \x01(\tB\x03\xe0A\x02R\bdocument\x121\n" +
 	"\x05lines\x18\x03 \x03(\v2\x1b.holdfast.store.v1.SellLineR\x05lines\x12!\n" +
-	"\fresent_epoch\x18\x04 \x01(\tR\vresentEpoch\"?\n" +
+	"\fresent_epoch\x18\x04 \x01(\tR\vresentEpoch\x12\x1a\n" +
+	"\bposition\x18\x05 \x01(\rR\bposition\"?\n" +
 	"\x0fReceiveResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x1a\n" +
 	"\brepeated\x18\x02 \x01(\bR\brepeated\"\xd4\x01\n" +
