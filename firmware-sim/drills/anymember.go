@@ -1,0 +1,136 @@
+package drills
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	shopv1 "holdfast.dev/proto/shop/v1"
+)
+
+// fresh is what comes in before each order, so that there is always more than the
+// web may promise unasked.
+const fresh = 100
+
+// shareOfWeb is how much of a store's stock the web may promise unasked, in
+// thousandths.
+const shareOfWeb = 200
+
+// anyMember: every member serves shoppers and nodes, whoever leads. Its leader
+// moves from one member to the next, and no node has to connect anew.
+func (s *site) anyMember(ctx context.Context) (string, error) {
+	b, err := s.opened(ctx)
+	if err != nil {
+		return "", err
+	}
+	policy := &shopv1.SetPolicyRequest{RequestId: newID(), Store: store, Policy: &shopv1.Policy{
+		LastUnit: "ask", SharePermille: shareOfWeb}}
+	if _, err := s.office.SetPolicy(ctx, policy); err != nil {
+		return "", fmt.Errorf("fix the web's share: %w", err)
+	}
+	if err := await(ctx, votesWithin, s.inStep); err != nil {
+		return "", err
+	}
+	before, err := s.state(ctx)
+	if err != nil {
+		return "", err
+	}
+	asked := 0
+	for i := range s.members {
+		if err := s.moveLeader(ctx, i); err != nil {
+			return "", fmt.Errorf("let member %d lead: %w", i+1, err)
+		}
+		n, err := s.promiseEverywhere(ctx, b)
+		if err != nil {
+			return "", fmt.Errorf("while member %d leads: %w", i+1, err)
+		}
+		asked += n
+		if err := s.sell(ctx, b, goods(0), 1); err != nil {
+			return "", err
+		}
+		if err := b.settled(ctx); err != nil {
+			return "", err
+		}
+	}
+	after, err := s.state(ctx)
+	if err != nil {
+		return "", err
+	}
+	if after.GetSession() != before.GetSession() {
+		return "", fmt.Errorf("the node had session %d and has %d", before.GetSession(), after.GetSession())
+	}
+	said, err := s.prove(ctx, b)
+	return fmt.Sprintf("every member led once, and each took %d orders meanwhile for more than the web had, so the store "+
+		"was asked wherever it was connected; its session stayed; %s", asked/len(s.members), said), err
+}
+
+// moveLeader lets a member lead and waits until it does.
+func (s *site) moveLeader(ctx context.Context, i int) error {
+	all, err := s.standings(ctx, s.members[i])
+	if err != nil {
+		return err
+	}
+	if _, err := s.operate(ctx, "transfer-leader", all[i].ID); err != nil {
+		return err
+	}
+	return await(ctx, soon, func(ctx context.Context) error {
+		all, err := s.standings(ctx, s.members[i])
+		if err == nil && !all[i].Leader {
+			err = errors.New("it does not lead")
+		}
+		return err
+	})
+}
+
+// promiseEverywhere orders at each member one unit more than the web may promise
+// unasked, and returns how many orders there were.
+func (s *site) promiseEverywhere(ctx context.Context, b *box) (n int, err error) {
+	any := s.shop
+	defer func() { s.shop = any }()
+	for i, m := range s.members {
+		if err := s.receive(ctx, b, goods(0), fresh); err != nil {
+			return n, err
+		}
+		if err := b.settled(ctx); err != nil {
+			return n, err
+		}
+		conn, err := dial(m.listen)
+		if err != nil {
+			return n, err
+		}
+		s.shop = shopv1.NewShopClient(conn)
+		err = s.promiseBeyondPool(ctx)
+		if err := errors.Join(err, conn.Close()); err != nil {
+			return n, fmt.Errorf("at member %d: %w", i+1, err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (s *site) promiseBeyondPool(ctx context.Context) error {
+	// The store may give more by itself just now; then one unit more is asked for.
+	for range 3 {
+		book, err := s.office.ListBooks(ctx, &shopv1.ListBooksRequest{Store: store, Gtin: goods(0)})
+		if err != nil {
+			return err
+		}
+		if len(book.GetRows()) != 1 {
+			return fmt.Errorf("the cloud has %d books of it", len(book.GetRows()))
+		}
+		pool := book.GetRows()[0].GetPool()
+		if _, err := s.promise(ctx, goods(0), int32(pool)+1); err != nil {
+			return err
+		}
+		after, err := s.office.ListBooks(ctx, &shopv1.ListBooksRequest{Store: store, Gtin: goods(0)})
+		if err != nil {
+			return err
+		}
+		if after.GetRows()[0].GetGranted() > book.GetRows()[0].GetGranted() {
+			return nil // it was asked
+		}
+		time.Sleep(often)
+	}
+	return errors.New("the store was never asked for more")
+}
