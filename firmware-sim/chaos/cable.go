@@ -53,7 +53,8 @@ func layCable(listen string, targets ...place) (*cable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lay cable: %w", err)
 	}
-	c := &cable{listener: l, targets: targets, rules: make(map[string]rule), lines: make(map[*line]bool)}
+	c := &cable{listener: l, targets: targets, rules: make(map[string]rule),
+		lines: make(map[*line]bool)}
 	c.carrying.Go(c.accept)
 	return c, nil
 }

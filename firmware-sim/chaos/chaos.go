@@ -38,10 +38,13 @@ type Result struct {
 	Schedule []Event                   `json:"schedule"`
 	Outcomes map[string]map[string]int `json:"outcomes"`
 	Gaps     []Gap                     `json:"gaps,omitempty"`
-	Seen     int                       `json:"seen,omitempty"` // how often it came to what a scenario is for
+	Seen     int                       `json:"seen,omitempty"` // how often it came to what it is for
 	Found    findings                  `json:"found"`
 	Kept     string                    `json:"kept,omitempty"` // folder of what led to a failure
 }
+
+// teller says how a run goes.
+type teller func(format string, args ...any)
 
 // Gap is the longest while after a fault in which no write was accepted.
 type Gap struct {
@@ -55,7 +58,7 @@ func (r *Result) OK() bool { return len(r.Found.Wrong) == 0 }
 
 // run plays one scenario in a world that is set up. Its schedule follows from
 // the seed; how processes and clients meet it does not.
-func (w *world) run(ctx context.Context, s Scenario, say func(string, ...any)) (r *Result, err error) {
+func (w *world) run(ctx context.Context, s Scenario, say teller) (r *Result, err error) {
 	began := time.Now()
 	o := w.o
 	if o.Length == 0 {
@@ -103,7 +106,7 @@ func keep(path string, v any) error {
 
 // live lets everybody work while the schedule is played, and then checks.
 func (w *world) live(ctx context.Context, r *Result, s Scenario, length time.Duration,
-	say func(string, ...any)) error {
+	say teller) error {
 	if s.whole != nil {
 		if err := s.whole(ctx, w, r, length, say); err != nil {
 			return err
@@ -157,7 +160,8 @@ func (w *world) newShift(ctx context.Context) (*shift, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &shift{w: w, c: w.stand(books, newRecords()), p: &probes{start: time.Now()}, back: back}, nil
+	return &shift{w: w, c: w.stand(books, newRecords()), p: &probes{start: time.Now()}, back: back},
+		nil
 }
 
 // work lets everybody work for a time, and while something is done to them.

@@ -34,7 +34,7 @@ type findings struct {
 	Records   int      `json:"records"`    // of the stores, all replayed
 	Promises  int      `json:"promises"`   // kept, at both ends
 	Invariant int64    `json:"invariants"` // things that head office checked
-	Forgotten int      `json:"forgotten"`  // promises that a restored cloud and its stores may not know
+	Forgotten int      `json:"forgotten"`  // promises that a restored cloud may not know
 	Copies    int      `json:"copies"`     // of members, equal in every row
 	Wrong     []string `json:"wrong,omitempty"`
 }
@@ -156,7 +156,8 @@ func (s *shopFloor) add(rec *recordv1.Record) {
 
 // checkStore holds a store's journal against what its clients were told, and
 // its books against the cloud's.
-func (f *findings) checkStore(ctx context.Context, w *world, n *node, rec *records) (*shopFloor, error) {
+func (f *findings) checkStore(ctx context.Context, w *world, n *node,
+	rec *records) (*shopFloor, error) {
 	floor, err := readJournal(ctx, n)
 	if err != nil {
 		return nil, err
@@ -183,7 +184,8 @@ func (f *findings) checkStore(ctx context.Context, w *world, n *node, rec *recor
 	}
 	rec.mu.Unlock()
 	f.some(wrong)
-	said, err := runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "verify", "--data", n.data,
+	said, err := runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "verify", "--data",
+		n.data,
 		"--admin", n.admin)
 	if err != nil {
 		f.wrong("store %d: %v %s", n.store, err, said)
@@ -217,7 +219,8 @@ func (f *findings) sameBooks(ctx context.Context, w *world, n *node) error {
 		for sku, s := range own {
 			for account, units := range s.GetAccounts() {
 				if got := rows[sku].GetAccounts()[account]; got != units {
-					wrong = append(wrong, fmt.Sprintf("%s of SKU %d: store %d has %d, %s has %d", account, sku, n.store,
+					wrong = append(wrong, fmt.Sprintf("%s of SKU %d: store %d has %d, %s has %d", account, sku,
+						n.store,
 						units, m.name, got))
 				}
 			}
@@ -232,7 +235,8 @@ func (f *findings) sameBooks(ctx context.Context, w *world, n *node) error {
 
 // checkPromises wants every reservation that a client was told of at both ends,
 // and every one of them kept.
-func (f *findings) checkPromises(ctx context.Context, w *world, c *crowd, floors map[uint32]*shopFloor) error {
+func (f *findings) checkPromises(ctx context.Context, w *world, c *crowd,
+	floors map[uint32]*shopFloor) error {
 	rec := c.rec
 	if c.forgets != nil { // a life may then go back to what it was
 		rec = newRecords()
@@ -260,7 +264,8 @@ func (f *findings) checkPromises(ctx context.Context, w *world, c *crowd, floors
 			}
 			for _, l := range r.GetLines() {
 				if l.GetShort() > 0 {
-					wrong = append(wrong, fmt.Sprintf("reservation %s is short of %d of %s", p.ID, l.GetShort(), l.GetGtin()))
+					wrong = append(wrong, fmt.Sprintf("reservation %s is short of %d of %s", p.ID, l.GetShort(),
+						l.GetGtin()))
 				}
 				if open[p.Store] == nil {
 					open[p.Store] = make(map[uint32]int64)
@@ -280,7 +285,8 @@ func (f *findings) checkPromises(ctx context.Context, w *world, c *crowd, floors
 	for store, floor := range floors {
 		for sku, received := range floor.received {
 			if left := floor.left[sku] + open[store][sku]; left > received {
-				wrong = append(wrong, fmt.Sprintf("store %d got %d of SKU %d and gave or promised %d", store, received,
+				wrong = append(wrong, fmt.Sprintf("store %d got %d of SKU %d and gave or promised %d", store,
+					received,
 					sku, left))
 			}
 		}

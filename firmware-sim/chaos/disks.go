@@ -139,7 +139,8 @@ func full(ctx context.Context, w *world, e Event) (mend, error) {
 		}
 		return err
 	}
-	return func(context.Context) error { return each((*faults.Memory).Free) }, each((*faults.Memory).Fill)
+	return func(context.Context) error { return each((*faults.Memory).Free) },
+		each((*faults.Memory).Fill)
 }
 
 // dragBy is how long each flush takes on a disk that drags; less than what a
@@ -153,7 +154,8 @@ func drag(ctx context.Context, w *world, e Event) (mend, error) {
 		return nil, err
 	}
 	late := fmt.Sprintf("inject=fsync,fdatasync:delay_enter=%d", dragBy.Microseconds())
-	tracer := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", late, "-p",
+	tracer := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync",
+		"-e", late, "-p",
 		strconv.Itoa(c.pid()))
 	tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := tracer.Start(); err != nil {

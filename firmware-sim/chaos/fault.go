@@ -153,7 +153,7 @@ func freeze(ctx context.Context, w *world, e Event) (mend, error) {
 // play breaks and mends by the schedule, and mends everything at its end.
 // When between is set, nothing is broken before all members are back.
 func (w *world) play(ctx context.Context, began time.Time, events []Event, between bool,
-	say func(string, ...any)) error {
+	say teller) error {
 	type step struct {
 		at time.Duration
 		do func() error

@@ -44,7 +44,8 @@ type member struct {
 func (w *world) newMember(number int) (*member, error) {
 	name := fmt.Sprintf("cloud-%d", number)
 	m := &member{number: number, data: w.path(name)}
-	m.child = &child{name: name, logs: w.path("logs", name+".log"), args: func() []string { return w.memberArgs(m) }}
+	m.child = &child{name: name, logs: w.path("logs", name+".log"),
+		args: func() []string { return w.memberArgs(m) }}
 	if err := w.ports.all(&m.listen, &m.nodes, &m.admin, &m.peers); err != nil {
 		return nil, err
 	}
@@ -77,7 +78,8 @@ func movedTo(ip, addr string) string {
 
 // memberArgs is how a member is started.
 func (w *world) memberArgs(m *member) []string {
-	args := []string{filepath.Join(w.o.Bin, "holdfast-cloud"), "run", "--data", m.data, "--listen", m.listen,
+	args := []string{filepath.Join(w.o.Bin, "holdfast-cloud"), "run", "--data", m.data, "--listen",
+		m.listen,
 		"--nodes", m.nodes, "--admin", m.admin, "--rate", manyCalls, "--burst", manyCalls}
 	if len(w.members) > 1 {
 		args = append(args, "--members", m.peers, "--member-address", m.peersAt)

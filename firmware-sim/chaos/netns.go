@@ -31,7 +31,7 @@ func (p place) dial(ctx context.Context, d *net.Dialer) (conn net.Conn, err erro
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // for good: the thread ends with the goroutine, as it is not like the others
+		runtime.LockOSThread() // for good: the thread is not like the others, and ends here
 		if err = enter(p.ns); err == nil {
 			conn, err = d.DialContext(ctx, "tcp", p.addr)
 		}
@@ -155,7 +155,8 @@ func (f *fabric) put(a, b int, l lane) error {
 		}
 	}
 	f.lanes[[2]int{a, b}] = l
-	return command("tc", "-n", f.name, "filter", "add", "dev", port, "parent", "1:", "protocol", "ip", "pref",
+	return command("tc", "-n", f.name, "filter", "add", "dev", port, "parent", "1:", "protocol",
+		"ip", "pref",
 		pref, "u32", "match", "ip", "src", fmt.Sprint(subnet, a, "/32"), "flowid", string(l))
 }
 

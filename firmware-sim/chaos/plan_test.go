@@ -80,10 +80,11 @@ func TestTriesWithoutAnAnswerStayInDoubt(t *testing.T) {
 		how  insisted
 		want []history.PoolOp
 	}{
-		"served":         {insisted{outcome: history.OK}, []history.PoolOp{told(1, history.OK)}},
-		"turned away":    {insisted{outcome: "BUSY", nothing: true}, nil},
-		"never answered": {insisted{outcome: history.Unknown, unsure: true}, []history.PoolOp{told(1, history.Unknown)}},
-		"refused":        {insisted{outcome: history.Short}, []history.PoolOp{told(5, history.Short)}},
+		"served":      {insisted{outcome: history.OK}, []history.PoolOp{told(1, history.OK)}},
+		"turned away": {insisted{outcome: "BUSY", nothing: true}, nil},
+		"never answered": {insisted{outcome: history.Unknown, unsure: true},
+			[]history.PoolOp{told(1, history.Unknown)}},
+		"refused": {insisted{outcome: history.Short}, []history.PoolOp{told(5, history.Short)}},
 		"refused after doubt": {insisted{outcome: history.Short, unsure: true},
 			[]history.PoolOp{told(1, history.Unknown), told(5, history.Short)}},
 	} {
@@ -98,8 +99,8 @@ func TestTriesWithoutAnAnswerStayInDoubt(t *testing.T) {
 
 func TestDowntimesAreSummedUpByFault(t *testing.T) {
 	const s = time.Second
-	r := &Result{Members: 3, Gaps: []Gap{{Fault: "kill leader", Took: s}, {Fault: "cut a-b", Took: 9 * s},
-		{Fault: "kill leader", Took: 4 * s}, {Fault: "kill leader", Took: 2 * s}}}
+	r := &Result{Members: 3, Gaps: []Gap{{Fault: "kill leader", Took: s},
+		{Fault: "cut a-b", Took: 9 * s}, {Fault: "kill leader", Took: 4 * s}, {Fault: "kill leader", Took: 2 * s}}}
 	want := []Downtime{{Fault: "cut a-b", Times: 1, Median: 9 * s, Worst: 9 * s},
 		{Fault: "kill leader", Times: 3, Median: 2 * s, Worst: 4 * s, Within: 3 * s, Missed: 1}}
 	if diff := cmp.Diff(want, r.Downtimes()); diff != "" {

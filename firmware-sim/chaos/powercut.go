@@ -47,8 +47,8 @@ func (c *Cuts) String() string {
 		disks = "disks that lie about flushing"
 	}
 	text := fmt.Sprintf("%d power cuts of %d members at once, %s: %d of %d promises lost in %d cuts, "+
-		"%d times the cloud did not come back, in %s\n", c.Cuts, c.Members, disks, c.Lost, c.Acked, c.Losing,
-		c.Broken, c.Took.Round(100*time.Millisecond))
+		"%d times the cloud did not come back, in %s\n", c.Cuts, c.Members, disks, c.Lost, c.Acked,
+		c.Losing, c.Broken, c.Took.Round(100*time.Millisecond))
 	if !c.Lying {
 		for _, wrong := range c.Found.Wrong {
 			text += "  WRONG " + wrong + "\n"
@@ -69,7 +69,7 @@ func lie(args []string) []string {
 
 // cutPower cuts the power of all members at once, n times, while shoppers
 // reserve, and looks for everything that they were promised.
-func (w *world) cutPower(ctx context.Context, n int, lying bool, say func(string, ...any)) (c *Cuts, err error) {
+func (w *world) cutPower(ctx context.Context, n int, lying bool, say teller) (c *Cuts, err error) {
 	c = &Cuts{Members: len(w.members), Seed: w.o.Seed, Lying: lying}
 	began := time.Now()
 	defer func() {

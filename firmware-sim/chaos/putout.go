@@ -34,7 +34,8 @@ func (w *world) meant(ctx context.Context, who string) (*member, error) {
 func (w *world) putOut(ctx context.Context, lost *member, id string) error {
 	return poll(ctx, leaderPatience, func() error {
 		by := w.members[(lost.number+1)%len(w.members)]
-		_, err := runTool(ctx, by.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "remove", "--admin", by.admin, id)
+		_, err := runTool(ctx, by.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "remove", "--admin",
+			by.admin, id)
 		if err != nil && strings.Contains(err.Error(), "no member has the id") {
 			return nil // the answer to the first try was lost
 		}
@@ -89,7 +90,8 @@ func remove(dead bool) breaker {
 			}
 			err := poll(ctx, removedWithin, func() error {
 				if code := lost.lastCode(); code != exitRemoved {
-					return fmt.Errorf("%s was removed and did not end by itself (it ended with %d last)", lost.name, code)
+					return fmt.Errorf("%s was removed and did not end by itself (it ended with %d last)",
+						lost.name, code)
 				}
 				return nil
 			})

@@ -20,8 +20,8 @@ type Report struct {
 }
 
 // RunAll runs the named scenarios, or all that fit if nothing else is asked for,
-// one after the other, each in the same world set up anew, and then power cuts. It goes on after one in which
-// something did not hold.
+// one after the other, each in the same world set up anew, and then power cuts.
+// It goes on after one in which something did not hold.
 func RunAll(ctx context.Context, o Options, names ...string) (report *Report, err error) {
 	report = &Report{OK: true}
 	chosen, err := choose(o, names)
@@ -47,7 +47,8 @@ func RunAll(ctx context.Context, o Options, names ...string) (report *Report, er
 	if err != nil {
 		return report, err
 	}
-	say("%d members and %d stores set up in %s", o.Members, o.Stores, time.Since(began).Round(time.Millisecond))
+	say("%d members and %d stores set up in %s", o.Members, o.Stores,
+		time.Since(began).Round(time.Millisecond))
 	for _, s := range chosen {
 		r, err := w.run(ctx, s, func(format string, args ...any) {
 			say("%s %d/%d: %s", s.Name, o.Members, o.Seed, fmt.Sprintf(format, args...))
@@ -67,7 +68,7 @@ func RunAll(ctx context.Context, o Options, names ...string) (report *Report, er
 // controlCuts of disks that lie must lose something.
 const controlCuts = 5
 
-func (r *Report) cutPower(ctx context.Context, w *world, say func(string, ...any)) error {
+func (r *Report) cutPower(ctx context.Context, w *world, say teller) error {
 	if w.o.Cuts == 0 {
 		return nil
 	}
@@ -131,14 +132,18 @@ func (r *Result) String() string {
 	var b strings.Builder
 	f := r.Found
 	fmt.Fprintln(&b, r.line())
-	fmt.Fprintf(&b, "  %d faults; %d answers about %d pairs of counters and %d about %d reservations explained;\n"+
-		"  %d facts acknowledged, %d records replayed, %d promises kept, %d things checked by head office,\n"+
-		"  %d equal copies\n", len(r.Schedule), f.PoolOps, f.Shelves, f.LifeOps, f.Lives, f.Facts, f.Records, f.Promises,
-		f.Invariant, f.Copies)
+	fmt.Fprintf(&b, "  %d faults; %d answers about %d pairs of counters and %d about %d reservations\n"+
+		"  explained; %d facts acknowledged, %d records replayed, %d promises kept and %d forgotten,\n"+
+		"  %d things checked by head office, %d equal copies\n", len(r.Schedule), f.PoolOps, f.Shelves,
+		f.LifeOps, f.Lives, f.Facts, f.Records, f.Promises, f.Forgotten, f.Invariant, f.Copies)
+	if r.Seen > 0 {
+		fmt.Fprintf(&b, "  it came %d times to what it is for\n", r.Seen)
+	}
 	var said []string
 	for _, kind := range slices.Sorted(maps.Keys(r.Outcomes)) {
 		n := r.Outcomes[kind]
-		said = append(said, fmt.Sprintf("%s %d ok %d refused %d unknown", kind, n["ok"], n["refused"], n["unknown"]))
+		said = append(said, fmt.Sprintf("%s %d ok %d refused %d unknown", kind, n["ok"], n["refused"],
+			n["unknown"]))
 	}
 	fmt.Fprintf(&b, "  %s\n", strings.Join(said, "; "))
 	for _, d := range r.Downtimes() {
@@ -151,8 +156,8 @@ func (r *Result) String() string {
 		for _, e := range r.Schedule {
 			fmt.Fprintf(&b, "  %s\n", e)
 		}
-		fmt.Fprintf(&b, "  again: holdfast-sim chaos --scenario %s --members %d --stores %d --seed %d; kept in %s\n",
-			r.Scenario, r.Members, r.Stores, r.Seed, r.Kept)
+		fmt.Fprintf(&b, "  again: holdfast-sim chaos --scenario %s --members %d --stores %d --seed %d;"+
+			" kept in %s\n", r.Scenario, r.Members, r.Stores, r.Seed, r.Kept)
 	}
 	return b.String()
 }

@@ -50,18 +50,18 @@ type rest struct {
 
 func newREST(at place, within time.Duration) *rest {
 	dial := &net.Dialer{Timeout: time.Second}
-	return &rest{base: "http://" + at.addr, client: &http.Client{Timeout: within, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return &rest{base: "http://" + at.addr, client: &http.Client{Timeout: within,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := at.dial(ctx, dial)
 			if err != nil {
 				err = fmt.Errorf("%w: %w", errNotSent, err)
 			}
 			return conn, err
 		},
-		// A request on an old connection that turns out dead would be sent
-		// again by itself; the run wants to know of every try.
-		DisableKeepAlives: false, MaxIdleConnsPerHost: 4, IdleConnTimeout: 5 * time.Second,
-	}}}
+			// A request on an old connection that turns out dead would be sent
+			// again by itself; the run wants to know of every try.
+			DisableKeepAlives: false, MaxIdleConnsPerHost: 4, IdleConnTimeout: 5 * time.Second,
+		}}}
 }
 
 func (r *rest) close() { r.client.CloseIdleConnections() }

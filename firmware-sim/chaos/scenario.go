@@ -25,7 +25,7 @@ type Scenario struct {
 }
 
 // script is a scenario that is more than a schedule; it checks by itself.
-type script func(ctx context.Context, w *world, r *Result, length time.Duration, say func(string, ...any)) error
+type script func(ctx context.Context, w *world, r *Result, length time.Duration, say teller) error
 
 // disks names the disks of programs that have their own.
 func (s Scenario) disks(o Options) map[string]string {
@@ -57,15 +57,16 @@ func Named(name string) (Scenario, error) {
 var scenarios = []Scenario{
 	{Name: "calm", Says: "nothing breaks", Members: 1, Length: 5 * time.Second, Plan: inTurn()},
 	{Name: "kills", Says: "kill -9 of the leader, of a node, and of everything at once", Members: 1,
-		Length: 25 * time.Second, Plan: inTurn(some("kill", "leader", 0, 900), some("kill", "node1", 0, 900),
-			some("kill", "members", 0, 900), some("kill", "everything", 0, 600))},
+		Length: 25 * time.Second, Plan: inTurn(some("kill", "leader", 0, 900),
+			some("kill", "node1", 0, 900), some("kill", "members", 0, 900),
+			some("kill", "everything", 0, 600))},
 	{Name: "line", Says: "a store's line is cut, half open, one way only, slow, or flaps", Members: 1,
 		Length: 40 * time.Second, Plan: inTurn(some("cut", "node1-cloud", 300, 2500),
 			some("flap", "node1-cloud", 1000, 3000), some("hole", "node1-cloud", 500, 4000),
 			some("mute", "node1-cloud", 500, 3000), some("deaf", "node1-cloud", 500, 3000),
 			some("ghost", "node1-cloud", 200, 2000), some("slow", "node1-cloud", 500, 3000))},
-	{Name: "clients", Says: "the clients' lines are cut, half open, one way only, slow, or flap", Members: 1,
-		Length: 30 * time.Second, Plan: inTurn(some("cut", "clients-cloud", 200, 1500),
+	{Name: "clients", Says: "the clients' lines are cut, half open, one way only, slow, or flap",
+		Members: 1, Length: 30 * time.Second, Plan: inTurn(some("cut", "clients-cloud", 200, 1500),
 			some("flap", "clients-cloud", 1000, 2500), some("hole", "clients-member0", 300, 3500),
 			some("deaf", "clients-cloud", 300, 3500), some("slow", "clients-cloud", 500, 2000))},
 	{Name: "pauses", Says: "SIGSTOP of the leader and of a node", Members: 1, Length: 30 * time.Second,
@@ -78,50 +79,40 @@ var scenarios = []Scenario{
 		Length: 40 * time.Second, disk: onExt4, onDisk: []string{"members"},
 		Plan: inTurn(some("power", "leader", 0, 400), some("power", "members", 0, 400))},
 	{Name: "hung", Says: "the leader's disk does not answer", Members: 1, Length: 50 * time.Second,
-		disk: onExt4, onDisk: []string{"members"}, between: true, Plan: inTurn(some("hang", "leader", 6000, 8000))},
+		disk: onExt4, onDisk: []string{"members"}, between: true,
+		Plan: inTurn(some("hang", "leader", 6000, 8000))},
 
-	{Name: "leaders", Says: "the leader is killed, again and again", Members: 3, Length: 60 * time.Second,
-		between: true, Plan: inTurn(some("kill", "leader", 500, 3500))},
-	{Name: "splits", Says: "the leader, or a minority with it, is cut off: both ways, one way, flapping",
+	{Name: "leaders", Says: "the leader is killed, again and again", Members: 3,
+		Length: 60 * time.Second, between: true, Plan: inTurn(some("kill", "leader", 500, 3500))},
+	{Name: "splits", Says: "the leader, or a minority with it, is cut off, both ways or one; lines flap",
 		Members: 3, Length: 75 * time.Second, Plan: inTurn(some("hole", "leader-rest", 500, 5000),
 			some("mute", "leader-rest", 500, 5000), some("deaf", "leader-rest", 500, 5000),
 			some("cut", "minority-rest", 500, 4000), some("flap", "leader-rest", 1000, 4000),
 			some("hole", "leader-another", 500, 4000), some("mute", "follower-rest", 500, 4000),
 			some("hole", "followers-rest", 500, 4000), some("ghost", "leader-another", 500, 3000))},
-	{Name: "followers", Says: "followers are killed, frozen and slow", Members: 3, Length: 40 * time.Second,
+	{Name: "followers", Says: "followers are killed, frozen and slow", Members: 3,
+		Length: 40 * time.Second,
 		Plan: inTurn(some("kill", "follower", 500, 4000), some("freeze", "follower", 500, 5000),
 			some("slow", "follower-rest", 1000, 5000), some("drag", "follower", 1000, 5000))},
-	{Name: "filled", Says: "the disk of the leader, a follower, or a majority is full for a while", Members: 3,
-		Length: 60 * time.Second, disk: onMemory, onDisk: []string{"members"}, between: true,
+	{Name: "filled", Says: "the disk of the leader, a follower, or all is full for a while",
+		Members: 3, Length: 60 * time.Second, disk: onMemory, onDisk: []string{"members"}, between: true,
 		seen: "no space left on device",
 		Plan: inTurn(some("full", "leader", 500, 5000), some("full", "follower", 500, 5000),
 			some("full", "members", 500, 3000))},
-	{Name: "behind", Says: "a member was away so long that it is sent the database, under load", Members: 3,
-		Length: 90 * time.Second, between: true, keepLog: 250, seen: "database received",
+	{Name: "behind", Says: "a member was away so long that it is sent the database, under load",
+		Members: 3, Length: 90 * time.Second, between: true, keepLog: 250, seen: "database received",
 		Plan: inTurn(some("kill", "follower", 10000, 14000), some("freeze", "follower", 10000, 14000),
 			some("hole", "follower-rest", 10000, 14000))},
-	{Name: "removed", Says: "a member is put out: the leader, alive or after it was killed, and a follower",
-		Members: 3, Length: 130 * time.Second, between: true, Plan: func(r *rand.Rand, _ Options) []Event {
-			at, all := warmUp, []Event(nil)
-			for _, k := range []kind{some("remove", "leader", 1000, 4000), some("replace", "leader", 1000, 4000),
-				some("remove", "follower", 1000, 4000)} {
-				all = append(all, Event{At: at, For: k.length(r), Fault: k.fault, Who: k.who})
-				at += 40 * time.Second // until a new member has its vote
-			}
-			return all
-		}},
+	{Name: "removed", Says: "the leader, alive or killed before, and a follower are put out", Members: 3,
+		Length: 130 * time.Second, between: true, Plan: removals},
 	{Name: "rolling", Says: "every member is restarted in order, under load", Members: 3,
 		Length: 40 * time.Second, Plan: rolling},
 	{Name: "rejoin", Says: "a member loses its disk, is put out, and joins anew under load", Members: 3,
-		Length: 60 * time.Second, Plan: func(r *rand.Rand, _ Options) []Event {
-			return []Event{{At: 2 * time.Second, For: time.Second + time.Duration(r.Int64N(int64(2*time.Second))),
-				Fault: "wipe", Who: "follower"},
-				{At: 9 * time.Second, For: time.Second, Fault: "kill", Who: "leader"},
-				{At: 16 * time.Second, For: time.Second, Fault: "kill", Who: "members"}}
-		}},
-	{Name: "yesterday", Says: "the cloud is lost and restored from a backup; the stores know more", Members: 1,
-		Length: 15 * time.Second, Plan: inTurn(), whole: yesterday},
-	{Name: "short", Says: "a bit of everything", Members: 1, Short: true, Length: 40 * time.Second, Plan: bitOfAll},
+		Length: 60 * time.Second, Plan: rejoining},
+	{Name: "yesterday", Says: "the cloud is lost and restored from a backup; the stores know more",
+		Members: 1, Length: 15 * time.Second, Plan: inTurn(), whole: yesterday},
+	{Name: "short", Says: "a bit of everything", Members: 1, Short: true, Length: 40 * time.Second,
+		Plan: bitOfAll},
 }
 
 // kind is a fault whose length is drawn by chance.
@@ -131,7 +122,8 @@ type kind struct {
 }
 
 func some(fault, who string, leastMS, mostMS int64) kind {
-	return kind{fault, who, time.Duration(leastMS) * time.Millisecond, time.Duration(mostMS) * time.Millisecond}
+	const ms = int64(time.Millisecond)
+	return kind{fault, who, time.Duration(leastMS * ms), time.Duration(mostMS * ms)}
 }
 
 func (k kind) length(r *rand.Rand) time.Duration {
@@ -165,11 +157,31 @@ func inTurn(kinds ...kind) func(*rand.Rand, Options) []Event {
 	}
 }
 
+// rejoining lets the others fail while a member is new.
+func rejoining(r *rand.Rand, _ Options) []Event {
+	lost := kind{least: time.Second, most: 3 * time.Second}
+	return []Event{{At: 2 * time.Second, For: lost.length(r), Fault: "wipe", Who: "follower"},
+		{At: 9 * time.Second, For: time.Second, Fault: "kill", Who: "leader"},
+		{At: 16 * time.Second, For: time.Second, Fault: "kill", Who: "members"}}
+}
+
+// removals leaves each new member the time to get its vote.
+func removals(r *rand.Rand, _ Options) (events []Event) {
+	at := warmUp
+	for _, k := range []kind{some("remove", "leader", 1000, 4000), some("replace", "leader", 1000, 4000),
+		some("remove", "follower", 1000, 4000)} {
+		events = append(events, Event{At: at, For: k.length(r), Fault: k.fault, Who: k.who})
+		at += 40 * time.Second
+	}
+	return events
+}
+
 // rolling restarts one member after the other, twice.
 func rolling(r *rand.Rand, o Options) (events []Event) {
 	at := warmUp
 	for n := 0; at+3*time.Second < o.Length; n++ {
-		events = append(events, Event{At: at, For: time.Duration(r.Int64N(int64(time.Second))), Fault: "restart",
+		away := kind{most: time.Second}
+		events = append(events, Event{At: at, For: away.length(r), Fault: "restart",
 			Who: memberName(n % o.Members)})
 		at += 2500*time.Millisecond + time.Duration(r.Int64N(int64(time.Second)))
 	}
@@ -182,8 +194,9 @@ func bitOfAll(r *rand.Rand, o Options) []Event {
 		some("kill", "everything", 0, 300), some("flap", "node1-cloud", 500, 1500),
 		some("hole", "node1-cloud", 500, 2000), some("freeze", "leader", 500, 2500)}
 	if o.Members > 1 {
-		kinds = append(kinds, some("hole", "leader-rest", 1000, 3000), some("mute", "leader-rest", 1000, 3000),
-			some("deaf", "leader-rest", 1000, 2500), some("flap", "leader-another", 500, 2000),
+		kinds = append(kinds, some("hole", "leader-rest", 1000, 3000),
+			some("mute", "leader-rest", 1000, 3000), some("deaf", "leader-rest", 1000, 2500),
+			some("flap", "leader-another", 500, 2000),
 			some("kill", "follower", 100, 1000))
 	}
 	return inTurn(kinds...)(r, o)

@@ -236,7 +236,8 @@ func (s *shopper) book(ctx context.Context, request string, store uint32, lines 
 
 // told notes the reservation that a request led to, and looks at it right away.
 func (s *shopper) told(ctx context.Context, request string, r *shopv1.Reservation, how insisted) {
-	p := promise{ID: r.GetReservation(), Store: r.GetStore(), Units: make(map[string]int), Told: how.end}
+	p := promise{ID: r.GetReservation(), Store: r.GetStore(), Units: make(map[string]int),
+		Told: how.end}
 	for _, l := range r.GetLines() {
 		p.Units[l.GetGtin()] += int(l.GetQuantity())
 	}
@@ -291,7 +292,8 @@ func outcomeOf(err error) history.Outcome {
 func (c *crowd) order(ctx context.Context, s *shopper, store uint32) {
 	request, got := newID(), new(shopv1.Reservation)
 	p := c.w.trade[s.by.IntN(len(c.w.trade))]
-	how := s.book(ctx, request, store, []*shopv1.CartLine{{Gtin: p.gtin, Quantity: int32(1 + s.by.IntN(2))}}, got)
+	how := s.book(ctx, request, store, []*shopv1.CartLine{{Gtin: p.gtin,
+		Quantity: int32(1 + s.by.IntN(2))}}, got)
 	s.rec.mu.Lock()
 	s.rec.count("order", how.outcome)
 	s.rec.mu.Unlock()
@@ -317,7 +319,8 @@ func (s *shopper) cancel(ctx context.Context, id string) {
 		return
 	}
 	span := history.Span{Client: s.number, Member: how.lastMember, Start: how.first, End: how.end}
-	op := history.LifeOp{Span: span, Verb: history.Cancel, Outcome: outcomeOf(how.refusal), State: got.GetState(),
+	op := history.LifeOp{Span: span, Verb: history.Cancel, Outcome: outcomeOf(how.refusal),
+		State:       got.GetState(),
 		CancelAsked: got.GetCancelRequested()}
 	if how.outcome == history.Unknown || how.unsure && how.outcome != history.OK {
 		unheard := op

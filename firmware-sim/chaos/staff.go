@@ -37,7 +37,8 @@ func (w *world) staff(ctx context.Context, rec *records) {
 		if i == silent {
 			continue
 		}
-		for k, work := range []func(*clerk, context.Context){(*clerk).sell, (*clerk).receive, (*clerk).serve} {
+		for k, work := range []func(*clerk, context.Context){(*clerk).sell, (*clerk).receive,
+			(*clerk).serve} {
 			c := &clerk{w: w, n: n, rec: rec, rest: newREST(n.at(n.listen), callWithin),
 				by: rand.New(rand.NewPCG(w.o.Seed, uint64(1000*i+k)))}
 			all.Go(func() {
@@ -110,7 +111,8 @@ func (c *clerk) serve(ctx context.Context) {
 		c.tell(ctx, "stage", id, base+":stage", &storev1.StagePickupRequest{RequestId: id, Shelf: "A-1"},
 			new(storev1.Pickup))
 	case "ready":
-		c.tell(ctx, "collect", id, "/v1/pickups:collect", &storev1.CollectRequest{RequestId: id, Code: p.GetCode(),
+		c.tell(ctx, "collect", id, "/v1/pickups:collect", &storev1.CollectRequest{RequestId: id,
+			Code:  p.GetCode(),
 			Staff: "Anna"}, new(storev1.CollectResponse))
 	}
 }

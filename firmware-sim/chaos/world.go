@@ -255,7 +255,8 @@ func (w *world) newNode(i int) error {
 	name := fmt.Sprintf("node-%d", i)
 	n := &node{store: demodata.Stores()[i].ID, data: w.path(name)}
 	n.child = &child{name: name, logs: w.path("logs", name+".log"), args: func() []string {
-		return []string{filepath.Join(w.o.Bin, "holdfast-node"), "run", "--data", n.data, "--listen", n.listen,
+		return []string{filepath.Join(w.o.Bin, "holdfast-node"), "run", "--data", n.data, "--listen",
+			n.listen,
 			"--admin", n.admin, "--cloud", n.clouds, "--reconnect-cap", "1s"}
 	}}
 	if err := errors.Join(w.ports.all(&n.listen, &n.admin), os.MkdirAll(n.data, 0o700)); err != nil {
@@ -285,8 +286,9 @@ func (w *world) newNode(i int) error {
 func (w *world) furnish(ctx context.Context) error {
 	office := w.members[0].office
 	for _, s := range demodata.Stores()[:len(w.nodes)] {
-		store := &shopv1.Store{Store: s.ID, Name: s.Name, Town: s.Town, Street: s.Street, Postcode: s.Postcode,
-			Country: s.Country, Latitude: s.Lat, Longitude: s.Lon, Timezone: s.Timezone, Opening: s.Opening,
+		store := &shopv1.Store{Store: s.ID, Name: s.Name, Town: s.Town, Street: s.Street,
+			Postcode: s.Postcode,
+			Country:  s.Country, Latitude: s.Lat, Longitude: s.Lon, Timezone: s.Timezone, Opening: s.Opening,
 			Language: s.Language, Currency: s.Currency}
 		path := fmt.Sprintf("/v1/stores/%d", s.ID)
 		if err := office.call(ctx, http.MethodPut, path, store, new(shopv1.Store)); err != nil {
@@ -301,7 +303,8 @@ func (w *world) furnish(ctx context.Context) error {
 	}
 	csv, gtins := assortment(silentProducts + busyProducts + 1)
 	answer := new(shopv1.ImportProductsResponse)
-	err := office.post(ctx, "/v1/products:import", &shopv1.ImportProductsRequest{Csv: csv, Source: "chaos",
+	err := office.post(ctx, "/v1/products:import", &shopv1.ImportProductsRequest{Csv: csv,
+		Source:    "chaos",
 		RequestId: newID()}, answer)
 	if err != nil || int(answer.GetAdded()) != len(gtins) {
 		return fmt.Errorf("import: %d of %d products added: %w", answer.GetAdded(), len(gtins), err)
@@ -352,7 +355,8 @@ func (w *world) openStore(ctx context.Context, i int) error {
 		return fmt.Errorf("join string of store %d: %w", n.store, err)
 	}
 	cloud, _, _ := strings.Cut(n.clouds, ",")
-	_, err = runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "enrol", "--data", n.data, "--cloud",
+	_, err = runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "enrol", "--data",
+		n.data, "--cloud",
 		cloud, join.GetJoin())
 	if err != nil {
 		return err
@@ -403,17 +407,20 @@ func (w *world) stockPools(ctx context.Context) error {
 	by := rand.New(rand.NewPCG(w.o.Seed, 7))
 	lines := []*shopv1.CartLine{{Gtin: w.probe.gtin, Quantity: probeUnits / 4}}
 	for _, p := range w.shelves {
-		lines = append(lines, &shopv1.CartLine{Gtin: p.gtin, Quantity: int32(leastFree + by.IntN(mostFree-leastFree))})
+		lines = append(lines, &shopv1.CartLine{Gtin: p.gtin,
+			Quantity: int32(leastFree + by.IntN(mostFree-leastFree))})
 	}
 	shop := newREST(w.members[0].at(w.members[0].listen), adminWithin)
 	defer shop.close()
 	for part := range slices.Chunk(lines, askedLines) {
 		id, base := newID(), fmt.Sprintf("/v1/stores/%d/holds", w.nodes[silent].store)
 		err := poll(ctx, startPatience, func() error {
-			return shop.post(ctx, base, &shopv1.CreateHoldRequest{RequestId: id, Lines: part}, new(shopv1.Hold))
+			return shop.post(ctx, base, &shopv1.CreateHoldRequest{RequestId: id, Lines: part},
+				new(shopv1.Hold))
 		})
 		if err == nil {
-			err = shop.post(ctx, base+"/"+id+":release", &shopv1.ReleaseHoldRequest{}, new(shopv1.ReleaseHoldResponse))
+			err = shop.post(ctx, base+"/"+id+":release", &shopv1.ReleaseHoldRequest{},
+				new(shopv1.ReleaseHoldResponse))
 		}
 		if err != nil {
 			return fmt.Errorf("ask store %d for units: %w", w.nodes[silent].store, err)
@@ -442,8 +449,8 @@ func (w *world) settled(ctx context.Context, n *node) error {
 		if link.GetState() != "online" || state.GetJournalApplied() != local.GetJournalLast() ||
 			state.GetDirectivesAcked()+1 != state.GetDirectivesNext() || local.GetJournalLast() != last {
 			quiet, last = 0, local.GetJournalLast()
-			return fmt.Errorf("store %d: the cloud has record %d of %d, the store order %d of %d, the line is %s %s",
-				n.store, state.GetJournalApplied(), local.GetJournalLast(), state.GetDirectivesAcked(),
+			return fmt.Errorf("store %d: the cloud has record %d of %d, the store order %d of %d, "+
+				"the line is %s %s", n.store, state.GetJournalApplied(), local.GetJournalLast(), state.GetDirectivesAcked(),
 				state.GetDirectivesNext()-1, link.GetState(), link.GetRefused())
 		}
 		if quiet++; quiet < 10 {

@@ -18,7 +18,7 @@ type backup struct {
 // The stores bring back what they know. What the cloud promised after the
 // backup and no store had heard of may be gone, and nothing else.
 func yesterday(ctx context.Context, w *world, r *Result, length time.Duration,
-	say func(string, ...any)) error {
+	say teller) error {
 	h, err := w.newShift(ctx)
 	if err != nil {
 		return err
@@ -89,7 +89,8 @@ func (w *world) backUp(ctx context.Context, rec *records) (b backup, err error) 
 	if err := errors.Join(os.RemoveAll(b.file), awaitReady(ctx, from.child, from.admin)); err != nil {
 		return b, err
 	}
-	_, err = runTool(ctx, from.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "backup", "--admin", from.admin,
+	_, err = runTool(ctx, from.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "backup", "--admin",
+		from.admin,
 		"--data", from.data, b.file)
 	return b, err
 }
@@ -106,7 +107,8 @@ func (w *world) restoreCloud(ctx context.Context, b backup) error {
 		}
 	}
 	first := w.members[0]
-	_, err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "restore", "--data", first.data,
+	_, err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "restore",
+		"--data", first.data,
 		"--trust-nodes", b.file)
 	if err != nil {
 		return err
