@@ -176,7 +176,7 @@ type seenRow struct {
 }
 
 const (
-	lookAtStore = `SELECT seq, hash, directive, directive_hash, acked, session, timeline, quarantined,
+	lookAtStore = `SELECT seq, hash, directive, directive_hash, acked, session, connected, timeline, quarantined,
   (SELECT count(*) FROM anomaly a WHERE a.store = s.store AND a.code NOT IN (` + expected + `))
   FROM store s WHERE store = ?`
 	// expected are codes of anomalies that faults of the simulator lead to.
@@ -248,7 +248,7 @@ func (st *store) changedIn(view cloudView, skus []stock.SKU) []stock.SKU {
 
 func lookAtCloud(tx *journal.Tx, st *store) (v cloudView, err error) {
 	err = tx.QueryRow(lookAtStore, st.id).Scan(&v.applied.Seq, &v.applied.Hash, &v.directives.Seq,
-		&v.directives.Hash, &v.acked, &v.session, &v.timeline, &v.quarantined, &v.anomalies)
+		&v.directives.Hash, &v.acked, &v.session, &v.connected, &v.timeline, &v.quarantined, &v.anomalies)
 	return v, err
 }
 

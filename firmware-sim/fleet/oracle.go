@@ -177,7 +177,7 @@ func (o *office) saw(s *seenCommand) {
 			p.asked = true
 		}
 	case *recordv1.Command_ApplyBatch:
-		o.sawBatch(w.storeOf(v.ApplyBatch.GetStore()), s.result.GetBatch())
+		o.sawBatch(w.storeOf(v.ApplyBatch.GetStore()), v.ApplyBatch.GetSession(), s.result.GetBatch())
 	case *recordv1.Command_OpenSession:
 		o.sawSession(v.OpenSession.GetHello(), s.result.GetSession())
 	}
@@ -252,8 +252,14 @@ func (o *office) sawExpiry(n uint64) {
 	}
 }
 
-// sawBatch checks that the cloud's copy is a prefix of the store's journal.
-func (o *office) sawBatch(st *store, r *recordv1.BatchResult) {
+// sawBatch checks that records came by the open session, and that the cloud's
+// copy is a prefix of the store's journal.
+func (o *office) sawBatch(st *store, session uint64, r *recordv1.BatchResult) {
+	c := &st.cloud
+	if r.GetApplied() > c.applied.Seq && (session != c.session || !c.connected) {
+		o.w.fail("INV-6", "store %d: records up to %d of session %d are taken, %d is the last, open %t",
+			st.id, r.GetApplied(), session, c.session, c.connected)
+	}
 	if known, ok := st.chain[r.GetApplied()]; !st.torn() && (!ok || known != journal.Hash(r.GetHash())) {
 		o.w.fail("INV-6", "store %d: the cloud's record %d is not the store's", st.id, r.GetApplied())
 	}

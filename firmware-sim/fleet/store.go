@@ -48,6 +48,7 @@ type cloudView struct {
 	directives journal.Position
 	acked      uint64
 	session    uint64
+	connected  bool // by that session
 	timeline   stock.Timeline
 
 	quarantined bool
