@@ -94,6 +94,7 @@ type Floor struct {
 	digestAt     atomic.Int64
 	forecast     *forecast
 	sweptAt      atomic.Int64
+	learnedAt    atomic.Int64
 
 	hlc uint64 // owned by the journal's writer
 
@@ -129,7 +130,7 @@ func New(o Options, local ...string) *Floor {
 	if o.ZoneMS == nil {
 		f.o.ZoneMS = func(int64) int64 { return 0 }
 	}
-	f.forecast = newForecast()
+	f.forecast = newForecast(o.Catalogue)
 	f.epoch.Store(&o.Epoch)
 	f.started = f.o.Steady()
 	f.digestAt.Store(o.Now())

@@ -51,6 +51,9 @@ type forecast struct {
 	web     escrow.Week
 	hoursAt int64 // when the sizer's hours were made
 	demands map[stock.SKU]*seen
+	kindOf  func(tx *journal.Tx, sku stock.SKU) (category string, err error)
+	usual   belief            // of a product whose category is not known well
+	beliefs map[string]belief // by category
 	pace    escrow.Pace
 	heard   int64 // when the cloud was last heard of since the start, on the store's wall; 0: not
 	spoke   int64 // the same, also before the start
@@ -60,12 +63,18 @@ type forecast struct {
 type seen struct {
 	escrow.Demand
 	shop, web stock.Units
-	loaded    bool // what was kept is in Demand
+	category  string
+	loaded    bool // what was kept is in Demand, and its category
 	dirty     bool
 }
 
-func newForecast() *forecast {
-	return &forecast{sizer: escrow.NewSizer(), demands: make(map[stock.SKU]*seen)}
+func newForecast(c Catalogue) *forecast {
+	kindOf := func(tx *journal.Tx, sku stock.SKU) (string, error) {
+		p, err := c.BySKU(tx, sku)
+		return p.GetCategory(), err
+	}
+	return &forecast{sizer: escrow.NewSizer(), demands: make(map[stock.SKU]*seen), kindOf: kindOf,
+		usual: usualBelief()}
 }
 
 // load reads what was kept; what another version of the program has written is
@@ -94,10 +103,11 @@ func (f *forecast) load(tx *journal.Tx) error {
 	return nil
 }
 
-// of returns a product's demand; f.mu is held.
+// of returns a product's demand, and prepares the sizer for it; f.mu is held.
 func (f *forecast) of(tx *journal.Tx, sku stock.SKU) (*seen, error) {
 	s := f.entry(sku)
 	if s.loaded {
+		f.about(s)
 		return s, nil
 	}
 	var raw []byte
@@ -108,7 +118,11 @@ func (f *forecast) of(tx *journal.Tx, sku stock.SKU) (*seen, error) {
 	if len(raw) > 0 {
 		s.Demand, _ = escrow.ParseDemand(raw) // of another version of the program: begin again
 	}
+	if s.category, err = f.kindOf(tx, sku); err != nil {
+		return nil, fmt.Errorf("load category of sku %d: %w", sku, err)
+	}
 	s.loaded = true
+	f.about(s)
 	return s, nil
 }
 
@@ -286,11 +300,18 @@ func (f *Floor) SaveForecast(ctx context.Context) error { return f.forecast.save
 // it: time alone changes what is expected.
 const sweepMS = int64(10 * 60_000)
 
-// SweepDue looks at every product when the last time is long ago.
-func (f *Floor) SweepDue(context.Context) error {
-	if now := f.o.Now(); now-f.sweptAt.Load() >= sweepMS {
-		f.sweptAt.Store(now)
-		f.touchAll()
+// SweepDue looks at every product when the last time is long ago, and once a day
+// learns what to believe of those that it has not seen.
+func (f *Floor) SweepDue(ctx context.Context) error {
+	now := f.o.Now()
+	if now-f.sweptAt.Load() < sweepMS {
+		return nil
 	}
-	return nil
+	f.sweptAt.Store(now)
+	f.touchAll()
+	if now-f.learnedAt.Load() < priorsFor {
+		return nil
+	}
+	f.learnedAt.Store(now)
+	return f.learnPriors(ctx)
 }

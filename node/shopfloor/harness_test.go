@@ -65,8 +65,9 @@ type store struct {
 	path string // of the journal; empty: in memory
 	heed func(shopfloor.Event)
 
-	decoder gtin.Decoder
-	lockers shopfloor.Lockers
+	decoder   gtin.Decoder
+	catalogue shopfloor.Catalogue
+	lockers   shopfloor.Lockers
 }
 
 func open(t *testing.T) *store { return furnish(&store{t: t}) }
@@ -98,8 +99,12 @@ func (s *store) start() {
 }
 
 func (s *store) options() shopfloor.Options {
+	products := s.catalogue
+	if products == nil {
+		products = shelf{}
+	}
 	return shopfloor.Options{Store: 7, Epoch: stock.Epoch{Timeline: 1, Counter: 1},
-		Tenant: 1, Catalogue: shelf{}, Now: func() int64 { return s.now }, NewID: s.id,
+		Tenant: 1, Catalogue: products, Now: func() int64 { return s.now }, NewID: s.id,
 		Decoder: s.decoder, Lockers: s.lockers,
 		Notify: func(e shopfloor.Event) {
 			if s.heed != nil {
