@@ -97,6 +97,7 @@ var mayImport = map[string][]string{
 // mayUse says who alone may import a library, in tests too.
 var mayUse = map[string][]string{
 	"modernc.org/sqlite":                     {"stock/journal"},
+	"modernc.org/libc":                       {"stock/journal"},
 	"github.com/hashicorp/raft":              {"cloud/quorum"},
 	"github.com/hashicorp/raft-boltdb":       {"cloud/quorum"},
 	"github.com/tarm/serial":                 {"hardware/serial"},

@@ -41,11 +41,12 @@ func (j *Journal) vacuumInto(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer j.readers.giveBack(slot, true)
-	c, err := connect(ctx, fileURI(j.path)+"?mode=rw&_busy_timeout=5000&_defensive=1&_dqs=0", readerCacheKiB)
+	c, err := connect(fileURI(j.path)+"?mode=rw", readerCacheKiB)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	defer c.interruptAfter(ctx)()
 	tx := newTx(ctx, c, writing)
 	defer tx.end()
 	_, err = tx.Exec(`VACUUM INTO ?`, path)

@@ -92,11 +92,12 @@ func (j *Journal) quickCheck(ctx context.Context) {
 }
 
 func (j *Journal) checkFile(ctx context.Context) (err error) {
-	c, err := openReader(ctx, j.path)
+	c, err := openReader(j.path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	defer c.interruptAfter(ctx)()
 	tx := newTx(ctx, c, reading)
 	defer tx.end()
 	var verdict string

@@ -2,12 +2,10 @@ package journal
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -17,26 +15,13 @@ const (
 	maxStatements  = 256 // prepared statements kept per connection
 )
 
-// conn is one connection to SQLite and its prepared statements. It goes
-// beneath database/sql, whose pool, locks and conversions cost more than most
-// statements do. One goroutine uses it at a time.
+// conn is one connection to SQLite and its prepared statements. One goroutine
+// uses it at a time.
 type conn struct {
-	raw        driver.Conn
+	*engine
 	statements map[string]*statement
-	args       []driver.NamedValue // reused; the driver copies while it binds
 
 	begin, commit, rollback *statement
-}
-
-// statement is prepared SQL. A cached one that is in use is not shared: the
-// same SQL nested inside its own result gets a statement of its own.
-type statement struct {
-	raw    driver.Stmt
-	exec   driver.StmtExecContext
-	query  driver.StmtQueryContext
-	cached bool
-	inUse  bool
-	writes bool // changes the database, as far as its text tells
 }
 
 // pragmas that every connection gets; mmap stays off because a fault in
@@ -48,16 +33,12 @@ PRAGMA cell_size_check = ON;
 PRAGMA wal_autocheckpoint = 0;
 PRAGMA journal_size_limit = 67108864;`
 
-func connect(ctx context.Context, dsn string, cacheKiB int) (*conn, error) {
-	connector, err := sqlite.NewConnector(dsn)
+func connect(uri string, cacheKiB int) (*conn, error) {
+	e, err := openEngine(uri)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{raw: raw, statements: make(map[string]*statement)}
+	c := &conn{engine: e, statements: make(map[string]*statement)}
 	if err := c.script(fmt.Sprintf("%s\nPRAGMA cache_size = -%d;", commonPragmas, cacheKiB)); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -66,7 +47,7 @@ func connect(ctx context.Context, dsn string, cacheKiB int) (*conn, error) {
 
 // openWriter opens the only connection that writes. A path of "" opens a
 // database in memory.
-func openWriter(ctx context.Context, o Options) (*conn, error) {
+func openWriter(o Options) (*conn, error) {
 	path, sync := o.Path, o.Sync
 	if sync == "" {
 		sync = "FULL"
@@ -78,16 +59,18 @@ func openWriter(ctx context.Context, o Options) (*conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("sync %q is neither FULL nor NORMAL", sync)
 	}
-	dsn, mode := "file::memory:?", "memory"
+	uri, mode := "file::memory:", "memory"
 	if path != "" {
-		dsn, mode = fileURI(path)+"?", "wal"
+		uri, mode = fileURI(path), "wal"
 	}
-	c, err := connect(ctx, dsn+"_busy_timeout=5000&_defensive=1&_dqs=0", writerCacheKiB)
+	c, err := connect(uri, writerCacheKiB)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.restore(o.Image); err != nil {
-		return nil, errors.Join(err, c.close())
+	if len(o.Image) > 0 {
+		if err := c.deserialize(o.Image); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
 	}
 	if err := c.makeDurable(sync, mode, level); err != nil {
 		return nil, errors.Join(err, c.close())
@@ -134,13 +117,16 @@ func (c *conn) makeDurable(sync, mode string, level int64) error {
 }
 
 // openReader opens a connection that cannot write.
-func openReader(ctx context.Context, path string) (*conn, error) {
-	c, err := connect(ctx, fileURI(path)+"?mode=ro&_busy_timeout=5000&_query_only=1&_defensive=1&_dqs=0",
-		readerCacheKiB)
+func openReader(path string) (*conn, error) {
+	c, err := connect(fileURI(path)+"?mode=ro", readerCacheKiB)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.prepareBounds("BEGIN"); err != nil {
+	err = c.script("PRAGMA query_only = ON;")
+	if err == nil {
+		err = c.prepareBounds("BEGIN")
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
@@ -152,52 +138,22 @@ func fileURI(path string) string {
 	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 }
 
-// script runs several statements without arguments.
-func (c *conn) script(sql string) error {
-	execer, ok := c.raw.(driver.ExecerContext)
-	if !ok {
-		return errors.New("driver cannot run a script")
-	}
-	_, err := execer.ExecContext(context.Background(), sql, nil)
-	return err
-}
-
 // prepare returns a free statement for the SQL, from the cache if it can.
 func (c *conn) prepare(sql string) (*statement, error) {
 	s, ok := c.statements[sql]
 	if ok && !s.inUse {
 		return s, nil
 	}
-	raw, err := c.raw.Prepare(sql)
+	s, err := c.engine.prepare(sql)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", sql, err)
 	}
-	s = &statement{raw: raw, writes: writes(sql)}
-	s.exec, _ = raw.(driver.StmtExecContext)
-	s.query, _ = raw.(driver.StmtQueryContext)
-	if s.exec == nil || s.query == nil {
-		return nil, errors.Join(errors.New("driver lacks contexts"), raw.Close())
-	}
+	s.writes = writes(sql)
 	if !ok && len(c.statements) < maxStatements {
 		c.statements[sql] = s
 		s.cached = true
 	}
 	return s, nil
-}
-
-// done gives a statement back.
-func (s *statement) done() error {
-	s.inUse = false
-	if s.cached {
-		return nil
-	}
-	return s.raw.Close()
-}
-
-// run executes one of the connection's own statements.
-func (s *statement) run() error {
-	_, err := s.exec.ExecContext(context.Background(), nil)
-	return err
 }
 
 // writes tells whether the SQL changes the database. It knows the statements
@@ -237,39 +193,13 @@ func afterComments(sql string) string {
 	}
 }
 
-// bind turns arguments into what the driver takes.
-func (c *conn) bind(args []any) ([]driver.NamedValue, error) {
-	c.args = c.args[:0]
-	for i, arg := range args {
-		v, err := toValue(arg)
-		if err != nil {
-			return nil, fmt.Errorf("argument %d: %w", i+1, err)
-		}
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: v})
-	}
-	return c.args, nil
-}
-
-// framesWritten returns the pages this connection wrote since the last call.
-func (c *conn) framesWritten() int {
-	status, ok := c.raw.(sqlite.DBStatus)
-	if !ok {
-		return 0
-	}
-	n, _, err := status.Status(sqlite.DBStatusCacheWrite, true)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 func (c *conn) close() error {
 	var errs []error
 	for _, s := range c.statements {
-		errs = append(errs, s.raw.Close())
+		errs = append(errs, s.close())
 	}
 	clear(c.statements)
-	return errors.Join(append(errs, c.raw.Close())...)
+	return errors.Join(append(errs, c.engine.close())...)
 }
 
 // environmental tells whether err is the world breaking under the writer, after
@@ -295,9 +225,9 @@ func brokenFile(err error) bool {
 }
 
 func primaryCode(err error) (int, bool) {
-	e, ok := errors.AsType[*sqlite.Error](err)
+	e, ok := errors.AsType[*sqliteError](err)
 	if !ok {
 		return 0, false
 	}
-	return e.Code() & 0xff, true
+	return e.code & 0xff, true
 }

@@ -137,7 +137,7 @@ func (j *Journal) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	w, err := openWriter(ctx, o)
+	w, err := openWriter(o)
 	if err != nil {
 		return err
 	}

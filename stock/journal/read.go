@@ -19,10 +19,7 @@ const (
 // views run at once; others wait, at most until ctx ends.
 func (j *Journal) View(ctx context.Context, f func(tx *Tx) error) error {
 	if j.path == "" {
-		r := j.queue.newRequest()
-		r.view = f
-		_, err := j.submit(ctx, r)
-		return err
+		return j.viewInMemory(ctx, f)
 	}
 	c, err := j.readers.borrow(ctx)
 	if err != nil {
@@ -33,9 +30,10 @@ func (j *Journal) View(ctx context.Context, f func(tx *Tx) error) error {
 	if err := c.begin.run(); err != nil {
 		return fmt.Errorf("begin view: %w", err)
 	}
-	tx := newTx(ctx, c, reading)
+	tx, stop := newTx(ctx, c, reading), c.interruptAfter(ctx)
 	defer func() {
 		tx.end()
+		stop()
 		ended = c.rollback.run() == nil // nothing was written, so nothing is lost
 	}()
 	err = f(tx)
@@ -43,6 +41,24 @@ func (j *Journal) View(ctx context.Context, f func(tx *Tx) error) error {
 		j.poison(fmt.Errorf("view: %w", err))
 	}
 	return err
+}
+
+// viewInMemory runs f between two batches. Nobody can write meanwhile, so it
+// needs no transaction.
+func (j *Journal) viewInMemory(ctx context.Context, f func(tx *Tx) error) error {
+	if ctx.Err() != nil || !j.queue.claim() {
+		r := j.queue.newRequest()
+		r.view = f
+		_, err := j.submit(ctx, r)
+		return err
+	}
+	defer j.queue.next()
+	if cause := j.Err(); cause != nil {
+		return fmt.Errorf("%w: journal stopped: %w", ErrUnknown, cause)
+	}
+	tx := newTx(context.Background(), j.writer, reading)
+	defer tx.end()
+	return f(tx)
 }
 
 // At returns the position of record seq. Position zero always exists.
@@ -151,7 +167,7 @@ func (r *readers) borrow(ctx context.Context) (*conn, error) {
 	if c != nil {
 		return c, nil
 	}
-	c, err := openReader(ctx, r.path)
+	c, err := openReader(r.path)
 	if err != nil {
 		r.free <- nil
 		return nil, fmt.Errorf("open a view: %w", err)

@@ -20,11 +20,12 @@ func Incoming(path string) string { return path + incomingSuffix }
 // Inspect checks the structure of a database that no journal has open, and
 // returns how far it came in its log.
 func Inspect(ctx context.Context, path string) (a Applied, err error) {
-	c, err := openReader(ctx, path)
+	c, err := openReader(path)
 	if err != nil {
 		return a, fmt.Errorf("inspect %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	defer c.interruptAfter(ctx)()
 	tx := newTx(ctx, c, reading)
 	defer tx.end()
 	var verdict string
@@ -43,11 +44,12 @@ func Inspect(ctx context.Context, path string) (a Applied, err error) {
 // InspectTables returns what Digest does, of a database that no journal has
 // open.
 func InspectTables(ctx context.Context, path string) (digests map[string]Hash, err error) {
-	c, err := openReader(ctx, path)
+	c, err := openReader(path)
 	if err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	defer c.interruptAfter(ctx)()
 	tx := newTx(ctx, c, reading)
 	defer tx.end()
 	if digests, err = digestTables(tx); err != nil {

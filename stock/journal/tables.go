@@ -99,14 +99,15 @@ func openTable(tx *Tx, name string) (*table, error) {
 	for i, k := range key {
 		order[i] = quote(k)
 	}
-	r, err := tx.query(fmt.Sprintf("SELECT %s FROM %s ORDER BY %s",
+	r := tx.query(fmt.Sprintf("SELECT %s FROM %s ORDER BY %s",
 		columns, quote(name), strings.Join(order, ", ")), nil)
-	if err != nil {
-		return nil, err
+	if r.err != nil {
+		return nil, r.err
 	}
 	t := &table{rows: r}
+	r.values = make([]driver.Value, len(r.s.cells))
 	for _, k := range key {
-		for i, column := range r.raw.Columns() {
+		for i, column := range r.s.columns() {
 			if column == k {
 				t.key = append(t.key, i)
 				break
@@ -122,7 +123,7 @@ func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`
 func (t *table) label(name string) string {
 	parts := make([]string, len(t.key))
 	for i, k := range t.key {
-		parts[i] = t.rows.raw.Columns()[k] + "=" + show(t.rows.values[k])
+		parts[i] = t.rows.s.columns()[k] + "=" + show(t.rows.values[k])
 	}
 	return name + "[" + strings.Join(parts, ",") + "]"
 }

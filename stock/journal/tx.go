@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // Row is the result of QueryRow.
@@ -51,71 +50,83 @@ func newTx(ctx context.Context, c *conn, m mode) *Tx { return &Tx{ctx: ctx, c: c
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(q string, args ...any) (int64, error) {
-	s, values, err := tx.prepare(q, args)
+	s, err := tx.prepare(q, args)
 	if err != nil {
 		return 0, err
 	}
-	s.inUse = true
-	res, err := s.exec.ExecContext(tx.ctx, values)
+	more := true
+	for more && err == nil {
+		more, err = s.step()
+	}
+	n := tx.c.changes()
 	if doneErr := s.done(); err == nil {
 		err = doneErr
 	}
 	if err != nil {
 		tx.wrote = tx.wrote || s.writes
-		return 0, fmt.Errorf("exec %q: %w", q, err)
+		return 0, fmt.Errorf("exec %q: %w", q, tx.cause(err))
 	}
-	n, err := res.RowsAffected()
 	tx.wrote = tx.wrote || s.writes && n != 0
-	return n, err
+	return n, nil
+}
+
+// cause is what a statement ended with: the end of ctx, if that interrupted it.
+func (tx *Tx) cause(err error) error {
+	if ended := tx.ctx.Err(); ended != nil {
+		return ended
+	}
+	return err
 }
 
 // Query runs a statement that returns rows.
 func (tx *Tx) Query(q string, args ...any) (Rows, error) {
-	r, err := tx.query(q, args)
-	if err != nil {
-		return nil, err
+	r := tx.query(q, args)
+	if r.err != nil {
+		return nil, r.err
 	}
 	return r, nil
 }
 
 // QueryRow runs a statement that returns one row or none.
-func (tx *Tx) QueryRow(q string, args ...any) Row {
-	r, err := tx.query(q, args)
-	return oneRow{r, err}
-}
+func (tx *Tx) QueryRow(q string, args ...any) Row { return (*oneRow)(tx.query(q, args)) }
 
-func (tx *Tx) query(q string, args []any) (*rows, error) {
-	s, values, err := tx.prepare(q, args)
-	if err != nil {
-		return nil, err
+// query runs a statement up to its first row.
+func (tx *Tx) query(q string, args []any) *rows {
+	r := &rows{tx: tx}
+	r.s, r.err = tx.prepare(q, args)
+	if r.err != nil {
+		r.closed = true
+		return r
 	}
-	tx.wrote = tx.wrote || s.writes
-	raw, err := s.query.QueryContext(tx.ctx, values)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("query %q: %w", q, err), s.done())
-	}
-	s.inUse = true
-	r := &rows{tx: tx, s: s, raw: raw, values: make([]driver.Value, len(raw.Columns()))}
+	tx.wrote = tx.wrote || r.s.writes
 	tx.open = append(tx.open, r)
-	return r, nil
+	if r.fetched, r.err = r.s.step(); r.err != nil {
+		r.err = fmt.Errorf("query %q: %w", q, tx.cause(r.err))
+		r.Close()
+	}
+	return r
 }
 
-func (tx *Tx) prepare(q string, args []any) (*statement, []driver.NamedValue, error) {
+// prepare takes a statement into use, with its arguments bound.
+func (tx *Tx) prepare(q string, args []any) (*statement, error) {
 	if tx.ended {
-		return nil, nil, errTxEnded
+		return nil, errTxEnded
+	}
+	if err := tx.ctx.Err(); err != nil {
+		return nil, err
 	}
 	s, err := tx.c.prepare(q)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	s.inUse = true
 	if s.writes && tx.mode != writing {
-		return nil, nil, errors.Join(fmt.Errorf("%q: %w", q, errReadOnly), s.done())
+		return nil, errors.Join(fmt.Errorf("%q: %w", q, errReadOnly), s.done())
 	}
-	values, err := tx.c.bind(args)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%q: %w", q, err), s.done())
+	if err := s.bind(args); err != nil {
+		return nil, errors.Join(fmt.Errorf("%q: %w", q, err), s.done())
 	}
-	return s, values, nil
+	return s, nil
 }
 
 // closeRows closes results that the function left open; an open one would
@@ -133,13 +144,14 @@ func (tx *Tx) end() {
 
 // rows is a result being read.
 type rows struct {
-	tx     *Tx
-	s      *statement
-	raw    driver.Rows
-	values []driver.Value
-	ready  bool // values hold a row
-	closed bool
-	err    error
+	tx      *Tx
+	s       *statement
+	values  []driver.Value // of the row, for those who asked to have them
+	fetched bool           // the first row is there
+	started bool           // Next was called
+	ready   bool           // there is a row
+	closed  bool
+	err     error
 }
 
 // Next reads the next row. It is false after the last one and on an error.
@@ -148,16 +160,18 @@ func (r *rows) Next() bool {
 	if r.closed {
 		return false
 	}
-	err := r.tx.ctx.Err()
-	if err == nil {
-		err = r.raw.Next(r.values)
+	more, err := r.fetched, r.tx.ctx.Err()
+	if r.started && err == nil {
+		more, err = r.s.step()
 	}
-	if err != nil {
-		if err != io.EOF { //nolint:errorlint // drivers return io.EOF itself
-			r.err = err
-		}
+	r.started = true
+	if err != nil || !more {
+		r.err = err
 		r.Close()
 		return false
+	}
+	for i := range r.values {
+		r.values[i] = r.s.cells[i].value()
 	}
 	r.ready = true
 	return true
@@ -168,12 +182,12 @@ func (r *rows) Scan(dest ...any) error {
 	if !r.ready {
 		return errors.New("scan without a row")
 	}
-	if len(dest) != len(r.values) {
-		return fmt.Errorf("scan %d columns into %d destinations", len(r.values), len(dest))
+	if len(dest) != len(r.s.cells) {
+		return fmt.Errorf("scan %d columns into %d destinations", len(r.s.cells), len(dest))
 	}
 	for i, d := range dest {
-		if err := assign(d, r.values[i]); err != nil {
-			return fmt.Errorf("column %s: %w", r.raw.Columns()[i], err)
+		if err := assign(d, &r.s.cells[i]); err != nil {
+			return fmt.Errorf("column %s: %w", r.s.columns()[i], err)
 		}
 	}
 	return nil
@@ -192,10 +206,7 @@ func (r *rows) Close() error {
 			break
 		}
 	}
-	err := r.raw.Close()
-	if doneErr := r.s.done(); err == nil {
-		err = doneErr
-	}
+	err := r.s.done()
 	if r.err == nil {
 		r.err = err
 	}
@@ -205,21 +216,18 @@ func (r *rows) Close() error {
 // Err returns what ended the reading early.
 func (r *rows) Err() error { return r.err }
 
-type oneRow struct {
-	r   *rows
-	err error
-}
+// oneRow is a result of which only the first row counts.
+type oneRow rows
 
-func (o oneRow) Scan(dest ...any) error {
-	if o.err != nil {
-		return o.err
-	}
-	defer o.r.Close()
-	if !o.r.Next() {
-		if o.r.err != nil {
-			return o.r.err
+// Scan copies the columns of the row and ends the reading.
+func (o *oneRow) Scan(dest ...any) error {
+	r := (*rows)(o)
+	defer r.Close()
+	if !r.Next() {
+		if r.err != nil {
+			return r.err
 		}
 		return sql.ErrNoRows
 	}
-	return o.r.Scan(dest...)
+	return r.Scan(dest...)
 }

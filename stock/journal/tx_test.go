@@ -164,7 +164,7 @@ func TestViewStopsWhenItsContextEnds(t *testing.T) {
 
 func TestReaderConnectionCannotWriteWhateverTheText(t *testing.T) {
 	j := openAt(t, t.TempDir()+"/books.db")
-	c, err := openReader(context.Background(), j.path)
+	c, err := openReader(j.path)
 	if err != nil {
 		t.Fatal(err)
 	}

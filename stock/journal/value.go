@@ -6,42 +6,57 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+
+	"holdfast.dev/stock"
 )
 
-// toValue turns an argument into what SQLite keeps. Byte arrays, such as
-// hashes and ids, become blobs; named integers and strings become what they
-// are made of.
-func toValue(arg any) (driver.Value, error) {
+// toInt takes the arguments that are integers of the usual types.
+func toInt(arg any) (n int64, ok bool, err error) {
 	switch v := arg.(type) {
-	case nil:
-		return nil, nil
 	case int64:
-		return v, nil
-	case string:
-		return v, nil
-	case []byte:
-		return v, nil
+		return v, true, nil
 	case int:
-		return int64(v), nil
+		return int64(v), true, nil
+	case uint32:
+		return int64(v), true, nil
+	case stock.StoreID:
+		return int64(v), true, nil
+	case stock.SKU:
+		return int64(v), true, nil
+	case stock.Units:
+		return int64(v), true, nil
+	case stock.Timeline:
+		return int64(v), true, nil
+	case bool:
+		if v {
+			n = 1
+		}
+		return n, true, nil
 	case uint64:
 		if v > math.MaxInt64 {
-			return nil, fmt.Errorf("%d does not fit in 64 bits with a sign", v)
+			return 0, false, fmt.Errorf("%d does not fit in 64 bits with a sign", v)
 		}
-		return int64(v), nil
-	case uint32:
-		return int64(v), nil
-	case Hash:
-		return v[:], nil
-	case [16]byte:
-		return v[:], nil
+		return int64(v), true, nil
 	}
+	return 0, false, nil
+}
+
+// toValue turns arguments of the rarer types into what SQLite keeps. Byte
+// arrays, such as ids, become blobs; named integers and strings become what
+// they are made of.
+func toValue(arg any) (driver.Value, error) {
 	rv := reflect.ValueOf(arg)
 	if _, ok := arg.(driver.Valuer); !ok && isByteArray(rv.Type()) {
 		b := make([]byte, rv.Len())
 		reflect.Copy(reflect.ValueOf(b), rv)
 		return b, nil
 	}
-	return driver.DefaultParameterConverter.ConvertValue(arg)
+	v, err := driver.DefaultParameterConverter.ConvertValue(arg)
+	if on, ok := v.(bool); ok && err == nil {
+		n, _, err := toInt(on)
+		return n, err
+	}
+	return v, err
 }
 
 func isByteArray(t reflect.Type) bool {
@@ -49,48 +64,87 @@ func isByteArray(t reflect.Type) bool {
 }
 
 // assign stores a column in a destination of Scan.
-func assign(dest any, v driver.Value) error {
+func assign(dest any, c *cell) error {
+	switch {
+	case c.kind == isInt && assignUsual(dest, c.n):
+		return nil
+	case c.kind == isText || c.kind == isBlob || c.kind == isNull:
+		if assignPlain(dest, c) {
+			return nil
+		}
+	}
 	switch d := dest.(type) {
-	case *int64:
-		if n, ok := v.(int64); ok {
-			*d = n
-			return nil
-		}
-	case *int:
-		if n, ok := v.(int64); ok && int64(int(n)) == n {
-			*d = int(n)
-			return nil
-		}
-	case *uint64:
-		if n, ok := v.(int64); ok && n >= 0 {
-			*d = uint64(n)
-			return nil
-		}
-	case *string:
-		if s, ok := v.(string); ok {
-			*d = s
-			return nil
-		}
-	case *[]byte:
-		b, ok := v.([]byte)
-		if ok && b == nil {
-			b = []byte{} // the driver's empty blob; null is a nil value
-		}
-		if ok || v == nil {
-			*d = b
-			return nil
-		}
 	case *any:
-		*d = v
+		*d = c.value()
 		return nil
 	case sql.Scanner:
-		return d.Scan(v)
+		return d.Scan(c.value())
 	}
 	rv := reflect.ValueOf(dest)
 	if rv.Kind() != reflect.Pointer || rv.IsNil() {
 		return fmt.Errorf("destination is %T, need a pointer", dest)
 	}
-	return assignKind(rv.Elem(), v)
+	return assignKind(rv.Elem(), c.value())
+}
+
+// assignUsual serves integers of the usual types, when they can hold it.
+func assignUsual(dest any, n int64) bool {
+	switch d := dest.(type) {
+	case *int64:
+		*d = n
+	case *stock.Units:
+		*d = stock.Units(n)
+	case *int:
+		*d = int(n)
+		return int64(int(n)) == n
+	case *uint64:
+		*d = uint64(n)
+		return n >= 0
+	case *uint32:
+		*d = uint32(n)
+		return n >= 0 && n <= math.MaxUint32
+	case *stock.SKU:
+		*d = stock.SKU(n)
+		return n >= 0 && int64(stock.SKU(n)) == n
+	case *stock.StoreID:
+		*d = stock.StoreID(n)
+		return n >= 0 && int64(stock.StoreID(n)) == n
+	case *stock.Timeline:
+		*d = stock.Timeline(n)
+		return n >= 0 && int64(stock.Timeline(n)) == n
+	case *bool:
+		*d = n == 1
+		return n == 0 || n == 1
+	default:
+		return false
+	}
+	return true
+}
+
+// assignPlain serves texts and bytes of the usual types.
+func assignPlain(dest any, c *cell) bool {
+	switch d := dest.(type) {
+	case *string:
+		if c.kind == isText {
+			*d = string(c.bytes)
+			return true
+		}
+	case *[]byte:
+		switch c.kind {
+		case isNull:
+			*d = nil
+			return true
+		case isBlob:
+			*d = append([]byte{}, c.bytes...) // null alone is nil
+			return true
+		}
+	case *Hash:
+		if c.kind == isBlob && len(c.bytes) == len(d) {
+			*d = Hash(c.bytes)
+			return true
+		}
+	}
+	return false
 }
 
 // assignKind serves named types and the rarer kinds.

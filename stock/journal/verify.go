@@ -71,7 +71,7 @@ func (j *Journal) openScratch(ctx context.Context) (*conn, func() error, error) 
 		}
 		dsn, remove = fileURI(filepath.Join(dir, "replay.db")), func() error { return os.RemoveAll(dir) }
 	}
-	c, err := connect(ctx, dsn+"?_dqs=0&_defensive=1", writerCacheKiB)
+	c, err := connect(dsn, writerCacheKiB)
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}
@@ -248,9 +248,9 @@ func (v *verifier) compareTable(name string, kept, replayed *Tx) error {
 		return err
 	}
 	defer b.rows.Close()
-	if !slices.Equal(a.rows.raw.Columns(), b.rows.raw.Columns()) {
+	if !slices.Equal(a.rows.s.columns(), b.rows.s.columns()) {
 		v.report.mismatch("%s has columns %v, replay has %v", name,
-			a.rows.raw.Columns(), b.rows.raw.Columns())
+			a.rows.s.columns(), b.rows.s.columns())
 		return nil
 	}
 	a.rows.Next()
@@ -291,7 +291,7 @@ func (v *verifier) compareRow(name string, a, b *table) bool {
 	for i, kept := range a.rows.values {
 		if replayed := b.rows.values[i]; compareValues(kept, replayed) != 0 {
 			return v.report.mismatch("%s: %s is %s, replay says %s", a.label(name),
-				a.rows.raw.Columns()[i], show(kept), show(replayed))
+				a.rows.s.columns()[i], show(kept), show(replayed))
 		}
 	}
 	return true
