@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"holdfast.dev/cloud/engine"
+	"holdfast.dev/internal/identity"
 	"holdfast.dev/stock/journal"
 )
 
@@ -22,6 +23,8 @@ const (
 	manifestFile = "backup.json"
 	// maxSmall bounds each of the files that are not the database, in bytes.
 	maxSmall = 64 << 10
+	// maxKeyFiles bounds how many keys a backup has.
+	maxKeyFiles = 64
 )
 
 // manifest is what a backup says of itself. The backup is a tar, so that
@@ -63,7 +66,11 @@ func writeBackup(path string, m *manifest, keys, database string) (err error) {
 	if err := writeEntry(t, manifestFile, m, text); err != nil {
 		return err
 	}
-	for _, name := range sharedKeys {
+	later, err := identity.LaterSigningKeys(keys)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(sharedKeys, later) {
 		raw, err := os.ReadFile(filepath.Join(keys, name))
 		if err == nil {
 			err = writeEntry(t, name, m, raw)
@@ -129,32 +136,56 @@ func openArchive(path string) (a *archive, err error) {
 	if a.Format != backupFormat {
 		return a, nil // its other files may be others
 	}
-	for _, name := range sharedKeys {
-		if a.keys[name], err = readEntry(t, name); err != nil {
-			return nil, err
-		}
-	}
-	if err := next(t, engine.Database); err != nil {
+	if err := a.readKeys(t); err != nil {
 		return nil, err
 	}
 	a.database = t
 	return a, nil
 }
 
+// readKeys reads the keys, and stops before the database.
+func (a *archive) readKeys(t *tar.Reader) error {
+	for range maxKeyFiles {
+		h, err := t.Next()
+		if err != nil {
+			return err
+		}
+		if h.Name == engine.Database {
+			return a.hasAllKeys()
+		}
+		if filepath.Base(h.Name) != h.Name || filepath.Ext(h.Name) != ".key" && h.Name != caCertificate {
+			return fmt.Errorf("%q is no key", h.Name)
+		}
+		if a.keys[h.Name], err = readSmall(t, h.Name); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("more than %d keys", maxKeyFiles)
+}
+
+func (a *archive) hasAllKeys() error {
+	for _, name := range sharedKeys {
+		if a.keys[name] == nil {
+			return fmt.Errorf("%s is missing", name)
+		}
+	}
+	return nil
+}
+
 func (a *archive) Close() error { return a.file.Close() }
 
-func next(t *tar.Reader, name string) error {
+func readEntry(t *tar.Reader, name string) ([]byte, error) {
 	h, err := t.Next()
 	if err == nil && h.Name != name {
 		err = fmt.Errorf("%q stands where %s should be", h.Name, name)
 	}
-	return err
-}
-
-func readEntry(t *tar.Reader, name string) ([]byte, error) {
-	if err := next(t, name); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	return readSmall(t, name)
+}
+
+func readSmall(t *tar.Reader, name string) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(t, maxSmall+1))
 	if err == nil && len(raw) > maxSmall {
 		err = fmt.Errorf("%s is too large", name)
@@ -169,11 +200,4 @@ func syncDir(path string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

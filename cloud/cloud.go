@@ -4,21 +4,18 @@ package cloud
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	"holdfast.dev/cloud/dashboard"
 	"holdfast.dev/cloud/engine"
@@ -55,8 +52,6 @@ const (
 
 	// holdSweep is how often holds whose time has come are given up.
 	holdSweep = 5 * time.Second
-	// keyLife is how long a pickup key is trusted.
-	keyLife = 365 * 24 * time.Hour
 	// drainWithin spreads the nodes' return when the cloud stops.
 	drainWithin = time.Second
 )
@@ -66,8 +61,7 @@ type cloud struct {
 	log      *slog.Logger
 	engine   *engine.Engine
 	ca       *identity.CA
-	keyID    uint32
-	key      ed25519.PrivateKey
+	keys     keyring
 	uplink   *uplink.Server
 	asked    atomic.Pointer[uplink.Server] // by other processes
 	gateway  *gateway.Gateway
@@ -126,11 +120,11 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	if c.ca, err = identity.OpenCA(c.o.Data); err != nil {
 		return err
 	}
-	if c.keyID, c.key, err = identity.OpenSigningKey(c.o.Data); err != nil {
-		return err
-	}
 	if err := c.openEngine(ctx); err != nil {
 		return err
+	}
+	if err := c.readKeys(ctx); err != nil {
+		return errors.Join(err, c.engine.Close())
 	}
 	c.uplink = uplink.NewServer(uplink.Options{Office: uplink.FromEngine(c.engine), CA: c.ca, Logger: c.log,
 		Member: c.engine.Member().ID()})
@@ -140,7 +134,7 @@ func (c *cloud) open(ctx context.Context) (err error) {
 		nodesAt = c.o.Nodes
 	}
 	c.gateway = gateway.New(gateway.Options{Engine: c.engine, Stores: lines{c.uplink, c.engine}, Tenant: tenant,
-		KeyID: c.keyID, Key: c.key, CAPin: c.ca.Pin(), NodesAt: nodesAt, Logger: c.log})
+		KeyAt: c.keys.at, CAPin: c.ca.Pin(), NodesAt: nodesAt, Logger: c.log})
 	lang, _ := words.ParseLang(c.o.Language)
 	if c.public, err = process.NewAPI(c.log, lang); err != nil {
 		return err
@@ -152,36 +146,6 @@ func (c *cloud) open(ctx context.Context) (err error) {
 	shopv1.RegisterHeadOfficeServer(c.office.Server(), c.gateway.Office())
 	c.addChecks()
 	return nil
-}
-
-// publishKey tells the stores the key that pickup tokens are signed with, if
-// they do not know it yet, and trusts it longer when half its life is over; keys
-// from before stay trusted.
-func (c *cloud) publishKey(ctx context.Context) error {
-	var known *recordv1.KeySet
-	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
-		known, err = headoffice.Keys(tx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	next := proto.CloneOf(known)
-	next.Version++
-	mine := slices.IndexFunc(next.Keys, func(k *recordv1.PickupKey) bool { return k.GetId() == c.keyID })
-	switch {
-	case mine < 0:
-		next.Keys = append(next.Keys, &recordv1.PickupKey{Id: c.keyID, Public: c.key.Public().(ed25519.PublicKey),
-			NotBefore: now.Add(-time.Hour).UnixMilli(), NotAfter: now.Add(keyLife).UnixMilli()})
-	case now.Add(keyLife/2).UnixMilli() < next.Keys[mine].GetNotAfter():
-		return nil
-	default:
-		next.Keys[mine].NotAfter = now.Add(keyLife).UnixMilli()
-	}
-	_, err = c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_SetKeys{
-		SetKeys: &recordv1.SetKeys{Keys: next}}})
-	return err
 }
 
 type listeners struct{ pages, nodes, admin net.Listener }
@@ -221,6 +185,7 @@ func (c *cloud) adminHandler(ctx context.Context) (http.Handler, error) {
 	mux.Handle("/v1/", c.office.RESTHandler())
 	c.serveMembers(mux)
 	mux.HandleFunc("POST /v1/backup", c.serveBackup)
+	mux.HandleFunc("GET /v1/keys", c.serveKeys)
 	mux.Handle("/", dashboard.New(dashboard.Options{Office: c.gateway.Office(),
 		Language: words.Match(c.o.Language, words.EN), Room: c.disk.Room, Logger: c.log}).Handler())
 	return c.office.Handler(mux), nil
@@ -278,11 +243,11 @@ func (c *cloud) housekeep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if err := errors.Join(c.readKeys(ctx), c.publishKeys(ctx)); err != nil && ctx.Err() == nil {
+			c.log.Error("publish the pickup keys", "err", err)
+		}
 		if !c.engine.Member().Leads() {
 			continue
-		}
-		if err := c.publishKey(ctx); err != nil && ctx.Err() == nil {
-			c.log.Error("publish the pickup key", "err", err)
 		}
 		for _, body := range []*recordv1.Command{
 			{Body: &recordv1.Command_ExpireHolds{ExpireHolds: &recordv1.ExpireHolds{}}},
@@ -299,6 +264,7 @@ func (c *cloud) addChecks() {
 	c.health.Add("log", func(context.Context) error { return c.engine.Err() })
 	c.health.Add("majority", c.engine.Member().Sync)
 	c.disk.Register(c.registry, c.health)
+	c.health.Warn("keys", c.keys.warning)
 	c.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_member_leads",
 			Help: "1 where the cloud's leader is."}, c.countLeader),

@@ -121,7 +121,7 @@ func (c *cloud) memberAddress(l net.Listener) (string, error) {
 // leader, which may take a while.
 func (c *cloud) greet(ctx context.Context) error {
 	for {
-		err := errors.Join(c.closeSessions(ctx), c.publishKey(ctx))
+		err := errors.Join(c.closeSessions(ctx), c.publishKeys(ctx))
 		if err == nil {
 			break
 		}

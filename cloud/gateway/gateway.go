@@ -52,13 +52,16 @@ type Standing struct {
 
 // Options are what a Gateway needs.
 type Options struct {
-	Engine  Engine
-	Stores  Stores
-	Tenant  uint32
-	KeyID   uint32
-	Key     ed25519.PrivateKey // signs pickup tokens
-	CAPin   [32]byte           // of the CA that nodes must find
-	NodesAt string             // host:port that join strings name
+	Engine Engine
+	Stores Stores
+	Tenant uint32
+	KeyID  uint32
+	Key    ed25519.PrivateKey // signs pickup tokens
+	// KeyAt, when set, chooses the key of tokens by when their order was confirmed
+	// (Unix ms), so that an order's token stays the same.
+	KeyAt   func(confirmed int64) (id uint32, key ed25519.PrivateKey)
+	CAPin   [32]byte // of the CA that nodes must find
+	NodesAt string   // host:port that join strings name
 	Logger  *slog.Logger
 }
 

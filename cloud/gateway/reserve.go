@@ -289,7 +289,11 @@ func (g *Gateway) toReservation(tx *journal.Tx, p *headoffice.Promise, lang stri
 	if out.Lines, err = g.reservationLines(tx, p, langOf(lang)); err != nil {
 		return nil, err
 	}
-	out.Token, err = token.Sign(g.tokenOf(p), g.o.Key)
+	id, key := g.o.KeyID, g.o.Key
+	if g.o.KeyAt != nil {
+		id, key = g.o.KeyAt(p.ConfirmedAt)
+	}
+	out.Token, err = token.Sign(g.tokenOf(p, id), key)
 	return out, err
 }
 
@@ -302,9 +306,9 @@ func stamp(ms int64) *timestamppb.Timestamp {
 }
 
 // tokenOf is the same token each time: it holds nothing that changes.
-func (g *Gateway) tokenOf(p *headoffice.Promise) token.Token {
+func (g *Gateway) tokenOf(p *headoffice.Promise, key uint32) token.Token {
 	r := p.Reserve
-	t := token.Token{KeyID: g.o.KeyID, Tenant: g.o.Tenant, Store: p.Store, Timeline: p.Timeline,
+	t := token.Token{KeyID: key, Tenant: g.o.Tenant, Store: p.Store, Timeline: p.Timeline,
 		Reservation: p.ID, DSeq: r.GetDirective(), PickupFrom: r.GetPickupFrom(),
 		PickupUntil: r.GetPickupUntil(), IssuedAt: p.ConfirmedAt}
 	copy(t.PINTag[:], r.GetPinHash())

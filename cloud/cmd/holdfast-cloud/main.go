@@ -28,6 +28,11 @@ type commands struct {
 	Backup  cloud.BackupOptions  `cmd:"" help:"Copy a running cloud and its keys to a file."`
 	Restore cloud.RestoreOptions `cmd:"" help:"Found a cloud with a backup, in an empty folder and a new timeline."`
 
+	Keys struct {
+		Rotate cloud.KeysOptions `cmd:"" help:"Make a new key for pickup codes; those of before stay good."`
+		List   cloud.AdminAt     `cmd:"" help:"List the keys for pickup codes."`
+	} `cmd:"" help:"Keys that pickup codes are signed with."`
+
 	Members        cloud.AdminAt    `cmd:"" help:"List the processes of the cloud."`
 	Remove         cloud.MemberWish `cmd:"" help:"Take a process out of the cloud for ever."`
 	TransferLeader cloud.LeaderWish `cmd:"" help:"Let another process lead."`
@@ -81,6 +86,10 @@ func operate(ctx context.Context, command string, c *commands) (asked bool, sent
 		sentence, err = cloud.Bump(ctx, c.Bump)
 	case "restore-order":
 		sentence, err = cloud.RestoreOrder(ctx, c.RestoreOrder)
+	case "keys rotate":
+		sentence, err = cloud.RotateKeys(c.Keys.Rotate)
+	case "keys list":
+		sentence, err = cloud.ListKeys(ctx, c.Keys.List)
 	case "backup":
 		sentence, err = cloud.Backup(ctx, c.Backup, os.Stderr)
 	case "restore":
