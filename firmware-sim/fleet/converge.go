@@ -164,7 +164,7 @@ func (w *World) audit() {
 			return err
 		}
 		for _, st := range w.stores {
-			if err := w.auditStore(st, cloud); err != nil {
+			if err := errors.Join(st.sameQuotas(cloud), w.auditStore(st, cloud)); err != nil {
 				return err
 			}
 		}
@@ -196,6 +196,22 @@ func (w *World) found(findings []check.Finding, err error) error {
 		w.fail(f.Invariant, "%s", f.What)
 	}
 	return err
+}
+
+// sameQuotas checks that what was observed is what the cloud's tables hold.
+func (st *store) sameQuotas(cloud *journal.Tx) error {
+	b := books.Open(cloud, st.id)
+	for _, c := range st.cells {
+		row, err := lookAtRow(cloud, b, c, st.cloud.timeline)
+		if err != nil {
+			return err
+		}
+		if row.quota != c.quota || row.mirror != c.mirror || row.legacy != c.mirrorLegacy {
+			c.fail("INV-0", "the cloud's tables have %+v %v %d, last seen was %+v %v %d", row.quota, row.mirror,
+				row.legacy, c.quota, c.mirror, c.mirrorLegacy)
+		}
+	}
+	return nil
 }
 
 // sameRows checks that what was observed is what the tables hold.

@@ -304,6 +304,11 @@ func (o *office) changes(s *seenCommand) map[*store][]stock.SKU {
 		for _, h := range o.held {
 			freed(h)
 		}
+	case *recordv1.Command_Reimport:
+		for _, l := range v.Reimport.GetReserve().GetLines() {
+			st := o.w.storeOf(v.Reimport.GetStore())
+			all[st] = append(all[st], stock.SKU(l.GetSku()))
+		}
 	case *recordv1.Command_ReturnQuota:
 		wanted(v.ReturnQuota.GetStore(), []*recordv1.WantedLine{{Sku: v.ReturnQuota.GetSku()}})
 	}
