@@ -311,7 +311,7 @@ func (st *store) sawCloud(v cloudView) {
 		st.orders[v.directives.Seq] = v.directives.Hash
 	}
 	switch {
-	case v.quarantined:
+	case v.quarantined && !st.renewing:
 		st.w.fail("QUARANTINE", "store %d is in quarantine", st.id)
 	case v.timeline > before.timeline: // everything begins anew
 	case v.applied.Seq < before.applied.Seq, v.session < before.session,
@@ -321,7 +321,7 @@ func (st *store) sawCloud(v cloudView) {
 		st.w.fail("INV-6", "store %d: directive %d acked, %d applied", st.id, v.acked, st.applied)
 	case v.anomalies > before.anomalies && st.w.bothLose():
 		st.w.marks.hit(markBothLost)
-	case v.anomalies > before.anomalies:
+	case v.anomalies > before.anomalies && !st.renewing: // else it says that it is renewed
 		st.w.fail("INV-3", "the mirror cannot explain a record: %s", st.w.office.newestAnomaly())
 	}
 }

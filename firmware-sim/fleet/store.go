@@ -29,6 +29,7 @@ type store struct {
 	greeted   bool // every till has looked at the box since everything was mended
 	replacing bool // there is no box, a new one is on its way
 	astray    bool // box and cloud have not agreed since one of them lost its past
+	renewing  bool // the cloud waits for the store's own books
 
 	chain    map[uint64]journal.Hash // of the journal's records
 	orders   map[uint64]journal.Hash // of the directives
@@ -129,7 +130,7 @@ func (w *World) newStore(n int) *store {
 }
 
 // torn tells whether box and cloud may each have a history of their own.
-func (st *store) torn() bool { return st.astray || st.twin != nil }
+func (st *store) torn() bool { return st.astray || st.twin != nil || st.renewing }
 
 // mayDiffer tells whether a step may be refused because a part of the store's
 // past is lost.
