@@ -207,3 +207,26 @@ func list(t *testing.T, dir string) string {
 	}
 	return strings.Join(names, " ")
 }
+
+func TestTheFolderOfTheLastProcessFoundsACloud(t *testing.T) {
+	p, _ := backedUp(t)
+	if _, err := restore(t, p.o.Data, t.TempDir()); err == nil || !strings.Contains(err.Error(), "stop it first") {
+		t.Errorf("restored from a running process: %v", err)
+	}
+	p.stop()
+	p.ended <- <-p.ended
+	to := t.TempDir()
+	said, err := restore(t, p.o.Data, to)
+	if err != nil || !strings.Contains(said, "timeline has begun for 1 stores") {
+		t.Fatalf("%q, %v", said, err)
+	}
+	if was, is := timeline(t, p.o.Data), timeline(t, to); is != was+1 {
+		t.Errorf("timeline %d after %d", is, was)
+	}
+	if left := list(t, to); strings.Contains(left, "tail") || strings.Contains(left, restoringFile) {
+		t.Errorf("the folder has %s", left)
+	}
+	if _, err := restore(t, t.TempDir(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "no folder of a cloud") {
+		t.Errorf("restored from an empty folder: %v", err)
+	}
+}

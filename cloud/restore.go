@@ -12,8 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/headoffice"
 	"holdfast.dev/internal/process"
@@ -33,36 +31,68 @@ const (
 type RestoreOptions struct {
 	Data   string `help:"Empty folder for the cloud." default:"/var/lib/holdfast/cloud"`
 	Reason string `help:"Why, for whoever reads it later." default:"restored from a backup"`
-	File   string `arg:"" help:"The backup." type:"existingfile"`
+	File   string `arg:"" help:"The backup; or, when all other processes are lost, the folder of one that was stopped." type:"path"`
 
 	TrustNodes bool   `help:"Serve every store at once: nobody has replaced a node, or put its disk back, since the backup was made."`
 	After      uint32 `help:"The newest timeline that any node shows, if the cloud was restored before."`
 }
 
+// source is what a cloud can be founded with.
+type source interface {
+	io.Closer
+	// keyFiles are the cloud's keys, by their names.
+	keyFiles() map[string][]byte
+	// unpack puts a checked database into a folder. Tail is a log whose entries come
+	// on top of it, or "".
+	unpack(ctx context.Context, dir string, progress io.Writer) (tail string, err error)
+	// about says what it is, in words that begin a sentence.
+	about() string
+}
+
 // Restore founds a cloud of one process with a backup, in a new timeline: the
 // stores may know more than the backup. It returns a sentence.
 func Restore(ctx context.Context, o RestoreOptions, progress io.Writer) (string, error) {
-	a, err := openArchive(o.File)
+	from, err := o.open()
 	if err != nil {
 		return "", err
 	}
-	defer a.Close()
-	if err := a.readable(); err != nil {
-		return "", err
-	}
-	kept, err := emptyFolder(o.Data, a)
+	defer from.Close()
+	kept, err := emptyFolder(o.Data, from.keyFiles())
 	if err != nil {
 		return "", err
 	}
-	stores, err := o.into(ctx, a, progress)
+	begun, err := o.into(ctx, from, progress)
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("restore %s: %w", o.File, err), clearFolder(o.Data, kept))
 	}
-	return fmt.Sprintf("The cloud of %s is in %s, with everything up to entry %d. A new timeline has begun for %d "+
-		"stores: each brings back what it knows as soon as it connects%s. Start it with holdfast-cloud run --data %s; "+
-		"other processes join it with empty folders.", a.Made.Local().Format(time.DateTime), o.Data, a.Index, stores,
+	return fmt.Sprintf("%s is in %s, with everything up to entry %d. A new timeline has begun for %d stores: each "+
+		"brings back what it knows as soon as it connects%s. Start it with holdfast-cloud run --data %s; other "+
+		"processes join it with empty folders.", from.about(), o.Data, begun.index, begun.stores,
 		admission(o.TrustNodes), o.Data), nil
 }
+
+// open opens a backup, or the folder of a process that was stopped.
+func (o RestoreOptions) open() (source, error) {
+	info, err := os.Stat(o.File)
+	if err != nil {
+		return nil, fmt.Errorf("open the backup: %w", err)
+	}
+	if info.IsDir() {
+		return openStopped(o.File)
+	}
+	a, err := openArchive(o.File)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.readable(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *archive) keyFiles() map[string][]byte { return a.keys }
+
+func (a *archive) about() string { return "The cloud of " + a.Made.Local().Format(time.DateTime) }
 
 // readable refuses what a newer program made.
 func (a *archive) readable() error {
@@ -80,7 +110,7 @@ func (a *archive) readable() error {
 
 // emptyFolder makes sure that nothing is in the way, and returns what may stay:
 // the cloud's own keys.
-func emptyFolder(dir string, a *archive) (kept []string, err error) {
+func emptyFolder(dir string, keys map[string][]byte) (kept []string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the cloud's folder: %w", err)
 	}
@@ -89,7 +119,7 @@ func emptyFolder(dir string, a *archive) (kept []string, err error) {
 		return nil, err
 	}
 	for _, f := range files {
-		key, ours := a.keys[f.Name()]
+		key, ours := keys[f.Name()]
 		raw, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		if ours && err == nil && bytes.Equal(raw, key) {
 			kept = append(kept, f.Name())
@@ -102,17 +132,13 @@ func emptyFolder(dir string, a *archive) (kept []string, err error) {
 
 // whatIsIn says in words what keeps a backup out of a folder.
 func whatIsIn(dir, found string) string {
-	log, err := os.Open(filepath.Join(dir, "quorum", "log.db"))
-	if err == nil {
-		defer log.Close()
-		if unix.Flock(int(log.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
-			return fmt.Sprintf("a cloud is running on %s", dir)
-		}
+	if runsOn(dir) {
+		return fmt.Sprintf("a cloud is running on %s", dir)
 	}
-	switch _, err := os.Stat(filepath.Join(dir, restoringFile)); {
-	case err == nil:
+	if _, err := os.Stat(filepath.Join(dir, restoringFile)); err == nil {
 		return fmt.Sprintf("a restore to %s was cut short; remove what is in it", dir)
-	case log != nil:
+	}
+	if _, err := os.Stat(filepath.Join(dir, memberLog)); err == nil {
 		return fmt.Sprintf("%s holds the data of a cloud", dir)
 	}
 	return fmt.Sprintf("%s is in %s", found, dir)
@@ -129,21 +155,42 @@ func clearFolder(dir string, kept []string) error {
 	return err
 }
 
-// into unpacks the backup, founds a cloud with it, and begins a new timeline.
-func (o RestoreOptions) into(ctx context.Context, a *archive, progress io.Writer) (stores int64, err error) {
+// begun is what a restored cloud begins with.
+type begun struct {
+	index  uint64 // of its newest entry
+	stores int64
+}
+
+// into founds a cloud and begins a new timeline. A marker says so until it has
+// begun.
+func (o RestoreOptions) into(ctx context.Context, from source, progress io.Writer) (b begun, err error) {
 	marker := filepath.Join(o.Data, restoringFile)
 	if err := os.WriteFile(marker, nil, 0o600); err != nil {
-		return 0, err
+		return b, err
 	}
 	if err := syncDir(o.Data); err != nil {
-		return 0, err
+		return b, err
 	}
-	for name, raw := range a.keys {
+	for name, raw := range from.keyFiles() {
 		if err := os.WriteFile(filepath.Join(o.Data, name), raw, 0o600); err != nil {
-			return 0, err
+			return b, err
 		}
 	}
-	database := filepath.Join(o.Data, engine.Database)
+	tail, err := from.unpack(ctx, o.Data, progress)
+	if err != nil {
+		return b, err
+	}
+	if b, err = o.beginTimeline(ctx, tail); err != nil {
+		return b, err
+	}
+	if tail != "" {
+		err = os.Remove(tail)
+	}
+	return b, errors.Join(err, os.Remove(marker), syncDir(o.Data))
+}
+
+func (a *archive) unpack(ctx context.Context, dir string, progress io.Writer) (tail string, err error) {
+	database := filepath.Join(dir, engine.Database)
 	bar := process.NewProgress(progress, "restore", a.Size)
 	sum, err := copyTo(database, a.database, bar)
 	bar.Close()
@@ -152,41 +199,37 @@ func (o RestoreOptions) into(ctx context.Context, a *archive, progress io.Writer
 			sum.hash, a.Size, a.SHA256)
 	}
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	applied, err := journal.Inspect(ctx, database)
-	if err == nil {
-		err = a.fits(applied)
-	}
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	if stores, err = o.beginTimeline(ctx); err != nil {
-		return 0, err
-	}
-	return stores, errors.Join(os.Remove(marker), syncDir(o.Data))
+	return "", a.fits(applied)
 }
 
 // beginTimeline founds the cloud and lets its first command be a new timeline,
 // before any node can reach it.
-func (o RestoreOptions) beginTimeline(ctx context.Context) (stores int64, err error) {
+func (o RestoreOptions) beginTimeline(ctx context.Context, tail string) (b begun, err error) {
 	ctx, cancel := context.WithTimeout(ctx, bumpWithin)
 	defer cancel()
-	e, err := engine.Open(ctx, engine.Options{Dir: o.Data, Adopt: true})
+	e, err := engine.Open(ctx, engine.Options{Dir: o.Data, Adopt: true, Tail: tail})
 	if err != nil {
-		return 0, err
+		return b, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
+	b.index = e.Journal().Applied().Index
 	if err := e.Sync(ctx); err != nil {
-		return 0, err
+		return b, err
 	}
 	result, err := e.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_BumpTimeline{
 		BumpTimeline: &recordv1.BumpTimeline{Reason: o.Reason, Freeze: !o.TrustNodes,
 			After: o.After}}})
 	if err != nil {
-		return 0, fmt.Errorf("begin a new timeline: %w", err)
+		return b, fmt.Errorf("begin a new timeline: %w", err)
 	}
-	return int64(result.GetCount().GetRows()), nil
+	b.stores = int64(result.GetCount().GetRows())
+	return b, nil
 }
 
 // refuseHalfRestored refuses to run on a folder where no new timeline began.

@@ -27,6 +27,7 @@ type Options struct {
 	Net    quorum.Net // to the other members; nil: there are none
 	Join   string     // address of a member that takes a new one in
 	Adopt  bool       // see quorum.Options
+	Tail   string     // the same
 	Logger *slog.Logger
 	Now    func() time.Time // the clock that stamps commands, if this member leads
 	Timing quorum.Timing
@@ -61,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		o.Dir = filepath.Clean(o.Dir)
 	}
 	member, err := quorum.Open(ctx, quorum.Options{Dir: o.Dir, File: file, Machine: m, Net: o.Net,
-		Join: o.Join, Adopt: o.Adopt, Logger: o.Logger, Timing: o.Timing, Applied: e.bells.applied,
+		Join: o.Join, Adopt: o.Adopt, Tail: o.Tail, Logger: o.Logger, Timing: o.Timing, Applied: e.bells.applied,
 		Scarce: o.Scarce, Serve: o.Serve})
 	if err != nil {
 		return nil, fmt.Errorf("open head office: %w", err)

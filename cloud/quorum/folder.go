@@ -147,6 +147,9 @@ func (m *Member) begin(ctx context.Context, j *journal.Journal) error {
 	case m.id != "":
 		return errors.New("this member was not taken in by any cluster yet: name a member to join")
 	case m.o.Adopt && m.o.Join == "":
+		if err := m.replayTail(ctx, j); err != nil {
+			return err
+		}
 		return m.found(ctx, j)
 	case holds && m.o.Join == "":
 		return errors.New("the database belongs to a member whose log is gone: " +
@@ -157,6 +160,46 @@ func (m *Member) begin(ctx context.Context, j *journal.Journal) error {
 		return m.found(ctx, j)
 	}
 	return m.makeID()
+}
+
+// tailBatch is how many entries of another member's log are applied at once.
+const tailBatch = 256
+
+// replayTail applies what another member's log has beyond the database.
+func (m *Member) replayTail(ctx context.Context, j *journal.Journal) error {
+	if m.o.Tail == "" {
+		return nil
+	}
+	log, err := logstore.Bolt(m.o.Tail)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	last, err := log.LastIndex()
+	if err != nil {
+		return err
+	}
+	var batch []journal.LogEntry
+	for index := j.Applied().Index + 1; index <= last; index++ {
+		var l raft.Log
+		if err := log.GetLog(index, &l); err != nil {
+			return fmt.Errorf("entry %d of the log: %w", index, err)
+		}
+		entry, err := decodeEntry(&l)
+		if err == nil {
+			err = m.knows(entry.Version, entry.Tables)
+		}
+		if err != nil {
+			return err
+		}
+		if batch = append(batch, entry); len(batch) == tailBatch || index == last {
+			if _, err := j.ApplyLog(ctx, batch); err != nil {
+				return err
+			}
+			batch = nil
+		}
+	}
+	return nil
 }
 
 // checkState refuses a database that is older than what the log builds on.

@@ -192,6 +192,39 @@ func TestABackupFoundsANewCluster(t *testing.T) {
 	}
 }
 
+func TestTheLastMembersLogComesOnTopOfItsDatabase(t *testing.T) {
+	t.Parallel()
+	dir, restored := t.TempDir(), t.TempDir()
+	m, err := openAlone(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if i == 3 {
+			if err := m.Journal().Backup(t.Context(), filepath.Join(restored, "books.db")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := m.Propose(t.Context(), Proposal{Data: add(1, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openAlone(restored, func(o *Options) {
+		o.Adopt, o.Tail = true, filepath.Join(dir, ownFolder, logFile)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	out, err := again.Propose(t.Context(), Proposal{Data: add(1, 1)})
+	if err != nil || value(out.Reply) != 6 {
+		t.Errorf("the new cluster answers %v, %v", out, err)
+	}
+}
+
 func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

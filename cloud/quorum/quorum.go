@@ -89,7 +89,11 @@ type Options struct {
 	Join    string // address of a member that takes a new one in; "": found a cluster
 	// Adopt founds a cluster with a database whose log is gone, such as one from
 	// a backup. Whoever sets it knows that no member is left that has more.
-	Adopt  bool
+	Adopt bool
+	// Tail, with Adopt, is the log file of the member that the database was of, or
+	// "": entries that the database does not have yet come on top of it. Some may
+	// never have been agreed on; nobody was told that they were not.
+	Tail   string
 	Logger *slog.Logger
 	Timing Timing
 
