@@ -41,8 +41,11 @@ func serve(t *testing.T, s *http.Server) (url string, stop func() error) {
 	return "http://" + l.Addr().String(), stop
 }
 
-// sixEvents sends an event every 50 ms, and waits until the client leaves or the
-// server stops.
+// serverLimit is the timeout of servers that a stream of events outlives.
+const serverLimit = 700 * time.Millisecond
+
+// sixEvents sends events for longer than serverLimit, and waits until the client
+// leaves or the server stops.
 func sixEvents(t *testing.T, left chan<- struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		defer close(left)
@@ -51,8 +54,8 @@ func sixEvents(t *testing.T, left chan<- struct{}) http.HandlerFunc {
 			t.Error(err)
 			return
 		}
-		stream.limit = 20 * time.Millisecond
-		tick := time.NewTicker(50 * time.Millisecond)
+		stream.limit = serverLimit / 2
+		tick := time.NewTicker(serverLimit / 5)
 		defer tick.Stop()
 		for i := range 6 {
 			select {
@@ -91,7 +94,7 @@ func wantSixEvents(t *testing.T, client *http.Client, url string) {
 func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
 	left := make(chan struct{})
 	s := HTTPServer("", sixEvents(t, left))
-	s.ReadTimeout, s.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	s.ReadTimeout, s.WriteTimeout = serverLimit, serverLimit
 	url, stop := serve(t, s)
 	wantSixEvents(t, http.DefaultClient, url)
 	begin := time.Now()
@@ -108,7 +111,7 @@ func TestEventStreamOutlivesTheTimeoutsOfHTTP2(t *testing.T) {
 	left := make(chan struct{})
 	s := httptest.NewUnstartedServer(sixEvents(t, left))
 	s.EnableHTTP2 = true
-	s.Config.ReadTimeout, s.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	s.Config.ReadTimeout, s.Config.WriteTimeout = serverLimit, serverLimit
 	s.StartTLS()
 	wantSixEvents(t, s.Client(), s.URL)
 	s.CloseClientConnections()
