@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"holdfast.dev/firmware-sim/demo"
+	shopv1 "holdfast.dev/proto/shop/v1"
 )
 
 // clusterRestored: all members are lost, with their disks. What is left is a
@@ -41,6 +44,12 @@ func (s *site) clusterRestored(ctx context.Context) (string, error) {
 	}
 	s.expects(broughtBack)
 	if err := b.program.start(ctx); err != nil {
+		return "", err
+	}
+	if err := b.refused(ctx, "FROZEN"); err != nil {
+		return "", err
+	}
+	if _, err := s.operate(ctx, "store admit", "--all"); err != nil {
 		return "", err
 	}
 	if err := b.settled(ctx); err != nil {
@@ -100,6 +109,73 @@ func saying(command func() (string, error), words string) error {
 		return errors.New("was not refused: " + said)
 	case !strings.Contains(err.Error(), words):
 		return fmt.Errorf("was not refused with %q: %w", words, err)
+	}
+	return nil
+}
+
+// majorityLost: two of three members are lost with their disks. The last one
+// cannot go on, and a new cloud is founded with its folder.
+func (s *site) majorityLost(ctx context.Context) (string, error) {
+	b, old, err := s.ordinary(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := await(ctx, votesWithin, s.inStep); err != nil {
+		return "", err
+	}
+	if err := s.sell(ctx, b, goods(0), 1); err != nil {
+		return "", err
+	}
+	late, err := s.promise(ctx, goods(1), some)
+	if err != nil {
+		return "", err
+	}
+	last := s.members[len(s.members)-1]
+	for _, m := range s.members {
+		if m != last {
+			if err := m.lose(); err != nil {
+				return "", err
+			}
+		}
+	}
+	if err := s.promisesNothing(ctx); err != nil {
+		return "", err
+	}
+	if err := last.program.stop(); err != nil {
+		return "", err
+	}
+	began := time.Now()
+	first := s.members[0]
+	_, err = s.command(ctx, "holdfast-cloud", "restore", "--data", first.data, "--trust-nodes", last.data)
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(first.program.start(ctx), last.lose(), s.joinMembers(ctx)); err != nil {
+		return "", err
+	}
+	if err := b.settled(ctx); err != nil {
+		return "", err
+	}
+	took := time.Since(began)
+	for _, o := range []*order{old, late} {
+		if err := s.stage(ctx, b, o); err != nil {
+			return "", err
+		}
+		if err := s.collect(ctx, b, o); err != nil {
+			return "", err
+		}
+	}
+	said, err := s.prove(ctx, b)
+	return fmt.Sprintf("two of three members were lost; the last one promised nothing alone, and founded a new cloud "+
+		"in %s; %s", round(took), said), err
+}
+
+// promisesNothing wants the cloud to refuse promises: a majority is lost.
+func (s *site) promisesNothing(ctx context.Context) error {
+	_, err := s.shop.CreateReservation(ctx, &shopv1.CreateReservationRequest{RequestId: newID(), Store: store,
+		Lines: []*shopv1.CartLine{{Gtin: goods(1), Quantity: 1}}})
+	if !demo.Refused(err, "BUSY") {
+		return fmt.Errorf("a promise without a majority: %w", err)
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ var table = []drill{
 	{"cloud-restored", few, 1, (*site).cloudRestored},
 	{"cloud-frozen", few, 1, (*site).cloudFrozen},
 	{"cluster-restored", few, 3, (*site).clusterRestored},
+	{"majority-lost", few, 3, (*site).majorityLost},
 	{"any-member", few, 3, (*site).anyMember},
 	{"upgraded", few, 3, (*site).upgraded},
 	{"abandoned", few, 1, (*site).abandoned},

@@ -166,7 +166,12 @@ func (s *site) metric(ctx context.Context, m *member, name string) (int, error) 
 func (s *site) loseMembers() error {
 	var faults []error
 	for _, m := range s.members {
-		faults = append(faults, m.program.kill(), os.RemoveAll(m.data), os.Mkdir(m.data, 0o700))
+		faults = append(faults, m.lose())
 	}
 	return errors.Join(faults...)
+}
+
+// lose kills a member and takes its disk away.
+func (m *member) lose() error {
+	return errors.Join(m.program.kill(), os.RemoveAll(m.data), os.Mkdir(m.data, 0o700))
 }
