@@ -35,15 +35,25 @@ type sizes struct {
 	backlog  int           // sales that the cloud has not heard of
 	products int           // of the large store
 	records  int           // of the large store
+	little   hoard         // of a cloud
+	much     hoard         // of a cloud
+	stores   int           // that tell of a backlog together
 	kills    int           // of leaders
 	hangs    int           // of leaders' disks
+	nodes    int           // connected to one process of the cloud
+	storm    int           // of them lose their line at once
+	calm     time.Duration // in which they do nothing
 }
 
 var (
 	fullSizes = sizes{rounds: 7, span: time.Second, scans: 1000, backlog: 40_000,
-		products: 100_000, records: 1_000_000, kills: 50, hangs: 3}
+		products: 100_000, records: 1_000_000, little: hoard{20, 500}, much: hoard{500, 20_000},
+		stores: 200, kills: 50, hangs: 3,
+		nodes: 5000, storm: 2000, calm: 20 * time.Second}
 	shortSizes = sizes{rounds: 3, span: 250 * time.Millisecond, scans: 200, backlog: 20_000,
-		products: 10_000, records: 50_000, kills: 5, hangs: 1}
+		products: 10_000, records: 50_000, little: hoard{20, 50}, much: hoard{50, 20_000},
+		stores: 200, kills: 5, hangs: 1,
+		nodes: 500, storm: 200, calm: 5 * time.Second}
 )
 
 // bench is one run.
@@ -72,6 +82,10 @@ func (b *bench) parts() []part {
 		{[]string{b.name(uplinkRow)}, catchUp},
 		{b.reserveRows(1), reservations(1)},
 		{b.reserveRows(3), reservations(3)},
+		{[]string{b.name(rqliteRow)}, againstRqlite},
+		{[]string{b.manyRow()}, many},
+		{[]string{b.hoardRow()}, hoards},
+		{b.idleRows(), idle},
 		{[]string{b.killRow()}, kills},
 		{[]string{b.hangRow()}, hangs},
 		{[]string{b.largeName(rssRow), b.largeName(startRow)}, large},

@@ -157,7 +157,7 @@ type shopper struct{ client *http.Client }
 
 func newShopper() *shopper {
 	return &shopper{&http.Client{Timeout: tryWithin, Transport: &http.Transport{
-		DialContext: (&net.Dialer{Timeout: time.Second}).DialContext, MaxIdleConnsPerHost: shoppers}}}
+		DialContext: (&net.Dialer{Timeout: time.Second}).DialContext, MaxIdleConnsPerHost: rqliteClients}}}
 }
 
 // reserve books one unit at some store.

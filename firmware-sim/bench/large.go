@@ -141,7 +141,7 @@ func (n *nodeProcess) measure(ctx context.Context) (started time.Duration, peak 
 	}
 	defer func() { err = errors.Join(err, n.stop()) }()
 	if err := n.firstScan(ctx); err != nil {
-		return 0, 0, fmt.Errorf("%w; its log: %s", err, n.log.String())
+		return 0, 0, fmt.Errorf("%w; its log: %s", err, n.log)
 	}
 	started = time.Since(began)
 	for _, code := range n.codes {

@@ -74,12 +74,24 @@ func (b *bench) rate(ctx context.Context, callers int, f caller) (float64, error
 	return float64(calls.Load()) / time.Since(began).Seconds(), err
 }
 
+// once does so many things at once and returns how many a second that were.
+func once(ctx context.Context, things int, do func(context.Context) error) (float64, error) {
+	began := time.Now()
+	err := do(ctx)
+	return float64(things) / time.Since(began).Seconds(), err
+}
+
 // timed does something once and says how long it took.
 type timed func(context.Context) (time.Duration, error)
 
-// p99 lets both sides work in turns, once each, so that both meet the same disk
-// at the same pace, and returns the 99th percentiles in milliseconds.
+// p99 is the percentile of rare waits.
 func (b *bench) p99(ctx context.Context, limit, ours timed) (pair, error) {
+	return b.percentile(ctx, 99, limit, ours)
+}
+
+// percentile lets both sides work in turns, once each, so that both meet the
+// same disk at the same pace, and returns their percentiles in milliseconds.
+func (b *bench) percentile(ctx context.Context, percent int, limit, ours timed) (pair, error) {
 	return b.rounds(ctx, func(ctx context.Context) (pair, error) {
 		limits, all := make([]time.Duration, b.size.scans), make([]time.Duration, b.size.scans)
 		for i := range all {
@@ -91,13 +103,13 @@ func (b *bench) p99(ctx context.Context, limit, ours timed) (pair, error) {
 				return pair{}, err
 			}
 		}
-		return pair{ours: percentile99(all), limit: percentile99(limits)}, nil
+		return pair{ours: percentile(all, percent), limit: percentile(limits, percent)}, nil
 	})
 }
 
-func percentile99(all []time.Duration) float64 {
+func percentile(all []time.Duration, percent int) float64 {
 	slices.Sort(all)
-	return milliseconds(all[len(all)*99/100])
+	return milliseconds(all[len(all)*percent/100])
 }
 
 // load is what one side did with so many callers at once.
@@ -175,8 +187,7 @@ func (e *effort) load() load {
 	if len(all) == 0 {
 		return load{}
 	}
-	slices.Sort(all)
-	return load{p50: milliseconds(all[len(all)/2]), p99: milliseconds(all[len(all)*99/100]),
+	return load{p50: percentile(all, 50), p99: percentile(all, 99),
 		cpu: 1000 * milliseconds(e.cpu) / float64(len(all))}
 }
 

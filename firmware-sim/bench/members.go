@@ -58,7 +58,7 @@ func (m *cloudProcess) awaitReady(ctx context.Context) error {
 	err := poll(ctx, pollEvery, func(ctx context.Context) error {
 		select {
 		case <-m.over:
-			ended = fmt.Errorf("a process of the cloud ended: %w: %s", m.err, m.tail())
+			ended = fmt.Errorf("a process of the cloud ended: %w: %s", m.err, m.log)
 			return nil
 		default:
 			return m.get(ctx, "/readyz", nil)

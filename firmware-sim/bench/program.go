@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -32,7 +33,7 @@ const (
 type program struct {
 	path string
 	cmd  *exec.Cmd
-	log  bytes.Buffer  // of the last start; may be read when it is over
+	log  *tail         // of the last start
 	over chan struct{} // closed when it ended
 	err  error         // why; valid when it is over
 }
@@ -40,9 +41,9 @@ type program struct {
 // start runs the program and returns when that was. The kernel counts the
 // thread that started it as its parent.
 func (p *program) start(args ...string) (time.Time, error) {
-	p.log.Reset()
+	p.log = new(tail)
 	p.cmd = exec.Command(p.path, args...)
-	p.cmd.Stderr = &p.log
+	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.over = make(chan struct{})
 	launched := make(chan error)
@@ -85,10 +86,26 @@ func (p *program) end(how syscall.Signal, within time.Duration) error {
 	}
 }
 
-// tail is the end of what the program said, once it is over.
-func (p *program) tail() string {
-	text := p.log.Bytes()
-	return strings.TrimSpace(string(text[max(0, len(text)-tailBytes):]))
+// tail is the end of what a program said.
+type tail struct {
+	mu   sync.Mutex
+	text []byte // guarded by mu
+}
+
+// Write keeps the end of it.
+func (t *tail) Write(text []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, text...)
+	t.text = append(t.text[:0], t.text[max(0, len(t.text)-tailBytes):]...)
+	return len(text), nil
+}
+
+// String is what was kept.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
 }
 
 // memory is a line of the kernel's about the program's memory, in MiB: VmRSS is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 
@@ -110,14 +111,18 @@ func (c *cell) stock(ctx context.Context) error {
 
 // reserve books one unit for a shopper, as one command.
 func (c *cell) reserve(ctx context.Context, client int) error {
+	pick := rand.IntN(1 << 16)
+	return c.reserveAt(ctx, 1+(client+pick)%reserveStores, 1+pick%reserveSKUs)
+}
+
+// reserveAt books one unit of a product in a store.
+func (c *cell) reserveAt(ctx context.Context, store, sku int) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
 	}
-	pick := int(id[15]) | int(id[14])<<8
 	_, err = c.gateway.CreateReservation(ctx, &shopv1.CreateReservationRequest{RequestId: id.String(),
-		Store:   uint32(1 + (client+pick)%reserveStores),
-		Lines:   []*shopv1.CartLine{{Gtin: "0" + ean13(1+pick%reserveSKUs), Quantity: 1}},
+		Store: uint32(store), Lines: []*shopv1.CartLine{{Gtin: "0" + ean13(sku), Quantity: 1}},
 		Contact: &shopv1.Contact{FirstName: "Anna", Language: "nl"}})
 	return err
 }
