@@ -263,7 +263,7 @@ func (n *node) housekeep(ctx context.Context) error {
 		for what, due := range map[string]func(context.Context) error{
 			"keep acknowledged number": n.floor.SaveAcked, "keep forecast": n.floor.SaveForecast,
 			"look at every product": n.floor.SweepDue, "settle": n.floor.SettleDue,
-			"write digest": n.floor.DigestDue, "take old units back": n.drainLegacy} {
+			"write digest": n.floor.DigestDue, "take old units back": n.drainLegacy, "clear up": n.floor.HousekeepDue} {
 			if err := due(ctx); err != nil {
 				n.log.Error(what, "err", err)
 			}

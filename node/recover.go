@@ -92,13 +92,19 @@ var errDiffers = errors.New("from here on the histories differ")
 // positions is a journal whose records are compared with the cloud's.
 type positions interface {
 	At(ctx context.Context, seq uint64) (journal.Position, error)
+	First(ctx context.Context) (uint64, error)
 }
 
 // firstOwn finds the first record, from a number on, that is not what the
 // cloud has there.
 func firstOwn(ctx context.Context, j positions, from uint64, remote *uplink.Remote) (uint64, error) {
+	kept, err := j.First(ctx)
+	if err != nil {
+		return 0, err
+	}
+	from = max(from, kept)
 	first := from
-	err := remote.Tail(ctx, from, 0, func(prev journal.Position, raws [][]byte) error {
+	err = remote.Tail(ctx, from, 0, func(prev journal.Position, raws [][]byte) error {
 		for _, raw := range raws {
 			prev = journal.Position{Seq: prev.Seq + 1, Hash: journal.Chain(prev.Hash, prev.Seq+1, raw)}
 			own, err := j.At(ctx, prev.Seq)

@@ -15,6 +15,8 @@ const (
 	updateOutcome = `UPDATE promise SET finished_at = ? WHERE store = ? AND reservation = ?
   AND finished_at = 0`
 	updateReleased = `UPDATE promise SET released = ? WHERE store = ? AND reservation = ?`
+	dropPromise    = `DELETE FROM promise WHERE store = ? AND reservation = ? AND finished_at > 0`
+	dropRequest    = `DELETE FROM promise_request WHERE store = ? AND reservation = ?`
 	insertAnomaly  = `INSERT INTO anomaly (store, seq, number, at, code, what) VALUES (?,?,?,?,?,?)`
 )
 
@@ -122,7 +124,23 @@ func (m *mirror) see(r *recordv1.Record) error {
 	if err != nil || m.s.quarantined {
 		return err
 	}
+	if m.d.version < careful && newer(r) {
+		return m.applyAsBefore(r)
+	}
 	return m.book.Apply(r, books.Total)
+}
+
+// newer tells whether a record means something only to commands of version 2.
+func newer(r *recordv1.Record) bool {
+	return r.GetForget() != nil || r.GetMark().GetKind() == recordv1.MarkKind_MARK_KIND_LOCKER
+}
+
+// applyAsBefore books a record as members of version 1 do, which do not know it.
+func (m *mirror) applyAsBefore(r *recordv1.Record) error {
+	if r.GetForget() != nil {
+		m.note(r.GetSeq(), stock.FeatureRefused.String(), "record <nil> is not booked by this version")
+	}
+	return nil
 }
 
 // seeFact looks at what a former box had recorded.
@@ -287,6 +305,13 @@ func (m *mirror) saveBooks() error {
 		if _, err := m.d.tx.Exec(updateReleased, int32(r.reason), m.s.id,
 			blob(r.reservation)); err != nil {
 			return fmt.Errorf("note the release of %x: %w", r.reservation, err)
+		}
+	}
+	for _, id := range m.book.Forgotten() {
+		for _, drop := range []string{dropRequest, dropPromise} {
+			if _, err := m.d.tx.Exec(drop, m.s.id, id[:]); err != nil {
+				return fmt.Errorf("forget promise %x: %w", id, err)
+			}
 		}
 	}
 	for _, r := range m.book.Changed() {

@@ -120,7 +120,7 @@ func (f *Floor) applyAll(ctx context.Context, from uint64, raws [][]byte,
 		applied++
 	}
 	if asked {
-		if err := f.writeBooks(ctx); err != nil {
+		if _, err := f.writeBooks(ctx); err != nil {
 			return applied, err
 		}
 	}

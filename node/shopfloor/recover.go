@@ -361,8 +361,8 @@ func (f *Floor) Witness(ctx context.Context, s Seen) (resend bool, err error) {
 		if err != nil && !errors.Is(err, journal.ErrNoRecord) {
 			return false, err
 		}
-		if err == nil && bytes.Equal(at.Hash[:], s.Hash[:]) {
-			return false, nil
+		if err != nil || bytes.Equal(at.Hash[:], s.Hash[:]) {
+			return false, nil // the same, or so old that it is not kept here any more
 		}
 	}
 	if f.Mode() != recordv1.NodeMode_NODE_MODE_SAFE {

@@ -27,6 +27,9 @@ func (f *Floor) resent(c Cause) bool { return c.Resent != nil && f.Forgot(*c.Res
 // answered, as if an old disk had told it: whatever the books say now, and
 // without counting twice what a shelf count has seen since.
 func (f *Floor) resend(ctx context.Context, c Cause, match isFunc, build buildFunc) (Written, error) {
+	if err := f.tooOld(c.ID); err != nil {
+		return Written{}, err
+	}
 	return f.once(ctx, c, match, func(tx *journal.Tx, rec *recordv1.Record) error {
 		if err := build(tx, rec); err != nil || rec.Body == nil {
 			return err

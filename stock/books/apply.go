@@ -86,6 +86,8 @@ func (b *Book) recovery(r *recordv1.Record) error {
 		return b.drain(v.DrainLegacy)
 	case *recordv1.Record_Checkpoint:
 		return b.checkpoint(v.Checkpoint)
+	case *recordv1.Record_Forget:
+		return b.forget(v.Forget)
 	case *recordv1.Record_HandleItem:
 		return b.handle(v.HandleItem)
 	case *recordv1.Record_Mark:

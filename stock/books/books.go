@@ -61,6 +61,7 @@ type Book struct {
 	handled      []*recordv1.HandleItem
 	loaded       *Cursor
 	saved        []stock.SKU // touched by what was written before the end
+	forgotten    [][16]byte  // reservations
 
 	rules Rules
 	seq   uint64
