@@ -205,8 +205,8 @@ func RotateKeys(o KeysOptions) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("Pickup key %08x is in %s. The process that runs there tells it to the stores within seconds, "+
-		"and signs orders with it that are confirmed %s later or more; codes of before stay good. Copy the file to the "+
-		"folders of the cloud's other processes before that.", k.ID, filepath.Join(o.Data, k.File), keyLead), nil
+		"and signs orders with it that are confirmed %d hours later or more; codes of before stay good. Copy the file to the "+
+		"folders of the cloud's other processes before that.", k.ID, filepath.Join(o.Data, k.File), keyLead/time.Hour), nil
 }
 
 // ListKeys lists the keys that pickup codes are signed with.

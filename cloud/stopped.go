@@ -71,16 +71,23 @@ func (s *stopped) about() string { return "What the process in " + s.dir + " had
 // the log: others may have counted on entries that this process only kept.
 func (s *stopped) unpack(ctx context.Context, dir string, progress io.Writer) (tail string, err error) {
 	database, tail := filepath.Join(dir, engine.Database), filepath.Join(dir, "tail.db")
-	info, err := os.Stat(filepath.Join(s.dir, engine.Database))
-	if err != nil {
-		return "", err
+	files := map[string]string{engine.Database: database, engine.Database + "-wal": database + "-wal", memberLog: tail}
+	size := int64(0)
+	for from := range files {
+		info, err := os.Stat(filepath.Join(s.dir, from))
+		switch {
+		case err == nil:
+			size += info.Size()
+		case from == engine.Database+"-wal" && errors.Is(err, fs.ErrNotExist): // all is folded in
+			delete(files, from)
+		default:
+			return "", err
+		}
 	}
-	bar := process.NewProgress(progress, "restore", info.Size())
+	bar := process.NewProgress(progress, "restore", size)
 	defer bar.Close()
-	for from, to := range map[string]string{engine.Database: database, engine.Database + "-wal": database + "-wal",
-		memberLog: tail} {
-		err := copyFile(to, filepath.Join(s.dir, from), bar)
-		if err != nil && !(errors.Is(err, fs.ErrNotExist) && to == database+"-wal") {
+	for from, to := range files {
+		if err := copyFile(to, filepath.Join(s.dir, from), bar); err != nil {
 			return "", err
 		}
 	}
