@@ -117,7 +117,7 @@ func (c *cell) kept() {
 		return
 	}
 	bound := c.at(ledger.Reserved) + c.at(ledger.Picked) + c.at(ledger.Staged)
-	claims := c.quota.Free() + c.quota.Held + c.untaken + c.untakenOld + bound
+	claims := c.quota.Free() + c.quota.Held + c.untaken + c.untakenOld - c.gone + bound
 	usable := c.shelf + c.hands + c.back - c.at(ledger.ToShelve)
 	debt := max(0, -c.at(ledger.Sellable))
 	slip := max(0, c.unaccounted())

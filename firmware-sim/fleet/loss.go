@@ -211,7 +211,7 @@ func (st *store) missing(f *fact) {
 func (st *store) tally() {
 	for _, c := range st.cells {
 		c.lost, c.excused = ledger.Balances{}, ledger.Balances{}
-		c.counted, c.countedAt = stock.Epoch{}, 0
+		c.counted, c.countedAt, c.gone = stock.Epoch{}, 0, 0
 		c.slipShelf, c.slipBack, c.lostShelf, c.lostBack = c.stolen, 0, 0, 0
 		c.touch()
 	}
@@ -231,12 +231,21 @@ func (st *store) tally() {
 	for _, f := range st.facts {
 		if f.first == f && !booked[f] && f.matters() {
 			st.lost = append(st.lost, f)
-			for i := range f.changes {
-				f.changes[i].lose()
-			}
+			f.lose()
 		}
 	}
 	slices.SortFunc(st.lost, func(a, b *fact) int { return bytes.Compare(a.hash[:], b.hash[:]) })
+}
+
+// lose adds what a lost fact did to what the books miss.
+func (f *fact) lose() {
+	for i := range f.changes {
+		d := &f.changes[i]
+		d.lose()
+		if f.handed != nil && !f.handed.taken {
+			d.cell.gone += d.delta[ledger.Collected]
+		}
+	}
 }
 
 // lose adds what the shop has and the books do not.
@@ -320,8 +329,8 @@ func (st *store) reload(b *box) {
 		return
 	}
 	st.chain, st.head = hashes, b.journal.Head()
-	st.tally()
 	st.loadBooks(b)
+	st.tally()
 	st.w.logf("store %d: box %d counts, at record %d; %d facts are lost", st.id, b.number, st.head.Seq,
 		len(st.lost))
 	st.listFacts()

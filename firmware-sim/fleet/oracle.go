@@ -135,6 +135,9 @@ func (st *store) sawReservation(rec *recordv1.Record, r *books.Reservation) {
 		p.taken = true
 		p.byToken = rec.GetCollectByToken() != nil
 		p.count(-1)
+		if len(st.lost) > 0 {
+			st.tally() // an order that was handed over may be expected again
+		}
 	} else if p.byToken && rec.GetAccept() != nil {
 		w.marks.hit(markTokenFirst)
 	}

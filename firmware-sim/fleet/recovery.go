@@ -69,9 +69,22 @@ func (b *box) recoverAs(r *routine, e uplink.Recover) error {
 		}
 		b.w.marks.hit(markOldBox)
 		b.st.toldBy(b.journal)
+		b.throwAway()
 		return stock.Refuse(stock.Fenced, "this box was replaced; what it knew was handed over")
 	}
 	return stock.Refuse(stock.FeatureRefused, "session mode %s", w.GetMode())
+}
+
+// throwAway lets somebody take a box away that was replaced and has nothing more
+// to tell.
+func (b *box) throwAway() {
+	life := b.life
+	b.w.after(b.w.mix.day/20, "old box goes", func() {
+		if b.life == life && b.up && b.st.box != b && b.st.twin != b {
+			b.w.logf("store %d: box %d is thrown away", b.st.id, b.number)
+			b.stop(true)
+		}
+	})
 }
 
 // must does something in the program; a program that ended fails it.

@@ -103,6 +103,7 @@ type cell struct {
 	lost         ledger.Balances // what lost facts did to the books
 	lostShelf    stock.Units     // and in the shop
 	lostBack     stock.Units
+	gone         stock.Units     // of orders that nobody knows any more to be handed over
 	excused      ledger.Balances // units that went another way in the books than in the shop
 	counted      stock.Epoch     // of the newest absolute count
 	countedAt    uint64          // its record
