@@ -25,8 +25,11 @@ type conn struct {
 }
 
 // pragmas that every connection gets; mmap stays off because a fault in
-// mapped memory cannot be told from a fault of the program.
+// mapped memory cannot be told from a fault of the program. What a savepoint
+// would restore is kept in memory: in a file it is two writes a page, for each
+// command, from the first large one on.
 const commonPragmas = `PRAGMA mmap_size = 0;
+PRAGMA temp_store = MEMORY;
 PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
