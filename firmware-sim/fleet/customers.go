@@ -172,6 +172,12 @@ func (r *routine) bringBack(st *store, c chance, s sold) {
 		do: func(f *shopfloor.Floor, _ string) error {
 			_, err := f.Refund(r.w.ctx, cause, id{}, lines, broken)
 			return err
+		},
+		again: func(f *shopfloor.Floor, epoch stock.Epoch) error {
+			late := cause
+			late.Resent = &epoch
+			_, err := f.Refund(r.w.ctx, late, id{}, lines, broken)
+			return err
 		}})
 	if err != nil {
 		r.w.fail("REFUSED", "store %d: goods that came back: %v", st.id, err)

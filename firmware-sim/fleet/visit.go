@@ -114,6 +114,12 @@ func (r *routine) collect(st *store, t *ticket, c chance, byCode bool, doubted [
 			do: func(f *shopfloor.Floor, _ string) (err error) {
 				h, err = f.CollectFor(r.w.ctx, cause, shown)
 				return err
+			},
+			again: func(f *shopfloor.Floor, epoch stock.Epoch) error {
+				late := cause
+				late.Resent = &epoch
+				_, err := f.CollectFor(r.w.ctx, late, shopfloor.Presented{Code: shown.Code})
+				return err
 			}})
 	}
 	if err = ask(); stock.Refused(err, stock.ManagerNeeded) {
