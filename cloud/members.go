@@ -62,10 +62,11 @@ func ExitCode(err error) int {
 // sharedKeys are the files that all processes of a cloud have the same of.
 var sharedKeys = []string{"ca.key", "ca.crt", "pickup.key"}
 
-// haveKeys refuses to join with keys of its own, that nobody would trust.
+// haveKeys refuses to join with keys of its own, that nobody would trust, and to
+// found a second cloud with the keys of one that is.
 func (c *cloud) haveKeys() error {
 	if c.o.Join == "" {
-		return nil
+		return c.lostNothing()
 	}
 	for _, name := range sharedKeys {
 		if _, err := os.Stat(filepath.Join(c.o.Data, name)); err != nil {
@@ -74,6 +75,20 @@ func (c *cloud) haveKeys() error {
 		}
 	}
 	return nil
+}
+
+// lostNothing refuses a folder that has a cloud's keys and no database.
+func (c *cloud) lostNothing() error {
+	if _, err := os.Stat(filepath.Join(c.o.Data, sharedKeys[2])); err != nil {
+		return nil // nothing was ever here
+	}
+	for _, name := range []string{engine.Database, memberLog} {
+		if _, err := os.Stat(filepath.Join(c.o.Data, name)); err == nil {
+			return nil // what is left is looked at later
+		}
+	}
+	return fmt.Errorf("%s holds the keys of a cloud and no database: join its other processes (--join), or restore a "+
+		"backup; to begin a cloud that knows nothing, empty the folder", c.o.Data)
 }
 
 // openEngine opens the log, alone or with others.

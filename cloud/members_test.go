@@ -113,6 +113,19 @@ func TestAProcessJoinsACloudAndLeavesIt(t *testing.T) {
 	until(t, "the first is alone", list, func(s string) bool { return !strings.Contains(s, other.o.Members) })
 }
 
+func TestKeysWithoutADatabaseFoundNoSecondCloud(t *testing.T) {
+	p := newPlace(t, "")
+	for _, name := range sharedKeys {
+		if err := os.WriteFile(filepath.Join(p.o.Data, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := Run(t.Context(), p.o, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "restore a backup") {
+		t.Errorf("a folder that lost its database: %v", err)
+	}
+}
+
 func TestALoneProcessKeepsLeading(t *testing.T) {
 	p := newPlace(t, "")
 	p.start(t)
