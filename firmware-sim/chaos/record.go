@@ -163,7 +163,7 @@ type insisted struct {
 // untouched are the answers that say that nothing was done.
 func untouched(code string) bool {
 	switch code {
-	case "BUSY", "OFFLINE", "RATE_LIMITED":
+	case "BUSY", "OFFLINE", "RATE_LIMITED", "NO_ROOM":
 		return true
 	}
 	return false

@@ -77,7 +77,7 @@ func (w *world) lay(targets ...place) (*cable, error) {
 // wanted. end takes it away, also after an error.
 func newWorld(ctx context.Context, o Options, dir string) (w *world, err error) {
 	w = &world{o: o, dir: dir, ports: make(ports)}
-	if err := os.MkdirAll(w.path("logs"), 0o700); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(w.path("logs"), 0o700)); err != nil {
 		return w, err
 	}
 	if o.Netns {

@@ -125,9 +125,16 @@ func (d *Disk) control(request uint, what string) error {
 }
 
 // Recover mounts the file system again: its own recovery runs. Nobody may have
-// files open any more.
-func (d *Disk) Recover() error {
+// files open any more. The disk comes back as another device: a program that got
+// a copy of the table of mounts meanwhile still has the one without power.
+func (d *Disk) Recover() (err error) {
 	if err := d.unmount(); err != nil {
+		return err
+	}
+	if _, err := run("losetup", "--detach", d.loop); err != nil {
+		return err
+	}
+	if d.loop, err = run("losetup", "--find", "--show", d.image); err != nil {
 		return err
 	}
 	return d.mount()
