@@ -3,6 +3,7 @@
 BIN       := bin
 GO        ?= go
 CATALOGUE ?=
+CLOUD     ?=
 FUZZTIME  ?= 5000x
 PACKAGES  := ./...
 FAULTS    := ./stock/journal ./node/shopfloor
@@ -12,9 +13,9 @@ export GOFLAGS += -buildvcs=false
 
 .PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey drills bench long clean
 
-## demo: one cloud and three stores on this machine; Ctrl-C stops them
+## demo: a cloud (CLOUD=3: of three processes) and three stores on this machine; Ctrl-C stops them
 demo: build
-	$(BIN)/holdfast-sim demo $(if $(CATALOGUE),--catalogue $(CATALOGUE))
+	$(BIN)/holdfast-sim demo $(if $(CATALOGUE),--catalogue $(CATALOGUE)) $(if $(CLOUD),--cloud $(CLOUD))
 
 ## demo-reset: forget what the demo has kept
 demo-reset: build
@@ -72,9 +73,10 @@ fuzz:
 			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x; \
 		done; done
 
-## journey: the acceptance journey with the real programs
+## journey: the acceptance journey with the real programs; again with a cloud of three, whose leader is killed
 journey: build
 	$(BIN)/holdfast-sim demo --once --json
+	$(BIN)/holdfast-sim demo --once --json --cloud 3
 
 ## drills: disks, boxes and clouds are lost and brought back, with the real programs
 drills: build
