@@ -95,12 +95,17 @@ func (f *Floor) applyAll(ctx context.Context, from uint64, raws [][]byte,
 	asked := false // for the whole books
 	proposals := make([]journal.Proposal, len(raws))
 	done := make([]func(context.Context, journal.Outcome, error) (Written, error), len(raws))
+	told := make(map[ID]bool) // by facts of this batch; two disks may tell the same
 	for i, raw := range raws {
 		o := order{seq: from + uint64(i), raw: raw, voids: voids}
 		id, err := f.salvagedID(ctx, &o)
 		if err != nil {
 			return from - 1, err
 		}
+		if told[id] {
+			id, o.known = ID{}, true
+		}
+		told[id] = id != ID{}
 		proposals[i], done[i] = f.proposal(Cause{ID: id, Actor: "cloud"},
 			func(tx *journal.Tx, rec *recordv1.Record) error { return f.obey(tx, rec, o) })
 	}

@@ -207,6 +207,39 @@ func TestFactsOfALostTailAreBookedOnce(t *testing.T) {
 	}
 }
 
+// Two disks that have the same facts may be read at once: the cloud then tells
+// all of them in one go.
+func TestFactsThatTwoDisksTellAreBookedOnce(t *testing.T) {
+	const sales = 6
+	s := open(t)
+	s.receive(9)
+	n := s.rebuild("")
+	lost := s.Head().Seq
+	for range sales {
+		if _, err := s.Sell(t.Context(), shopfloor.Sell{Cause: shopfloor.Cause{ID: s.id()},
+			Lines: []*recordv1.SaleLine{{Sku: 1, Units: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, tail := s.raws(lost)
+	var orders [][]byte
+	for i := range 2 * sales {
+		fact := tail[i/2]
+		raw, err := proto.Marshal(&recordv1.Directive{Seq: n.dseq + uint64(len(orders)) + 1, Timeline: 1,
+			Critical: true, Body: &recordv1.Directive_SalvageFacts{
+				SalvageFacts: &recordv1.SalvageFacts{Records: [][]byte{fact}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		orders = append(orders, raw)
+	}
+	applied, err := n.ApplyDirectives(t.Context(), n.dseq+1, n.hash[:], orders)
+	if err != nil || applied != n.dseq+2*sales {
+		t.Errorf("applied up to %d, want %d: %v", applied, n.dseq+2*sales, err)
+	}
+	n.want("salvaged", map[ledger.Account]stock.Units{ledger.Sellable: 9 - sales, ledger.Sold: sales})
+}
+
 func TestSaleThatACountHasMissedAlreadyDoesNotChangeTheShelf(t *testing.T) {
 	s := open(t)
 	s.receive(9)
