@@ -124,7 +124,7 @@ func (g *Gateway) CreateReservation(ctx context.Context, r *shopv1.CreateReserva
 	if err != nil {
 		return nil, err
 	}
-	return g.reservation(ctx, [16]byte(result.GetReservation().GetReserve().GetReservation()), r.GetContact().GetLanguage())
+	return g.promised(ctx, result.GetReservation(), id, r.GetContact().GetLanguage())
 }
 
 // CreateHold takes units for a cart; the request id is the hold's id.
@@ -167,7 +167,7 @@ func (g *Gateway) ConfirmHold(ctx context.Context, r *shopv1.ConfirmHoldRequest)
 	if err != nil {
 		return nil, err
 	}
-	return g.reservation(ctx, [16]byte(result.GetReservation().GetReserve().GetReservation()), r.GetContact().GetLanguage())
+	return g.promised(ctx, result.GetReservation(), id, r.GetContact().GetLanguage())
 }
 
 // ReleaseHold gives a hold up.
@@ -243,6 +243,21 @@ func (g *Gateway) WatchReservation(r *shopv1.WatchReservationRequest, out grpc.S
 			return nil
 		}
 	}
+}
+
+// promised answers who has just reserved. What this very call has led to is not
+// read again: nobody can have heard of it before.
+func (g *Gateway) promised(ctx context.Context, r *recordv1.ReservationResult, made [16]byte, lang string,
+) (resp *shopv1.Reservation, err error) {
+	id := [16]byte(r.GetReserve().GetReservation())
+	if id != made {
+		return g.reservation(ctx, id, lang)
+	}
+	err = g.view(ctx, func(tx *journal.Tx) error {
+		resp, err = g.toReservation(tx, headoffice.Promised(r), lang)
+		return err
+	})
+	return resp, err
 }
 
 // reservation reads a reservation and signs its token.

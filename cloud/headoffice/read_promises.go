@@ -54,6 +54,14 @@ type Promise struct {
 	released recordv1.ReleaseReason
 }
 
+// Promised is the promise that a command has just led to.
+func Promised(r *recordv1.ReservationResult) *Promise {
+	reserve := r.GetReserve()
+	return &Promise{Store: stock.StoreID(r.GetStore()), ID: [16]byte(reserve.GetReservation()),
+		Timeline: stock.Timeline(reserve.GetTimeline()), Reserve: reserve,
+		ConfirmedAt: reserve.GetConfirmedAt(), State: Confirmed}
+}
+
 // PickupUntil is when the shopper should have come, Unix ms.
 func (p *Promise) PickupUntil() int64 {
 	if p.Mirror != nil {
