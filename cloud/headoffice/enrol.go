@@ -87,7 +87,7 @@ func (d *desk) enrol(e *recordv1.Enrol) (*recordv1.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("insert node of store %d: %w", s.id, err)
 	}
-	if err := d.orderKeys(s); err != nil {
+	if err := errors.Join(d.orderKeys(s), d.rebook(s)); err != nil {
 		return nil, err
 	}
 	if err := d.save(s); err != nil {

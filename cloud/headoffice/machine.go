@@ -1,6 +1,7 @@
 package headoffice
 
 import (
+	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -91,8 +92,9 @@ type desk struct {
 	catalogue uint64
 	keys      []byte // encoded KeySet; empty: none yet
 	touched   []stock.StoreID
-	version   uint32 // of the command
-	request   []byte // that it answers
+	version   uint32      // of the command
+	request   []byte      // that it answers
+	changed   func() bool // whether the office's row is not as it was
 }
 
 func sit(tx *journal.Tx, now int64) (*desk, error) {
@@ -101,11 +103,21 @@ func sit(tx *journal.Tx, now int64) (*desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load office: %w", err)
 	}
+	was := *d
+	d.changed = func() bool {
+		return d.now != was.now || d.nextSKU != was.nextSKU || d.catalogue != was.catalogue ||
+			!bytes.Equal(d.keys, was.keys)
+	}
 	d.now = max(d.now, now)
 	return d, nil
 }
 
+// saveOffice writes the office's row, if the command changed it: many commands
+// come in one millisecond.
 func (d *desk) saveOffice() error {
+	if !d.changed() {
+		return nil
+	}
 	keys := d.keys
 	if keys == nil {
 		keys = []byte{}

@@ -52,6 +52,11 @@ type mirror struct {
 	notes    []note
 	reissue  bool // the store has begun the present timeline
 	renewing renewing
+	apart    uint64 // the first record that is not booked; 0: all are
+
+	lenient bool // what contradicts the copy is left out
+	skip    bool // the record that is looked at is
+	dropped bool // all of them were: the tables refused them together
 }
 
 type quotaKey struct {
@@ -121,7 +126,8 @@ func (m *mirror) see(r *recordv1.Record) error {
 			m.note(r.GetSeq(), "ALARM", v.Mark.GetText())
 		}
 	}
-	if err != nil || m.s.quarantined {
+	if err != nil || m.s.quarantined || m.skip {
+		m.skip = false
 		return err
 	}
 	if m.d.version < careful && newer(r) {
@@ -218,7 +224,14 @@ func (m *mirror) returned(seq uint64, r *recordv1.ApplyReturn) error {
 }
 
 func (m *mirror) quarantine(seq uint64, what string) {
+	if m.lenient {
+		m.skip = true
+		return
+	}
 	m.s.quarantined = true
+	if m.apart == 0 {
+		m.apart = seq
+	}
 	m.note(seq, "QUARANTINE", what)
 }
 
@@ -258,6 +271,7 @@ func (m *mirror) bookAll(first uint64, records []*recordv1.Record) error {
 		if _, undo := m.d.tx.Exec(`ROLLBACK TO mirror`); undo != nil {
 			return undo
 		}
+		m.apart = first
 		m.drop(m.s.applied.Seq)
 		err = nil
 	}
@@ -267,6 +281,9 @@ func (m *mirror) bookAll(first uint64, records []*recordv1.Record) error {
 	if _, err := m.d.tx.Exec(`RELEASE mirror`); err != nil {
 		return err
 	}
+	if m.lenient { // they were noted before
+		return nil
+	}
 	return errors.Join(m.saveNotes(), m.saveRenewal())
 }
 
@@ -274,6 +291,7 @@ func (m *mirror) bookAll(first uint64, records []*recordv1.Record) error {
 func (m *mirror) drop(seq uint64) {
 	m.book, m.granted, m.released, m.reissue = books.Open(m.d.tx, m.s.id), nil, nil, false
 	m.renewing = renewing{known: m.renewing.known}
+	m.dropped = true
 	m.quarantine(seq, "the batch that ends here contradicts itself")
 }
 

@@ -13,7 +13,7 @@ import (
 
 const (
 	selectRenewal = `SELECT part FROM renewal WHERE store = ?`
-	upsertRenewal = `INSERT INTO renewal (store, part) VALUES (?,?)
+	upsertRenewal = `INSERT INTO renewal (store, part, seq) VALUES (?,?,0)
   ON CONFLICT (store) DO UPDATE SET part = excluded.part`
 	deleteRenewal = `DELETE FROM renewal WHERE store = ?`
 	dropArchive   = `DELETE FROM archive WHERE store = ?`
@@ -55,7 +55,7 @@ func Renewing(tx *journal.Tx, id stock.StoreID) (bool, error) {
 
 func (d *desk) setRenewal(s *store, part uint32) error {
 	q, args := upsertRenewal, []any{s.id, part}
-	if part == 0 {
+	if !s.quarantined {
 		q, args = deleteRenewal, args[:1]
 	}
 	if _, err := d.tx.Exec(q, args...); err != nil {
@@ -67,7 +67,8 @@ func (d *desk) setRenewal(s *store, part uint32) error {
 // renew lets a store's own books take the place of head office's copy. Whatever
 // the two sides disagreed on ends with the timeline: in a new one, of this store
 // alone, the cloud may promise nothing until the copy is there, and orders that
-// are open are ordered again. Until then records are archived and not booked.
+// are open are ordered again. Until then records are archived and not booked; those
+// from before are booked as far as they can be, for the case that the box is lost.
 func (d *desk) renew(r *recordv1.Renew) (*recordv1.Result, error) {
 	if !plain(r.GetReason(), maxStoreText) {
 		return nil, badRequest("reason", "a reason of %d bytes", len(r.GetReason()))
@@ -82,6 +83,9 @@ func (d *desk) renew(r *recordv1.Renew) (*recordv1.Result, error) {
 	d.timeline++
 	if _, err := d.tx.Exec(updateTimeline, d.timeline); err != nil {
 		return nil, fmt.Errorf("begin timeline %d: %w", d.timeline, err)
+	}
+	if err := d.rebook(s); err != nil {
+		return nil, err
 	}
 	s.quarantined = true
 	if err := d.setRenewal(s, 1); err != nil {
@@ -207,8 +211,14 @@ func (m *mirror) takeOver(r *recordv1.Record, c *recordv1.Checkpoint) error {
 	return m.book.Apply(r, books.Total)
 }
 
-// saveRenewal keeps how far the store's books have come.
+// saveRenewal keeps from which record on a store is set apart, and how far its
+// own books have come.
 func (m *mirror) saveRenewal() error {
+	if m.apart > 0 && m.d.version >= careful {
+		if _, err := m.d.tx.Exec(keepApart, m.s.id, m.apart); err != nil {
+			return fmt.Errorf("set store %d apart: %w", m.s.id, err)
+		}
+	}
 	if !m.renewing.known {
 		return nil
 	}

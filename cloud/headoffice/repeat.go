@@ -17,7 +17,7 @@ CREATE TABLE promise_request (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX promise_request_of ON promise_request (store, reservation);
 CREATE TABLE renewal (
-  store INTEGER PRIMARY KEY, part INTEGER NOT NULL
+  store INTEGER PRIMARY KEY, part INTEGER NOT NULL, seq INTEGER NOT NULL
 ) STRICT;
 `
 

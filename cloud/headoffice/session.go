@@ -100,6 +100,11 @@ func (d *desk) recover(s *store, v verdict) (*recordv1.Result, error) {
 	if v.forked {
 		s.forkedAt = d.now
 	}
+	if v.mode == recordv1.SessionMode_SESSION_MODE_REBUILD {
+		if err := d.rebook(s); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.save(s); err != nil {
 		return nil, err
 	}
