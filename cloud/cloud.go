@@ -232,11 +232,12 @@ func (c *cloud) serveNodes(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// housekeep gives up the holds whose time has come, and keeps the key trusted,
-// where the cloud's leader is.
+// housekeep publishes keys, and, where the cloud's leader is, gives up the holds
+// whose time has come and the sessions of lost processes.
 func (c *cloud) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(holdSweep)
 	defer tick.Stop()
+	silent := make(silence)
 	for {
 		select {
 		case <-ctx.Done():
@@ -247,7 +248,11 @@ func (c *cloud) housekeep(ctx context.Context) error {
 			c.log.Error("publish the pickup keys", "err", err)
 		}
 		if !c.engine.Member().Leads() {
+			clear(silent)
 			continue
+		}
+		if err := c.closeLostSessions(ctx, silent); err != nil && ctx.Err() == nil {
+			c.log.Error("end the sessions of lost processes", "err", err)
 		}
 		for _, body := range []*recordv1.Command{
 			{Body: &recordv1.Command_ExpireHolds{ExpireHolds: &recordv1.ExpireHolds{}}},

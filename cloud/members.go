@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"holdfast.dev/cloud/engine"
@@ -18,7 +17,6 @@ import (
 	"holdfast.dev/cloud/quorum"
 	"holdfast.dev/cloud/uplink"
 	"holdfast.dev/internal/process"
-	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
 )
@@ -136,7 +134,7 @@ func (c *cloud) memberAddress(l net.Listener) (string, error) {
 // leader, which may take a while.
 func (c *cloud) greet(ctx context.Context) error {
 	for {
-		err := errors.Join(c.closeSessions(ctx), c.publishKeys(ctx))
+		err := errors.Join(c.closeOldSessions(ctx), c.publishKeys(ctx))
 		if err == nil {
 			break
 		}
@@ -150,38 +148,6 @@ func (c *cloud) greet(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
-	return nil
-}
-
-// closeSessions ends the sessions of a process that was killed, of this one or
-// of one that is no more: no stream of theirs is alive.
-func (c *cloud) closeSessions(ctx context.Context) error {
-	member := c.engine.Member()
-	if err := member.Sync(ctx); err != nil {
-		return err
-	}
-	var open []*headoffice.Store
-	err := c.engine.View(ctx, func(tx *journal.Tx) (err error) {
-		open, err = headoffice.Stores(tx, 0, -1)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	others := member.Members(ctx)
-	for _, s := range open {
-		elsewhere := slices.ContainsFunc(others, func(i quorum.Info) bool {
-			return i.ID == s.Member && !i.Self
-		})
-		if on, _ := c.uplink.Connected(s.ID); !s.Connected || elsewhere || on {
-			continue
-		}
-		_, err := c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_CloseSession{
-			CloseSession: &recordv1.CloseSession{Store: uint32(s.ID), Session: s.Session}}})
-		if err != nil {
-			return fmt.Errorf("close the session of store %d: %w", s.ID, err)
-		}
-	}
 	return nil
 }
 
@@ -230,37 +196,54 @@ func (c *cloud) answerMember(ctx context.Context, text []byte) ([]byte, error) {
 	return nil, err
 }
 
-// Standing says how a store stands with the cloud now.
+// Standing says how a store stands with the cloud now, whichever process it is or
+// was connected to.
 func (l lines) Standing(store stock.StoreID) gateway.Standing {
 	on, since := l.Connected(store)
 	here := gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(store)}
-	if on {
+	if on || !l.engine.Member().HasOthers() {
 		return here
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	s := l.elsewhere(ctx, store)
-	if s == nil {
+	s := l.row(ctx, store)
+	if s == nil || s.Session == 0 {
 		return here
 	}
-	return gateway.Standing{Connected: true, Since: time.UnixMilli(s.SessionAt),
+	seen := gateway.Standing{Connected: l.isElsewhere(s), Since: time.UnixMilli(s.SessionAt),
 		LastHeard: time.UnixMilli(max(s.SessionAt, s.AppliedAt))}
+	if !seen.Connected && here.Since.After(seen.Since) {
+		return here
+	}
+	return seen
 }
 
-// elsewhere returns a store that is connected to another process of the cloud,
-// or nil.
-func (l lines) elsewhere(ctx context.Context, store stock.StoreID) (found *headoffice.Store) {
-	if on, _ := l.Connected(store); on || !l.engine.Member().HasOthers() {
-		return nil
-	}
+// row is what all processes know of a store; nil when that cannot be read.
+func (l lines) row(ctx context.Context, store stock.StoreID) (found *headoffice.Store) {
 	err := l.engine.View(ctx, func(tx *journal.Tx) (err error) {
 		found, err = headoffice.FindStore(tx, store)
 		return err
 	})
-	if err != nil || !found.Connected || found.Member == l.engine.Member().ID() {
+	if err != nil {
 		return nil
 	}
 	return found
+}
+
+func (l lines) isElsewhere(s *headoffice.Store) bool {
+	return s.Connected && s.Member != l.engine.Member().ID()
+}
+
+// elsewhere returns a store that is connected to another process of the cloud,
+// or nil.
+func (l lines) elsewhere(ctx context.Context, store stock.StoreID) *headoffice.Store {
+	if on, _ := l.Connected(store); on || !l.engine.Member().HasOthers() {
+		return nil
+	}
+	if s := l.row(ctx, store); s != nil && l.isElsewhere(s) {
+		return s
+	}
+	return nil
 }
 
 // serveMembers adds what operators do about the cloud's processes.

@@ -17,6 +17,10 @@ const fresh = 100
 // thousandths.
 const shareOfWeb = 200
 
+// noticedWithin is how soon the others say that a store is cut off whose member
+// is lost.
+const noticedWithin = 30 * time.Second
+
 // anyMember: every member serves shoppers and nodes, whoever leads. Its leader
 // moves from one member to the next, and no node has to connect anew.
 func (s *site) anyMember(ctx context.Context) (string, error) {
@@ -60,9 +64,48 @@ func (s *site) anyMember(ctx context.Context) (string, error) {
 	if after.GetSession() != before.GetSession() {
 		return "", fmt.Errorf("the node had session %d and has %d", before.GetSession(), after.GetSession())
 	}
+	if err := s.lostWithStream(ctx, b); err != nil {
+		return "", fmt.Errorf("lose the member that a store is connected to: %w", err)
+	}
 	said, err := s.prove(ctx, b)
 	return fmt.Sprintf("every member led once, and each took %d orders meanwhile for more than the web had, so the store "+
-		"was asked wherever it was connected; its session stayed; %s", asked/len(s.members), said), err
+		"was asked wherever it was connected; its session stayed; a member with its stream was lost and noticed; %s", asked/len(s.members), said), err
+}
+
+// lostWithStream kills the member that the store is connected to, and cuts the
+// store off: the others find out, and say since when.
+func (s *site) lostWithStream(ctx context.Context, b *box) error {
+	for i, m := range s.members {
+		here, err := s.metric(ctx, m, "holdfast_stores_connected")
+		if err != nil {
+			return err
+		}
+		if here == 0 {
+			continue
+		}
+		b.cable.Cut()
+		if err := m.program.kill(); err != nil {
+			return err
+		}
+		if err := await(ctx, noticedWithin, s.cutOff); err != nil {
+			return fmt.Errorf("member %d: %w", i+1, err)
+		}
+		b.cable.Plug()
+		if err := b.settled(ctx); err != nil {
+			return err
+		}
+		return m.program.start(ctx)
+	}
+	return errors.New("no member says that the store is connected to it")
+}
+
+func (s *site) cutOff(ctx context.Context) error {
+	state, err := s.state(ctx)
+	if err == nil && (state.GetStore().GetConnected() || !state.GetStore().GetOfflineSince().IsValid()) {
+		err = fmt.Errorf("connected %t, offline since %v", state.GetStore().GetConnected(),
+			state.GetStore().GetOfflineSince())
+	}
+	return err
 }
 
 // moveLeader lets a member lead and waits until it does.
