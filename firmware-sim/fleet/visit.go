@@ -118,7 +118,11 @@ func (r *routine) collect(st *store, t *ticket, c chance, byCode bool, doubted [
 			again: func(f *shopfloor.Floor, epoch stock.Epoch) error {
 				late := cause
 				late.Resent = &epoch
-				_, err := f.CollectFor(r.w.ctx, late, shopfloor.Presented{Code: shown.Code})
+				handed := h.Record.GetCollect().GetLines()
+				if by := h.Record.GetCollectByToken(); by != nil {
+					handed = by.GetLines()
+				}
+				_, err := f.CollectFor(r.w.ctx, late, shopfloor.Presented{Code: shown.Code, Handed: handed})
 				return err
 			}})
 	}

@@ -25,8 +25,10 @@ func (k *Kiosk) repeatOf(ctx context.Context, id string, rec *recordv1.Record) (
 	}
 	order := "/v1/pickups/" + idString(reservationIn(rec))
 	switch v := rec.GetBody().(type) {
-	case *recordv1.Record_Collect, *recordv1.Record_CollectByToken:
-		return "/v1/pickups:collect", &storev1.CollectRequest{RequestId: id, Staff: rec.GetActor()}, nil
+	case *recordv1.Record_Collect:
+		return "/v1/pickups:collect", repeatCollect(id, rec, v.Collect.GetLines()), nil
+	case *recordv1.Record_CollectByToken:
+		return "/v1/pickups:collect", repeatCollect(id, rec, v.CollectByToken.GetLines()), nil
 	case *recordv1.Record_Release:
 		for word, reason := range releaseReasons {
 			if word != "" && reason == v.Release.GetReason() {
@@ -42,6 +44,14 @@ func (k *Kiosk) repeatOf(ctx context.Context, id string, rec *recordv1.Record) (
 			Quantity: int32Of(v.Replace.GetUnits()), Staff: rec.GetActor()}, nil
 	}
 	return "", nil, nil
+}
+
+func repeatCollect(id string, rec *recordv1.Record, lines []*recordv1.OutcomeLine) *storev1.CollectRequest {
+	r := &storev1.CollectRequest{RequestId: id, Staff: rec.GetActor()}
+	for _, l := range lines {
+		r.ResentLines = append(r.ResentLines, &storev1.HandedLine{Line: l.GetLine(), Quantity: int32Of(l.GetUnits())})
+	}
+	return r
 }
 
 // repeatGoods gives the call for a record of goods that belong to no order.

@@ -183,6 +183,9 @@ func (s *server) Collect(ctx context.Context, r *storev1.CollectRequest) (*store
 	if err != nil {
 		return nil, err
 	}
+	for _, l := range r.GetResentLines() {
+		said.Handed = append(said.Handed, &recordv1.OutcomeLine{Line: l.GetLine(), Units: int64(l.GetQuantity())})
+	}
 	h, err := s.k.collect(ctx, c, r.GetStation(), said)
 	if err != nil {
 		return nil, err

@@ -245,7 +245,8 @@ func TestAPageIsToldHowToSendItsRequestAgain(t *testing.T) {
 		{"/orders/" + other + "/missing", []string{"line", "1", "quantity", "1"}, `{"path":"/v1/pickups/` + other +
 			`:short","body":{"requestId":"ID","line":1,"quantity":1,"staff":"counter"}}`},
 		{"/collect", []string{"code", "7K3M2Q9A"},
-			`{"path":"/v1/pickups:collect","body":{"requestId":"ID","staff":"counter"}}`},
+			`{"path":"/v1/pickups:collect","body":{"requestId":"ID","staff":"counter","resentLines":[` +
+				`{"line":1,"quantity":2},{"line":2,"quantity":10}]}}`},
 		{"/orders/" + other + "/release", []string{"reason", "cancel"}, `{"path":"/v1/pickups/` + other +
 			`:release","body":{"requestId":"ID","reason":"cancel","staff":"counter"}}`},
 	} {

@@ -32,6 +32,9 @@ type Presented struct {
 	PIN  string // that the order may have
 	// By is a manager who knows the shopper otherwise.
 	By *Decider
+	// Handed is what was handed over, in a request that is sent again; nil: all
+	// that had not run short.
+	Handed []*recordv1.OutcomeLine
 }
 
 // CollectFor hands over an order to a shopper who may have to say a PIN.

@@ -115,19 +115,37 @@ func (f *Floor) collectAgain(ctx context.Context, c Cause, p Presented) (h Hando
 		if err != nil {
 			return err
 		}
-		collect := &recordv1.Collect{Reservation: r.ID[:], Verification: by}
-		for _, l := range r.Lines {
-			if n := l.Quantity - l.At(reservation.Short); n > 0 {
-				collect.Lines = append(collect.Lines, &recordv1.OutcomeLine{Line: l.Line, Units: int64(n)})
+		handed := p.Handed
+		if len(handed) == 0 {
+			handed = mostHanded(r)
+		}
+		for _, l := range handed {
+			was, err := r.Line(l.GetLine())
+			if err != nil {
+				return err
+			}
+			if n := stock.Units(l.GetUnits()); n <= 0 || n > was.Quantity {
+				return stock.Refuse(stock.BadUnits, "handed over %d of %d", n, was.Quantity)
 			}
 		}
-		rec.Body = &recordv1.Record_Collect{Collect: collect}
+		rec.Body = &recordv1.Record_Collect{Collect: &recordv1.Collect{Reservation: r.ID[:], Verification: by,
+			Lines: handed}}
 		return nil
 	})
 	if err == nil {
 		h.Reservation = pad16(books.ReservationIn(h.Record))
 	}
 	return h, err
+}
+
+// mostHanded is all of an order that has not run short.
+func mostHanded(r *books.Reservation) (all []*recordv1.OutcomeLine) {
+	for _, l := range r.Lines {
+		if n := l.Quantity - l.At(reservation.Short); n > 0 {
+			all = append(all, &recordv1.OutcomeLine{Line: l.Line, Units: int64(n)})
+		}
+	}
+	return all
 }
 
 // missingAgain books units that could not be found, when a till sends that again

@@ -8,6 +8,7 @@ import (
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/ledger"
 )
 
 // forgetful is a copy of a store as it was, that knows that it has lost what
@@ -168,4 +169,31 @@ func TestWhatWasMissingStaysMissingWhenItsOrderHasEnded(t *testing.T) {
 	if err != nil || after.OnHand() != before.OnHand()-1 {
 		t.Errorf("%v, before %v, after %v", err, before, after)
 	}
+}
+
+func TestAHandoverIsSentAgainWithWhatWasHandedOver(t *testing.T) {
+	s := open(t)
+	s.receive(2)
+	s.grant(2)
+	r := [16]byte(s.accept("AAAAAAAA", 2).Reservation)
+	n := s.forgetful() // it has not heard that one was missing
+	ctx, epoch := t.Context(), stock.Epoch{Timeline: 1, Counter: 1}
+	one := []*recordv1.OutcomeLine{{Line: 1, Units: 1}}
+	for _, handed := range [][]*recordv1.OutcomeLine{{{Line: 1, Units: 3}}, {{Line: 2, Units: 1}}} {
+		_, err := n.CollectFor(ctx, shopfloor.Cause{ID: n.id(), Resent: &epoch},
+			shopfloor.Presented{Code: "AAAAAAAA", Handed: handed})
+		if _, refused := stock.AsRefusal(err); !refused {
+			t.Errorf("%v: %v", handed, err)
+		}
+	}
+	_, err := n.CollectFor(ctx, shopfloor.Cause{ID: n.id(), Resent: &epoch},
+		shopfloor.Presented{Code: "AAAAAAAA", Handed: one})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.want("one was handed over", map[ledger.Account]stock.Units{ledger.Collected: 1, ledger.Reserved: 1})
+	if _, err := n.Missing(ctx, shopfloor.Cause{ID: n.id(), Resent: &epoch}, r, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	n.want("one was missing", map[ledger.Account]stock.Units{ledger.Missing: 1, ledger.Reserved: 0})
 }

@@ -2775,15 +2775,17 @@ func (x *StagePickupRequest) GetStation() string {
 }
 
 type CollectRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"` // token or human code
-	Station       string                 `protobuf:"bytes,3,opt,name=station,proto3" json:"station,omitempty"`
-	Staff         string                 `protobuf:"bytes,4,opt,name=staff,proto3" json:"staff,omitempty"`
-	Pin           string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`                              // that the shopper says, when the order has one
-	DecidedBy     string                 `protobuf:"bytes,6,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // a manager who knows the shopper otherwise
-	ManagerPin    string                 `protobuf:"bytes,7,opt,name=manager_pin,json=managerPin,proto3" json:"manager_pin,omitempty"`
-	ResentEpoch   string                 `protobuf:"bytes,8,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest; needs no PIN: the goods have left
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	RequestId   string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Code        string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"` // token or human code
+	Station     string                 `protobuf:"bytes,3,opt,name=station,proto3" json:"station,omitempty"`
+	Staff       string                 `protobuf:"bytes,4,opt,name=staff,proto3" json:"staff,omitempty"`
+	Pin         string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`                              // that the shopper says, when the order has one
+	DecidedBy   string                 `protobuf:"bytes,6,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // a manager who knows the shopper otherwise
+	ManagerPin  string                 `protobuf:"bytes,7,opt,name=manager_pin,json=managerPin,proto3" json:"manager_pin,omitempty"`
+	ResentEpoch string                 `protobuf:"bytes,8,opt,name=resent_epoch,json=resentEpoch,proto3" json:"resent_epoch,omitempty"` // as in SellRequest; needs no PIN: the goods have left
+	// With resent_epoch: what was handed over, as the first answer said by line.
+	ResentLines   []*HandedLine `protobuf:"bytes,9,rep,name=resent_lines,json=resentLines,proto3" json:"resent_lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2874,6 +2876,66 @@ func (x *CollectRequest) GetResentEpoch() string {
 	return ""
 }
 
+func (x *CollectRequest) GetResentLines() []*HandedLine {
+	if x != nil {
+		return x.ResentLines
+	}
+	return nil
+}
+
+// HandedLine is what was handed over of one line of an order.
+type HandedLine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          uint32                 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Quantity      int32                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandedLine) Reset() {
+	*x = HandedLine{}
+	mi := &file_store_v1_store_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandedLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandedLine) ProtoMessage() {}
+
+func (x *HandedLine) ProtoReflect() protoreflect.Message {
+	mi := &file_store_v1_store_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandedLine.ProtoReflect.Descriptor instead.
+func (*HandedLine) Descriptor() ([]byte, []int) {
+	return file_store_v1_store_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *HandedLine) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *HandedLine) GetQuantity() int32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 type CollectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pickup        *Pickup                `protobuf:"bytes,1,opt,name=pickup,proto3" json:"pickup,omitempty"`
@@ -2885,7 +2947,7 @@ type CollectResponse struct {
 
 func (x *CollectResponse) Reset() {
 	*x = CollectResponse{}
-	mi := &file_store_v1_store_proto_msgTypes[36]
+	mi := &file_store_v1_store_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +2959,7 @@ func (x *CollectResponse) String() string {
 func (*CollectResponse) ProtoMessage() {}
 
 func (x *CollectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[36]
+	mi := &file_store_v1_store_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +2972,7 @@ func (x *CollectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectResponse.ProtoReflect.Descriptor instead.
 func (*CollectResponse) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{36}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CollectResponse) GetPickup() *Pickup {
@@ -2947,7 +3009,7 @@ type ReleasePickupRequest struct {
 
 func (x *ReleasePickupRequest) Reset() {
 	*x = ReleasePickupRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[37]
+	mi := &file_store_v1_store_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3021,7 @@ func (x *ReleasePickupRequest) String() string {
 func (*ReleasePickupRequest) ProtoMessage() {}
 
 func (x *ReleasePickupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[37]
+	mi := &file_store_v1_store_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3034,7 @@ func (x *ReleasePickupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleasePickupRequest.ProtoReflect.Descriptor instead.
 func (*ReleasePickupRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{37}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReleasePickupRequest) GetReservation() string {
@@ -3024,7 +3086,7 @@ type ShortPickupRequest struct {
 
 func (x *ShortPickupRequest) Reset() {
 	*x = ShortPickupRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[38]
+	mi := &file_store_v1_store_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3036,7 +3098,7 @@ func (x *ShortPickupRequest) String() string {
 func (*ShortPickupRequest) ProtoMessage() {}
 
 func (x *ShortPickupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[38]
+	mi := &file_store_v1_store_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3049,7 +3111,7 @@ func (x *ShortPickupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortPickupRequest.ProtoReflect.Descriptor instead.
 func (*ShortPickupRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{38}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ShortPickupRequest) GetReservation() string {
@@ -3106,7 +3168,7 @@ type ExtendPickupRequest struct {
 
 func (x *ExtendPickupRequest) Reset() {
 	*x = ExtendPickupRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[39]
+	mi := &file_store_v1_store_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3180,7 @@ func (x *ExtendPickupRequest) String() string {
 func (*ExtendPickupRequest) ProtoMessage() {}
 
 func (x *ExtendPickupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[39]
+	mi := &file_store_v1_store_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3193,7 @@ func (x *ExtendPickupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendPickupRequest.ProtoReflect.Descriptor instead.
 func (*ExtendPickupRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{39}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ExtendPickupRequest) GetReservation() string {
@@ -3170,7 +3232,7 @@ type GetNodeRequest struct {
 
 func (x *GetNodeRequest) Reset() {
 	*x = GetNodeRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[40]
+	mi := &file_store_v1_store_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +3244,7 @@ func (x *GetNodeRequest) String() string {
 func (*GetNodeRequest) ProtoMessage() {}
 
 func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[40]
+	mi := &file_store_v1_store_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +3257,7 @@ func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeRequest.ProtoReflect.Descriptor instead.
 func (*GetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{40}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{41}
 }
 
 type Device struct {
@@ -3215,7 +3277,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_store_v1_store_proto_msgTypes[41]
+	mi := &file_store_v1_store_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3227,7 +3289,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[41]
+	mi := &file_store_v1_store_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3240,7 +3302,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{41}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Device) GetName() string {
@@ -3321,7 +3383,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_store_v1_store_proto_msgTypes[42]
+	mi := &file_store_v1_store_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3333,7 +3395,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[42]
+	mi := &file_store_v1_store_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3346,7 +3408,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{42}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Link) GetState() string {
@@ -3423,7 +3485,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_store_v1_store_proto_msgTypes[43]
+	mi := &file_store_v1_store_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +3497,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[43]
+	mi := &file_store_v1_store_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +3510,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{43}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Node) GetStore() uint32 {
@@ -3579,7 +3641,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[44]
+	mi := &file_store_v1_store_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3591,7 +3653,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[44]
+	mi := &file_store_v1_store_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3604,7 +3666,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{44}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WatchEventsRequest) GetStation() string {
@@ -3629,7 +3691,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_store_v1_store_proto_msgTypes[45]
+	mi := &file_store_v1_store_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3703,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[45]
+	mi := &file_store_v1_store_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3716,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{45}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Event) GetKind() string {
@@ -3709,7 +3771,7 @@ type PrintJob struct {
 
 func (x *PrintJob) Reset() {
 	*x = PrintJob{}
-	mi := &file_store_v1_store_proto_msgTypes[46]
+	mi := &file_store_v1_store_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +3783,7 @@ func (x *PrintJob) String() string {
 func (*PrintJob) ProtoMessage() {}
 
 func (x *PrintJob) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[46]
+	mi := &file_store_v1_store_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +3796,7 @@ func (x *PrintJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrintJob.ProtoReflect.Descriptor instead.
 func (*PrintJob) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{46}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PrintJob) GetJob() uint64 {
@@ -3809,7 +3871,7 @@ type ListPrintJobsRequest struct {
 
 func (x *ListPrintJobsRequest) Reset() {
 	*x = ListPrintJobsRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[47]
+	mi := &file_store_v1_store_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +3883,7 @@ func (x *ListPrintJobsRequest) String() string {
 func (*ListPrintJobsRequest) ProtoMessage() {}
 
 func (x *ListPrintJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[47]
+	mi := &file_store_v1_store_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3834,7 +3896,7 @@ func (x *ListPrintJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrintJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrintJobsRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{47}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListPrintJobsRequest) GetPageSize() int32 {
@@ -3853,7 +3915,7 @@ type ListPrintJobsResponse struct {
 
 func (x *ListPrintJobsResponse) Reset() {
 	*x = ListPrintJobsResponse{}
-	mi := &file_store_v1_store_proto_msgTypes[48]
+	mi := &file_store_v1_store_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3865,7 +3927,7 @@ func (x *ListPrintJobsResponse) String() string {
 func (*ListPrintJobsResponse) ProtoMessage() {}
 
 func (x *ListPrintJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[48]
+	mi := &file_store_v1_store_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3878,7 +3940,7 @@ func (x *ListPrintJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrintJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrintJobsResponse) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{48}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListPrintJobsResponse) GetJobs() []*PrintJob {
@@ -3898,7 +3960,7 @@ type ReprintRequest struct {
 
 func (x *ReprintRequest) Reset() {
 	*x = ReprintRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[49]
+	mi := &file_store_v1_store_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3910,7 +3972,7 @@ func (x *ReprintRequest) String() string {
 func (*ReprintRequest) ProtoMessage() {}
 
 func (x *ReprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[49]
+	mi := &file_store_v1_store_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3923,7 +3985,7 @@ func (x *ReprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReprintRequest.ProtoReflect.Descriptor instead.
 func (*ReprintRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{49}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReprintRequest) GetJob() uint64 {
@@ -3950,7 +4012,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[50]
+	mi := &file_store_v1_store_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3962,7 +4024,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[50]
+	mi := &file_store_v1_store_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3975,7 +4037,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{50}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListRecordsRequest) GetFrom() uint64 {
@@ -4004,7 +4066,7 @@ type StoredRecord struct {
 
 func (x *StoredRecord) Reset() {
 	*x = StoredRecord{}
-	mi := &file_store_v1_store_proto_msgTypes[51]
+	mi := &file_store_v1_store_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4016,7 +4078,7 @@ func (x *StoredRecord) String() string {
 func (*StoredRecord) ProtoMessage() {}
 
 func (x *StoredRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[51]
+	mi := &file_store_v1_store_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4029,7 +4091,7 @@ func (x *StoredRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoredRecord.ProtoReflect.Descriptor instead.
 func (*StoredRecord) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{51}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StoredRecord) GetSeq() uint64 {
@@ -4069,7 +4131,7 @@ type ListRecordsResponse struct {
 
 func (x *ListRecordsResponse) Reset() {
 	*x = ListRecordsResponse{}
-	mi := &file_store_v1_store_proto_msgTypes[52]
+	mi := &file_store_v1_store_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4081,7 +4143,7 @@ func (x *ListRecordsResponse) String() string {
 func (*ListRecordsResponse) ProtoMessage() {}
 
 func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[52]
+	mi := &file_store_v1_store_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4094,7 +4156,7 @@ func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{52}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListRecordsResponse) GetRecords() []*StoredRecord {
@@ -4129,7 +4191,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_store_v1_store_proto_msgTypes[53]
+	mi := &file_store_v1_store_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4141,7 +4203,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[53]
+	mi := &file_store_v1_store_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4154,7 +4216,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{53}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Item) GetItem() string {
@@ -4281,7 +4343,7 @@ type ListItemsRequest struct {
 
 func (x *ListItemsRequest) Reset() {
 	*x = ListItemsRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[54]
+	mi := &file_store_v1_store_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4293,7 +4355,7 @@ func (x *ListItemsRequest) String() string {
 func (*ListItemsRequest) ProtoMessage() {}
 
 func (x *ListItemsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[54]
+	mi := &file_store_v1_store_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4306,7 +4368,7 @@ func (x *ListItemsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListItemsRequest.ProtoReflect.Descriptor instead.
 func (*ListItemsRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{54}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ListItemsRequest) GetDone() bool {
@@ -4347,7 +4409,7 @@ type ListItemsResponse struct {
 
 func (x *ListItemsResponse) Reset() {
 	*x = ListItemsResponse{}
-	mi := &file_store_v1_store_proto_msgTypes[55]
+	mi := &file_store_v1_store_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4359,7 +4421,7 @@ func (x *ListItemsResponse) String() string {
 func (*ListItemsResponse) ProtoMessage() {}
 
 func (x *ListItemsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[55]
+	mi := &file_store_v1_store_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4372,7 +4434,7 @@ func (x *ListItemsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListItemsResponse.ProtoReflect.Descriptor instead.
 func (*ListItemsResponse) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{55}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListItemsResponse) GetItems() []*Item {
@@ -4402,7 +4464,7 @@ type HandleItemRequest struct {
 
 func (x *HandleItemRequest) Reset() {
 	*x = HandleItemRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[56]
+	mi := &file_store_v1_store_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4414,7 +4476,7 @@ func (x *HandleItemRequest) String() string {
 func (*HandleItemRequest) ProtoMessage() {}
 
 func (x *HandleItemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[56]
+	mi := &file_store_v1_store_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4427,7 +4489,7 @@ func (x *HandleItemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandleItemRequest.ProtoReflect.Descriptor instead.
 func (*HandleItemRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{56}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HandleItemRequest) GetRequestId() string {
@@ -4475,7 +4537,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[57]
+	mi := &file_store_v1_store_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4487,7 +4549,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[57]
+	mi := &file_store_v1_store_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4500,7 +4562,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{57}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SettleRequest) GetName() string {
@@ -4525,7 +4587,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_store_v1_store_proto_msgTypes[58]
+	mi := &file_store_v1_store_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4537,7 +4599,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[58]
+	mi := &file_store_v1_store_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4550,7 +4612,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{58}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{59}
 }
 
 type ReconcileRequest struct {
@@ -4563,7 +4625,7 @@ type ReconcileRequest struct {
 
 func (x *ReconcileRequest) Reset() {
 	*x = ReconcileRequest{}
-	mi := &file_store_v1_store_proto_msgTypes[59]
+	mi := &file_store_v1_store_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4575,7 +4637,7 @@ func (x *ReconcileRequest) String() string {
 func (*ReconcileRequest) ProtoMessage() {}
 
 func (x *ReconcileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[59]
+	mi := &file_store_v1_store_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4588,7 +4650,7 @@ func (x *ReconcileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconcileRequest.ProtoReflect.Descriptor instead.
 func (*ReconcileRequest) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{59}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReconcileRequest) GetName() string {
@@ -4614,7 +4676,7 @@ type ReconcileResponse struct {
 
 func (x *ReconcileResponse) Reset() {
 	*x = ReconcileResponse{}
-	mi := &file_store_v1_store_proto_msgTypes[60]
+	mi := &file_store_v1_store_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4626,7 +4688,7 @@ func (x *ReconcileResponse) String() string {
 func (*ReconcileResponse) ProtoMessage() {}
 
 func (x *ReconcileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_store_v1_store_proto_msgTypes[60]
+	mi := &file_store_v1_store_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4639,7 +4701,7 @@ func (x *ReconcileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconcileResponse.ProtoReflect.Descriptor instead.
 func (*ReconcileResponse) Descriptor() ([]byte, []int) {
-	return file_store_v1_store_proto_rawDescGZIP(), []int{60}
+	return file_store_v1_store_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReconcileResponse) GetProducts() int32 {
@@ -4892,7 +4954,7 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x14\n" +
 	"\x05shelf\x18\x03 \x01(\tR\x05shelf\x12\x18\n" +
-	"\astation\x18\x04 \x01(\tR\astation\"\xed\x01\n" +
+	"\astation\x18\x04 \x01(\tR\astation\"\xaf\x02\n" +
 	"\x0eCollectRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x17\n" +
@@ -4904,7 +4966,12 @@ const file_store_v1_store_proto_rawDesc = "" +
 	"decided_by\x18\x06 \x01(\tR\tdecidedBy\x12\x1f\n" +
 	"\vmanager_pin\x18\a \x01(\tR\n" +
 	"managerPin\x12!\n" +
-	"\fresent_epoch\x18\b \x01(\tR\vresentEpoch\"p\n" +
+	"\fresent_epoch\x18\b \x01(\tR\vresentEpoch\x12@\n" +
+	"\fresent_lines\x18\t \x03(\v2\x1d.holdfast.store.v1.HandedLineR\vresentLines\"<\n" +
+	"\n" +
+	"HandedLine\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x05R\bquantity\"p\n" +
 	"\x0fCollectResponse\x121\n" +
 	"\x06pickup\x18\x01 \x01(\v2\x19.holdfast.store.v1.PickupR\x06pickup\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
@@ -5119,7 +5186,7 @@ func file_store_v1_store_proto_rawDescGZIP() []byte {
 }
 
 var file_store_v1_store_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_store_v1_store_proto_goTypes = []any{
 	(Mode)(0),                     // 0: holdfast.store.v1.Mode
 	(Tender)(0),                   // 1: holdfast.store.v1.Tender
@@ -5159,136 +5226,138 @@ var file_store_v1_store_proto_goTypes = []any{
 	(*PickItemRequest)(nil),       // 35: holdfast.store.v1.PickItemRequest
 	(*StagePickupRequest)(nil),    // 36: holdfast.store.v1.StagePickupRequest
 	(*CollectRequest)(nil),        // 37: holdfast.store.v1.CollectRequest
-	(*CollectResponse)(nil),       // 38: holdfast.store.v1.CollectResponse
-	(*ReleasePickupRequest)(nil),  // 39: holdfast.store.v1.ReleasePickupRequest
-	(*ShortPickupRequest)(nil),    // 40: holdfast.store.v1.ShortPickupRequest
-	(*ExtendPickupRequest)(nil),   // 41: holdfast.store.v1.ExtendPickupRequest
-	(*GetNodeRequest)(nil),        // 42: holdfast.store.v1.GetNodeRequest
-	(*Device)(nil),                // 43: holdfast.store.v1.Device
-	(*Link)(nil),                  // 44: holdfast.store.v1.Link
-	(*Node)(nil),                  // 45: holdfast.store.v1.Node
-	(*WatchEventsRequest)(nil),    // 46: holdfast.store.v1.WatchEventsRequest
-	(*Event)(nil),                 // 47: holdfast.store.v1.Event
-	(*PrintJob)(nil),              // 48: holdfast.store.v1.PrintJob
-	(*ListPrintJobsRequest)(nil),  // 49: holdfast.store.v1.ListPrintJobsRequest
-	(*ListPrintJobsResponse)(nil), // 50: holdfast.store.v1.ListPrintJobsResponse
-	(*ReprintRequest)(nil),        // 51: holdfast.store.v1.ReprintRequest
-	(*ListRecordsRequest)(nil),    // 52: holdfast.store.v1.ListRecordsRequest
-	(*StoredRecord)(nil),          // 53: holdfast.store.v1.StoredRecord
-	(*ListRecordsResponse)(nil),   // 54: holdfast.store.v1.ListRecordsResponse
-	(*Item)(nil),                  // 55: holdfast.store.v1.Item
-	(*ListItemsRequest)(nil),      // 56: holdfast.store.v1.ListItemsRequest
-	(*ListItemsResponse)(nil),     // 57: holdfast.store.v1.ListItemsResponse
-	(*HandleItemRequest)(nil),     // 58: holdfast.store.v1.HandleItemRequest
-	(*SettleRequest)(nil),         // 59: holdfast.store.v1.SettleRequest
-	(*SettleResponse)(nil),        // 60: holdfast.store.v1.SettleResponse
-	(*ReconcileRequest)(nil),      // 61: holdfast.store.v1.ReconcileRequest
-	(*ReconcileResponse)(nil),     // 62: holdfast.store.v1.ReconcileResponse
-	nil,                           // 63: holdfast.store.v1.Answer.ArgsEntry
-	nil,                           // 64: holdfast.store.v1.Stock.AccountsEntry
-	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
+	(*HandedLine)(nil),            // 38: holdfast.store.v1.HandedLine
+	(*CollectResponse)(nil),       // 39: holdfast.store.v1.CollectResponse
+	(*ReleasePickupRequest)(nil),  // 40: holdfast.store.v1.ReleasePickupRequest
+	(*ShortPickupRequest)(nil),    // 41: holdfast.store.v1.ShortPickupRequest
+	(*ExtendPickupRequest)(nil),   // 42: holdfast.store.v1.ExtendPickupRequest
+	(*GetNodeRequest)(nil),        // 43: holdfast.store.v1.GetNodeRequest
+	(*Device)(nil),                // 44: holdfast.store.v1.Device
+	(*Link)(nil),                  // 45: holdfast.store.v1.Link
+	(*Node)(nil),                  // 46: holdfast.store.v1.Node
+	(*WatchEventsRequest)(nil),    // 47: holdfast.store.v1.WatchEventsRequest
+	(*Event)(nil),                 // 48: holdfast.store.v1.Event
+	(*PrintJob)(nil),              // 49: holdfast.store.v1.PrintJob
+	(*ListPrintJobsRequest)(nil),  // 50: holdfast.store.v1.ListPrintJobsRequest
+	(*ListPrintJobsResponse)(nil), // 51: holdfast.store.v1.ListPrintJobsResponse
+	(*ReprintRequest)(nil),        // 52: holdfast.store.v1.ReprintRequest
+	(*ListRecordsRequest)(nil),    // 53: holdfast.store.v1.ListRecordsRequest
+	(*StoredRecord)(nil),          // 54: holdfast.store.v1.StoredRecord
+	(*ListRecordsResponse)(nil),   // 55: holdfast.store.v1.ListRecordsResponse
+	(*Item)(nil),                  // 56: holdfast.store.v1.Item
+	(*ListItemsRequest)(nil),      // 57: holdfast.store.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),     // 58: holdfast.store.v1.ListItemsResponse
+	(*HandleItemRequest)(nil),     // 59: holdfast.store.v1.HandleItemRequest
+	(*SettleRequest)(nil),         // 60: holdfast.store.v1.SettleRequest
+	(*SettleResponse)(nil),        // 61: holdfast.store.v1.SettleResponse
+	(*ReconcileRequest)(nil),      // 62: holdfast.store.v1.ReconcileRequest
+	(*ReconcileResponse)(nil),     // 63: holdfast.store.v1.ReconcileResponse
+	nil,                           // 64: holdfast.store.v1.Answer.ArgsEntry
+	nil,                           // 65: holdfast.store.v1.Stock.AccountsEntry
+	(*timestamppb.Timestamp)(nil), // 66: google.protobuf.Timestamp
 }
 var file_store_v1_store_proto_depIdxs = []int32{
 	0,  // 0: holdfast.store.v1.Station.mode:type_name -> holdfast.store.v1.Mode
 	3,  // 1: holdfast.store.v1.Station.basket:type_name -> holdfast.store.v1.BasketLine
 	4,  // 2: holdfast.store.v1.Station.last:type_name -> holdfast.store.v1.Answer
 	5,  // 3: holdfast.store.v1.Station.decision:type_name -> holdfast.store.v1.Decision
-	65, // 4: holdfast.store.v1.Answer.at:type_name -> google.protobuf.Timestamp
-	63, // 5: holdfast.store.v1.Answer.args:type_name -> holdfast.store.v1.Answer.ArgsEntry
+	66, // 4: holdfast.store.v1.Answer.at:type_name -> google.protobuf.Timestamp
+	64, // 5: holdfast.store.v1.Answer.args:type_name -> holdfast.store.v1.Answer.ArgsEntry
 	4,  // 6: holdfast.store.v1.ScanResponse.answer:type_name -> holdfast.store.v1.Answer
 	2,  // 7: holdfast.store.v1.ScanResponse.station:type_name -> holdfast.store.v1.Station
 	0,  // 8: holdfast.store.v1.SetModeRequest.mode:type_name -> holdfast.store.v1.Mode
 	11, // 9: holdfast.store.v1.SellRequest.lines:type_name -> holdfast.store.v1.SellLine
 	1,  // 10: holdfast.store.v1.FinishBasketRequest.tender:type_name -> holdfast.store.v1.Tender
-	48, // 11: holdfast.store.v1.FinishBasketResponse.receipt:type_name -> holdfast.store.v1.PrintJob
+	49, // 11: holdfast.store.v1.FinishBasketResponse.receipt:type_name -> holdfast.store.v1.PrintJob
 	11, // 12: holdfast.store.v1.ReceiveRequest.lines:type_name -> holdfast.store.v1.SellLine
 	26, // 13: holdfast.store.v1.CountResponse.stock:type_name -> holdfast.store.v1.Stock
 	11, // 14: holdfast.store.v1.RefundRequest.lines:type_name -> holdfast.store.v1.SellLine
-	64, // 15: holdfast.store.v1.Stock.accounts:type_name -> holdfast.store.v1.Stock.AccountsEntry
+	65, // 15: holdfast.store.v1.Stock.accounts:type_name -> holdfast.store.v1.Stock.AccountsEntry
 	26, // 16: holdfast.store.v1.ListStockResponse.stock:type_name -> holdfast.store.v1.Stock
 	30, // 17: holdfast.store.v1.Pickup.lines:type_name -> holdfast.store.v1.PickupLine
-	65, // 18: holdfast.store.v1.Pickup.pickup_until:type_name -> google.protobuf.Timestamp
-	65, // 19: holdfast.store.v1.Pickup.finish_time:type_name -> google.protobuf.Timestamp
-	65, // 20: holdfast.store.v1.Pickup.create_time:type_name -> google.protobuf.Timestamp
+	66, // 18: holdfast.store.v1.Pickup.pickup_until:type_name -> google.protobuf.Timestamp
+	66, // 19: holdfast.store.v1.Pickup.finish_time:type_name -> google.protobuf.Timestamp
+	66, // 20: holdfast.store.v1.Pickup.create_time:type_name -> google.protobuf.Timestamp
 	31, // 21: holdfast.store.v1.ListPickupsResponse.pickups:type_name -> holdfast.store.v1.Pickup
-	31, // 22: holdfast.store.v1.CollectResponse.pickup:type_name -> holdfast.store.v1.Pickup
-	65, // 23: holdfast.store.v1.ExtendPickupRequest.pickup_until:type_name -> google.protobuf.Timestamp
-	65, // 24: holdfast.store.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
-	65, // 25: holdfast.store.v1.Link.since:type_name -> google.protobuf.Timestamp
-	44, // 26: holdfast.store.v1.Node.link:type_name -> holdfast.store.v1.Link
-	43, // 27: holdfast.store.v1.Node.devices:type_name -> holdfast.store.v1.Device
-	4,  // 28: holdfast.store.v1.Event.answer:type_name -> holdfast.store.v1.Answer
-	65, // 29: holdfast.store.v1.Event.at:type_name -> google.protobuf.Timestamp
-	65, // 30: holdfast.store.v1.PrintJob.at:type_name -> google.protobuf.Timestamp
-	48, // 31: holdfast.store.v1.ListPrintJobsResponse.jobs:type_name -> holdfast.store.v1.PrintJob
-	53, // 32: holdfast.store.v1.ListRecordsResponse.records:type_name -> holdfast.store.v1.StoredRecord
-	65, // 33: holdfast.store.v1.Item.at:type_name -> google.protobuf.Timestamp
-	55, // 34: holdfast.store.v1.ListItemsResponse.items:type_name -> holdfast.store.v1.Item
-	6,  // 35: holdfast.store.v1.StoreFloor.Scan:input_type -> holdfast.store.v1.ScanRequest
-	8,  // 36: holdfast.store.v1.StoreFloor.SetMode:input_type -> holdfast.store.v1.SetModeRequest
-	9,  // 37: holdfast.store.v1.StoreFloor.GetStation:input_type -> holdfast.store.v1.GetStationRequest
-	10, // 38: holdfast.store.v1.StoreFloor.SignIn:input_type -> holdfast.store.v1.SignInRequest
-	12, // 39: holdfast.store.v1.StoreFloor.Sell:input_type -> holdfast.store.v1.SellRequest
-	14, // 40: holdfast.store.v1.StoreFloor.FinishBasket:input_type -> holdfast.store.v1.FinishBasketRequest
-	16, // 41: holdfast.store.v1.StoreFloor.Receive:input_type -> holdfast.store.v1.ReceiveRequest
-	18, // 42: holdfast.store.v1.StoreFloor.Count:input_type -> holdfast.store.v1.CountRequest
-	20, // 43: holdfast.store.v1.StoreFloor.Refund:input_type -> holdfast.store.v1.RefundRequest
-	22, // 44: holdfast.store.v1.StoreFloor.Reshelve:input_type -> holdfast.store.v1.ReshelveRequest
-	24, // 45: holdfast.store.v1.StoreFloor.Damage:input_type -> holdfast.store.v1.DamageRequest
-	27, // 46: holdfast.store.v1.StoreFloor.GetStock:input_type -> holdfast.store.v1.GetStockRequest
-	28, // 47: holdfast.store.v1.StoreFloor.ListStock:input_type -> holdfast.store.v1.ListStockRequest
-	32, // 48: holdfast.store.v1.StoreFloor.ListPickups:input_type -> holdfast.store.v1.ListPickupsRequest
-	34, // 49: holdfast.store.v1.StoreFloor.GetPickup:input_type -> holdfast.store.v1.GetPickupRequest
-	35, // 50: holdfast.store.v1.StoreFloor.PickItem:input_type -> holdfast.store.v1.PickItemRequest
-	36, // 51: holdfast.store.v1.StoreFloor.StagePickup:input_type -> holdfast.store.v1.StagePickupRequest
-	37, // 52: holdfast.store.v1.StoreFloor.Collect:input_type -> holdfast.store.v1.CollectRequest
-	39, // 53: holdfast.store.v1.StoreFloor.ReleasePickup:input_type -> holdfast.store.v1.ReleasePickupRequest
-	40, // 54: holdfast.store.v1.StoreFloor.ShortPickup:input_type -> holdfast.store.v1.ShortPickupRequest
-	41, // 55: holdfast.store.v1.StoreFloor.ExtendPickup:input_type -> holdfast.store.v1.ExtendPickupRequest
-	42, // 56: holdfast.store.v1.StoreFloor.GetNode:input_type -> holdfast.store.v1.GetNodeRequest
-	46, // 57: holdfast.store.v1.StoreFloor.WatchEvents:input_type -> holdfast.store.v1.WatchEventsRequest
-	56, // 58: holdfast.store.v1.StoreFloor.ListItems:input_type -> holdfast.store.v1.ListItemsRequest
-	58, // 59: holdfast.store.v1.StoreFloor.HandleItem:input_type -> holdfast.store.v1.HandleItemRequest
-	59, // 60: holdfast.store.v1.StoreFloor.Settle:input_type -> holdfast.store.v1.SettleRequest
-	61, // 61: holdfast.store.v1.StoreFloor.Reconcile:input_type -> holdfast.store.v1.ReconcileRequest
-	49, // 62: holdfast.store.v1.StoreFloor.ListPrintJobs:input_type -> holdfast.store.v1.ListPrintJobsRequest
-	51, // 63: holdfast.store.v1.StoreFloor.Reprint:input_type -> holdfast.store.v1.ReprintRequest
-	52, // 64: holdfast.store.v1.StoreFloor.ListRecords:input_type -> holdfast.store.v1.ListRecordsRequest
-	7,  // 65: holdfast.store.v1.StoreFloor.Scan:output_type -> holdfast.store.v1.ScanResponse
-	2,  // 66: holdfast.store.v1.StoreFloor.SetMode:output_type -> holdfast.store.v1.Station
-	2,  // 67: holdfast.store.v1.StoreFloor.GetStation:output_type -> holdfast.store.v1.Station
-	2,  // 68: holdfast.store.v1.StoreFloor.SignIn:output_type -> holdfast.store.v1.Station
-	13, // 69: holdfast.store.v1.StoreFloor.Sell:output_type -> holdfast.store.v1.SellResponse
-	15, // 70: holdfast.store.v1.StoreFloor.FinishBasket:output_type -> holdfast.store.v1.FinishBasketResponse
-	17, // 71: holdfast.store.v1.StoreFloor.Receive:output_type -> holdfast.store.v1.ReceiveResponse
-	19, // 72: holdfast.store.v1.StoreFloor.Count:output_type -> holdfast.store.v1.CountResponse
-	21, // 73: holdfast.store.v1.StoreFloor.Refund:output_type -> holdfast.store.v1.RefundResponse
-	23, // 74: holdfast.store.v1.StoreFloor.Reshelve:output_type -> holdfast.store.v1.ReshelveResponse
-	25, // 75: holdfast.store.v1.StoreFloor.Damage:output_type -> holdfast.store.v1.DamageResponse
-	26, // 76: holdfast.store.v1.StoreFloor.GetStock:output_type -> holdfast.store.v1.Stock
-	29, // 77: holdfast.store.v1.StoreFloor.ListStock:output_type -> holdfast.store.v1.ListStockResponse
-	33, // 78: holdfast.store.v1.StoreFloor.ListPickups:output_type -> holdfast.store.v1.ListPickupsResponse
-	31, // 79: holdfast.store.v1.StoreFloor.GetPickup:output_type -> holdfast.store.v1.Pickup
-	31, // 80: holdfast.store.v1.StoreFloor.PickItem:output_type -> holdfast.store.v1.Pickup
-	31, // 81: holdfast.store.v1.StoreFloor.StagePickup:output_type -> holdfast.store.v1.Pickup
-	38, // 82: holdfast.store.v1.StoreFloor.Collect:output_type -> holdfast.store.v1.CollectResponse
-	31, // 83: holdfast.store.v1.StoreFloor.ReleasePickup:output_type -> holdfast.store.v1.Pickup
-	31, // 84: holdfast.store.v1.StoreFloor.ShortPickup:output_type -> holdfast.store.v1.Pickup
-	31, // 85: holdfast.store.v1.StoreFloor.ExtendPickup:output_type -> holdfast.store.v1.Pickup
-	45, // 86: holdfast.store.v1.StoreFloor.GetNode:output_type -> holdfast.store.v1.Node
-	47, // 87: holdfast.store.v1.StoreFloor.WatchEvents:output_type -> holdfast.store.v1.Event
-	57, // 88: holdfast.store.v1.StoreFloor.ListItems:output_type -> holdfast.store.v1.ListItemsResponse
-	55, // 89: holdfast.store.v1.StoreFloor.HandleItem:output_type -> holdfast.store.v1.Item
-	60, // 90: holdfast.store.v1.StoreFloor.Settle:output_type -> holdfast.store.v1.SettleResponse
-	62, // 91: holdfast.store.v1.StoreFloor.Reconcile:output_type -> holdfast.store.v1.ReconcileResponse
-	50, // 92: holdfast.store.v1.StoreFloor.ListPrintJobs:output_type -> holdfast.store.v1.ListPrintJobsResponse
-	48, // 93: holdfast.store.v1.StoreFloor.Reprint:output_type -> holdfast.store.v1.PrintJob
-	54, // 94: holdfast.store.v1.StoreFloor.ListRecords:output_type -> holdfast.store.v1.ListRecordsResponse
-	65, // [65:95] is the sub-list for method output_type
-	35, // [35:65] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	38, // 22: holdfast.store.v1.CollectRequest.resent_lines:type_name -> holdfast.store.v1.HandedLine
+	31, // 23: holdfast.store.v1.CollectResponse.pickup:type_name -> holdfast.store.v1.Pickup
+	66, // 24: holdfast.store.v1.ExtendPickupRequest.pickup_until:type_name -> google.protobuf.Timestamp
+	66, // 25: holdfast.store.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
+	66, // 26: holdfast.store.v1.Link.since:type_name -> google.protobuf.Timestamp
+	45, // 27: holdfast.store.v1.Node.link:type_name -> holdfast.store.v1.Link
+	44, // 28: holdfast.store.v1.Node.devices:type_name -> holdfast.store.v1.Device
+	4,  // 29: holdfast.store.v1.Event.answer:type_name -> holdfast.store.v1.Answer
+	66, // 30: holdfast.store.v1.Event.at:type_name -> google.protobuf.Timestamp
+	66, // 31: holdfast.store.v1.PrintJob.at:type_name -> google.protobuf.Timestamp
+	49, // 32: holdfast.store.v1.ListPrintJobsResponse.jobs:type_name -> holdfast.store.v1.PrintJob
+	54, // 33: holdfast.store.v1.ListRecordsResponse.records:type_name -> holdfast.store.v1.StoredRecord
+	66, // 34: holdfast.store.v1.Item.at:type_name -> google.protobuf.Timestamp
+	56, // 35: holdfast.store.v1.ListItemsResponse.items:type_name -> holdfast.store.v1.Item
+	6,  // 36: holdfast.store.v1.StoreFloor.Scan:input_type -> holdfast.store.v1.ScanRequest
+	8,  // 37: holdfast.store.v1.StoreFloor.SetMode:input_type -> holdfast.store.v1.SetModeRequest
+	9,  // 38: holdfast.store.v1.StoreFloor.GetStation:input_type -> holdfast.store.v1.GetStationRequest
+	10, // 39: holdfast.store.v1.StoreFloor.SignIn:input_type -> holdfast.store.v1.SignInRequest
+	12, // 40: holdfast.store.v1.StoreFloor.Sell:input_type -> holdfast.store.v1.SellRequest
+	14, // 41: holdfast.store.v1.StoreFloor.FinishBasket:input_type -> holdfast.store.v1.FinishBasketRequest
+	16, // 42: holdfast.store.v1.StoreFloor.Receive:input_type -> holdfast.store.v1.ReceiveRequest
+	18, // 43: holdfast.store.v1.StoreFloor.Count:input_type -> holdfast.store.v1.CountRequest
+	20, // 44: holdfast.store.v1.StoreFloor.Refund:input_type -> holdfast.store.v1.RefundRequest
+	22, // 45: holdfast.store.v1.StoreFloor.Reshelve:input_type -> holdfast.store.v1.ReshelveRequest
+	24, // 46: holdfast.store.v1.StoreFloor.Damage:input_type -> holdfast.store.v1.DamageRequest
+	27, // 47: holdfast.store.v1.StoreFloor.GetStock:input_type -> holdfast.store.v1.GetStockRequest
+	28, // 48: holdfast.store.v1.StoreFloor.ListStock:input_type -> holdfast.store.v1.ListStockRequest
+	32, // 49: holdfast.store.v1.StoreFloor.ListPickups:input_type -> holdfast.store.v1.ListPickupsRequest
+	34, // 50: holdfast.store.v1.StoreFloor.GetPickup:input_type -> holdfast.store.v1.GetPickupRequest
+	35, // 51: holdfast.store.v1.StoreFloor.PickItem:input_type -> holdfast.store.v1.PickItemRequest
+	36, // 52: holdfast.store.v1.StoreFloor.StagePickup:input_type -> holdfast.store.v1.StagePickupRequest
+	37, // 53: holdfast.store.v1.StoreFloor.Collect:input_type -> holdfast.store.v1.CollectRequest
+	40, // 54: holdfast.store.v1.StoreFloor.ReleasePickup:input_type -> holdfast.store.v1.ReleasePickupRequest
+	41, // 55: holdfast.store.v1.StoreFloor.ShortPickup:input_type -> holdfast.store.v1.ShortPickupRequest
+	42, // 56: holdfast.store.v1.StoreFloor.ExtendPickup:input_type -> holdfast.store.v1.ExtendPickupRequest
+	43, // 57: holdfast.store.v1.StoreFloor.GetNode:input_type -> holdfast.store.v1.GetNodeRequest
+	47, // 58: holdfast.store.v1.StoreFloor.WatchEvents:input_type -> holdfast.store.v1.WatchEventsRequest
+	57, // 59: holdfast.store.v1.StoreFloor.ListItems:input_type -> holdfast.store.v1.ListItemsRequest
+	59, // 60: holdfast.store.v1.StoreFloor.HandleItem:input_type -> holdfast.store.v1.HandleItemRequest
+	60, // 61: holdfast.store.v1.StoreFloor.Settle:input_type -> holdfast.store.v1.SettleRequest
+	62, // 62: holdfast.store.v1.StoreFloor.Reconcile:input_type -> holdfast.store.v1.ReconcileRequest
+	50, // 63: holdfast.store.v1.StoreFloor.ListPrintJobs:input_type -> holdfast.store.v1.ListPrintJobsRequest
+	52, // 64: holdfast.store.v1.StoreFloor.Reprint:input_type -> holdfast.store.v1.ReprintRequest
+	53, // 65: holdfast.store.v1.StoreFloor.ListRecords:input_type -> holdfast.store.v1.ListRecordsRequest
+	7,  // 66: holdfast.store.v1.StoreFloor.Scan:output_type -> holdfast.store.v1.ScanResponse
+	2,  // 67: holdfast.store.v1.StoreFloor.SetMode:output_type -> holdfast.store.v1.Station
+	2,  // 68: holdfast.store.v1.StoreFloor.GetStation:output_type -> holdfast.store.v1.Station
+	2,  // 69: holdfast.store.v1.StoreFloor.SignIn:output_type -> holdfast.store.v1.Station
+	13, // 70: holdfast.store.v1.StoreFloor.Sell:output_type -> holdfast.store.v1.SellResponse
+	15, // 71: holdfast.store.v1.StoreFloor.FinishBasket:output_type -> holdfast.store.v1.FinishBasketResponse
+	17, // 72: holdfast.store.v1.StoreFloor.Receive:output_type -> holdfast.store.v1.ReceiveResponse
+	19, // 73: holdfast.store.v1.StoreFloor.Count:output_type -> holdfast.store.v1.CountResponse
+	21, // 74: holdfast.store.v1.StoreFloor.Refund:output_type -> holdfast.store.v1.RefundResponse
+	23, // 75: holdfast.store.v1.StoreFloor.Reshelve:output_type -> holdfast.store.v1.ReshelveResponse
+	25, // 76: holdfast.store.v1.StoreFloor.Damage:output_type -> holdfast.store.v1.DamageResponse
+	26, // 77: holdfast.store.v1.StoreFloor.GetStock:output_type -> holdfast.store.v1.Stock
+	29, // 78: holdfast.store.v1.StoreFloor.ListStock:output_type -> holdfast.store.v1.ListStockResponse
+	33, // 79: holdfast.store.v1.StoreFloor.ListPickups:output_type -> holdfast.store.v1.ListPickupsResponse
+	31, // 80: holdfast.store.v1.StoreFloor.GetPickup:output_type -> holdfast.store.v1.Pickup
+	31, // 81: holdfast.store.v1.StoreFloor.PickItem:output_type -> holdfast.store.v1.Pickup
+	31, // 82: holdfast.store.v1.StoreFloor.StagePickup:output_type -> holdfast.store.v1.Pickup
+	39, // 83: holdfast.store.v1.StoreFloor.Collect:output_type -> holdfast.store.v1.CollectResponse
+	31, // 84: holdfast.store.v1.StoreFloor.ReleasePickup:output_type -> holdfast.store.v1.Pickup
+	31, // 85: holdfast.store.v1.StoreFloor.ShortPickup:output_type -> holdfast.store.v1.Pickup
+	31, // 86: holdfast.store.v1.StoreFloor.ExtendPickup:output_type -> holdfast.store.v1.Pickup
+	46, // 87: holdfast.store.v1.StoreFloor.GetNode:output_type -> holdfast.store.v1.Node
+	48, // 88: holdfast.store.v1.StoreFloor.WatchEvents:output_type -> holdfast.store.v1.Event
+	58, // 89: holdfast.store.v1.StoreFloor.ListItems:output_type -> holdfast.store.v1.ListItemsResponse
+	56, // 90: holdfast.store.v1.StoreFloor.HandleItem:output_type -> holdfast.store.v1.Item
+	61, // 91: holdfast.store.v1.StoreFloor.Settle:output_type -> holdfast.store.v1.SettleResponse
+	63, // 92: holdfast.store.v1.StoreFloor.Reconcile:output_type -> holdfast.store.v1.ReconcileResponse
+	51, // 93: holdfast.store.v1.StoreFloor.ListPrintJobs:output_type -> holdfast.store.v1.ListPrintJobsResponse
+	49, // 94: holdfast.store.v1.StoreFloor.Reprint:output_type -> holdfast.store.v1.PrintJob
+	55, // 95: holdfast.store.v1.StoreFloor.ListRecords:output_type -> holdfast.store.v1.ListRecordsResponse
+	66, // [66:96] is the sub-list for method output_type
+	36, // [36:66] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_store_v1_store_proto_init() }
@@ -5302,7 +5371,7 @@ func file_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_store_v1_store_proto_rawDesc), len(file_store_v1_store_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   63,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
