@@ -87,6 +87,9 @@ CREATE TABLE IF NOT EXISTS journal_applied (
 		ON CONFLICT (id) DO UPDATE SET log_index = excluded.log_index, term = excluded.term,
 			digest = excluded.digest, durable = excluded.durable, version = excluded.version,
 			marked_index = excluded.marked_index, marked_digest = excluded.marked_digest`
+	beginEntries = `SAVEPOINT entries`
+	undoEntries  = `ROLLBACK TO entries`
+	endEntries   = `RELEASE entries`
 	beginCommand = `SAVEPOINT command`
 	undoCommand  = `ROLLBACK TO command`
 	endCommand   = `RELEASE command`
@@ -122,23 +125,56 @@ func (j *Journal) Harden(ctx context.Context) (Applied, error) {
 // applied before are skipped; their results are nil. What a command is refused
 // for is a result; any error of ApplyLog stops the journal for good.
 func (j *Journal) ApplyLog(ctx context.Context, entries []LogEntry) ([][]LogResult, error) {
-	results := make([][]LogResult, len(entries))
-	err := j.replay(ctx, false, func(tx *Tx, head Position) (Applied, Position, error) {
-		a := j.Applied()
-		for i := range entries {
-			e := &entries[i]
-			if e.Index <= a.Index {
-				continue
-			}
-			var err error
-			if results[i], head, err = j.applyEntry(tx, &a, head, e); err != nil {
-				return a, head, fmt.Errorf("apply entry %d: %w", e.Index, err)
-			}
-			a.Index, a.Term = e.Index, e.Term
+	var results [][]LogResult
+	err := j.replay(ctx, false, func(tx *Tx, head Position) (a Applied, next Position, err error) {
+		if _, err := tx.Exec(beginEntries); err != nil {
+			return a, head, err
 		}
-		return a, head, nil
+		run := entryRun{j: j, tx: tx}
+		results, a, next, err = run.all(entries, head)
+		if errors.Is(err, errMustUndo) {
+			if _, err := tx.Exec(undoEntries); err != nil {
+				return a, head, err
+			}
+			run.careful = true
+			results, a, next, err = run.all(entries, head)
+		}
+		if err == nil {
+			_, err = tx.Exec(endEntries)
+		}
+		return a, next, err
 	})
 	return results, err
+}
+
+// errMustUndo says that a command wrote something before it was refused.
+var errMustUndo = errors.New("a refused command has written something")
+
+// entryRun applies entries in one transaction. Commands are refused before they
+// write, as a rule, so there is nothing to undo, and being ready to undo each of
+// them costs a copy of every page that it touches. When one breaks the rule, all
+// entries are applied once more, and carefully.
+type entryRun struct {
+	j       *Journal
+	tx      *Tx
+	careful bool // be ready to undo each command
+}
+
+func (r *entryRun) all(entries []LogEntry, head Position) ([][]LogResult, Applied, Position, error) {
+	results := make([][]LogResult, len(entries))
+	a := r.j.Applied()
+	for i := range entries {
+		e := &entries[i]
+		if e.Index <= a.Index {
+			continue
+		}
+		var err error
+		if results[i], head, err = r.entry(&a, head, e); err != nil {
+			return nil, a, head, fmt.Errorf("apply entry %d: %w", e.Index, err)
+		}
+		a.Index, a.Term = e.Index, e.Term
+	}
+	return results, a, head, nil
 }
 
 // replay runs f in the writer and keeps the place that it returns. Any error
@@ -174,16 +210,14 @@ func (j *Journal) replay(
 	return err
 }
 
-// applyEntry applies one entry on top of head and adds it to the digest.
-func (j *Journal) applyEntry(
-	tx *Tx, a *Applied, head Position, e *LogEntry,
-) ([]LogResult, Position, error) {
+// entry applies one entry on top of head and adds it to the digest.
+func (r *entryRun) entry(a *Applied, head Position, e *LogEntry) ([]LogResult, Position, error) {
 	if c := e.Check; c != nil && c.Index == a.Marked.Index && c.Digest != a.Marked.Digest {
 		return nil, head, fmt.Errorf("%w: after entry %d the digest is %s, not %s", ErrDiverged,
 			c.Index, a.Marked.Digest, c.Digest)
 	}
 	if e.Tables > 0 {
-		if err := j.migrateTo(tx, e.Tables); err != nil {
+		if err := r.j.migrateTo(r.tx, e.Tables); err != nil {
 			return nil, head, err
 		}
 	}
@@ -192,7 +226,7 @@ func (j *Journal) applyEntry(
 	results := make([]LogResult, len(e.Commands))
 	for i := range e.Commands {
 		var err error
-		if head, err = j.applyCommand(tx, head, &e.Commands[i], &results[i]); err != nil {
+		if head, err = r.command(head, &e.Commands[i], &results[i]); err != nil {
 			return nil, head, err
 		}
 		sum = results[i].appendTo(sum)
@@ -216,29 +250,27 @@ func (j *Journal) migrateTo(tx *Tx, version int) error {
 	return migrateIn(tx, known[:version])
 }
 
-// applyCommand applies one command. Its error is a fault.
-func (j *Journal) applyCommand(
-	tx *Tx, head Position, c *Command, res *LogResult,
-) (Position, error) {
+// command applies one command. Its error is a fault, or errMustUndo.
+func (r *entryRun) command(head Position, c *Command, res *LogResult) (Position, error) {
+	tx := r.tx
 	known, err := findBefore(tx, c, res)
 	if known || err != nil {
 		return head, err
 	}
-	if _, err := tx.Exec(beginCommand); err != nil {
-		return head, err
+	if r.careful {
+		if _, err := tx.Exec(beginCommand); err != nil {
+			return head, err
+		}
 	}
 	seq := head.Seq + 1
-	reply, err := j.machine.Apply(tx, seq, c.Data)
+	tx.wrote = false
+	reply, err := r.j.machine.Apply(tx, seq, c.Data)
 	tx.closeRows()
 	if err != nil {
 		if res.Err = deterministic(err); res.Err == nil {
 			return head, err
 		}
-		if _, err := tx.Exec(undoCommand); err != nil {
-			return head, err
-		}
-		_, err = tx.Exec(endCommand)
-		return head, err
+		return head, r.undo()
 	}
 	next := Position{Seq: seq, Hash: Chain(head.Hash, seq, c.Data)}
 	kept := &Entry{Seq: seq, UID: c.UID, Data: c.Data, Hash: next.Hash}
@@ -246,8 +278,25 @@ func (j *Journal) applyCommand(
 		return head, err
 	}
 	res.Outcome = Outcome{Seq: seq, Reply: reply}
-	_, err = tx.Exec(endCommand)
+	if r.careful {
+		_, err = tx.Exec(endCommand)
+	}
 	return next, err
+}
+
+// undo takes back what a refused command has written.
+func (r *entryRun) undo() error {
+	switch {
+	case !r.careful && r.tx.wrote:
+		return errMustUndo
+	case !r.careful:
+		return nil
+	}
+	if _, err := r.tx.Exec(undoCommand); err != nil {
+		return err
+	}
+	_, err := r.tx.Exec(endCommand)
+	return err
 }
 
 // findBefore fills in what a command with the same UID led to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,32 @@ func TestWhatEveryCopyRefusesIsAResult(t *testing.T) {
 	}
 	if units(t, j, 7) != 0 || units(t, j, 5) != 2 {
 		t.Errorf("a refused command left %d and %d units", units(t, j, 7), units(t, j, 5)-2)
+	}
+}
+
+// A copy that applies many entries at once has what one has that was there all
+// the time, also where a command must be undone.
+func TestEntriesTogetherDoWhatTheyDoOneByOne(t *testing.T) {
+	entries := []LogEntry{
+		entry(2, Command{UID: uid(1), Data: move(5, 3)}, Command{Data: move(6, 1)}),
+		entry(3, Command{Data: move(5, -9)}, Command{Data: move(5, -1)}),
+		entry(4, Command{UID: uid(2), Data: move(nullSKU, 1)}, Command{UID: uid(1), Data: move(5, 3)}),
+		entry(5, Command{UID: uid(2), Data: move(6, 4)}),
+	}
+	together, apart := openCopy(t, "", &copyShelf{}), openCopy(t, "", &copyShelf{})
+	byText := cmp.Transformer("text", func(err error) string { return fmt.Sprint(err) })
+	got := mustApply(t, together, entries...)
+	for i, e := range entries {
+		want := mustApply(t, apart, e)[0]
+		if diff := cmp.Diff(want, got[i], byText); diff != "" {
+			t.Errorf("entry %d (-apart +together):\n%s", e.Index, diff)
+		}
+	}
+	if diff := cmp.Diff(apart.Applied(), together.Applied()); diff != "" {
+		t.Errorf("applied (-apart +together):\n%s", diff)
+	}
+	if together.Head() != apart.Head() || units(t, together, 7) != 0 {
+		t.Errorf("head %v and %v, %d units left behind", together.Head(), apart.Head(), units(t, together, 7))
 	}
 }
 
