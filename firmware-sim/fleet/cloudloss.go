@@ -7,7 +7,6 @@ import (
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
-	"holdfast.dev/stock/books"
 	"holdfast.dev/stock/journal"
 )
 
@@ -92,7 +91,10 @@ func (o *office) reopen(image []byte) error {
 	}
 	j, err := journal.Open(o.w.ctx, journal.Options{Image: image, Machine: o.eye})
 	if err == nil {
-		o.journal, o.seen = j, nil
+		o.journal, o.seen, o.now = j, nil, 0
+	}
+	for _, st := range o.w.stores {
+		st.anomalies = anomalyCount{}
 	}
 	return err
 }
@@ -149,15 +151,19 @@ func promised(tx *journal.Tx) (map[id]int64, error) {
 }
 
 func (st *store) reloadCloud(tx *journal.Tx) error {
-	view, err := lookAtCloud(tx, st)
+	st.anomalies = anomalyCount{}
+	view, err := lookAtCloud(tx, st, st.w.office.now)
+	if err != nil {
+		return err
+	}
+	eye, err := newRowEye(tx, st, view.timeline)
 	if err != nil {
 		return err
 	}
 	st.cloud, st.astray = view, true
 	clear(st.orders)
-	b := books.Open(tx, st.id)
 	for _, c := range st.cells {
-		row, err := lookAtRow(tx, b, c, view.timeline)
+		row, err := eye.look(c)
 		if err != nil {
 			return err
 		}

@@ -200,9 +200,12 @@ func (w *World) found(findings []check.Finding, err error) error {
 
 // sameQuotas checks that what was observed is what the cloud's tables hold.
 func (st *store) sameQuotas(cloud *journal.Tx) error {
-	b := books.Open(cloud, st.id)
+	eye, err := newRowEye(cloud, st, st.cloud.timeline)
+	if err != nil {
+		return err
+	}
 	for _, c := range st.cells {
-		row, err := lookAtRow(cloud, b, c, st.cloud.timeline)
+		row, err := eye.look(c)
 		if err != nil {
 			return err
 		}

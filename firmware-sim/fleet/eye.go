@@ -107,17 +107,17 @@ func (s *seenRecord) look(tx *journal.Tx, st stock.StoreID) error {
 	for sku := stock.SKU(1); everyRow(s.rec) && sku <= assortment; sku++ {
 		skus = append(skus, sku)
 	}
+	legacy, err := check.Legacies(tx, st)
+	if err != nil {
+		return err
+	}
 	slices.Sort(skus)
 	for _, sku := range slices.Compact(skus) {
 		a, err := b.Account(sku)
 		if err != nil {
 			return err
 		}
-		old, err := check.Legacy(tx, st, sku)
-		if err != nil {
-			return err
-		}
-		s.rows, s.old = append(s.rows, a), append(s.old, old)
+		s.rows, s.old = append(s.rows, a), append(s.old, legacy[sku])
 	}
 	return nil
 }
@@ -176,9 +176,11 @@ type seenRow struct {
 }
 
 const (
-	lookAtStore = `SELECT seq, hash, directive, directive_hash, acked, session, connected, timeline, quarantined,
-  (SELECT count(*) FROM anomaly a WHERE a.store = s.store AND a.code NOT IN (` + expected + `))
-  FROM store s WHERE store = ?`
+	lookAtStore = `SELECT seq, hash, directive, directive_hash, acked, session, connected, timeline, quarantined
+  FROM store WHERE store = ?`
+	// The sign keeps SQLite from looking at all anomalies of a store.
+	countAnomalies = `SELECT count(*), coalesce(sum(at < ?), 0) FROM anomaly WHERE at >= ? AND +store = ?
+  AND code NOT IN (` + expected + `)`
 	// expected are codes of anomalies that faults of the simulator lead to.
 	expected = `'UNREADABLE', 'ALARM', 'STORE_ROLLED_BACK', 'STORE_REBUILT', 'STORE_FORKED', 'OLD_BOX',
   'BROUGHT_BACK', 'ALREADY_FINISHED'`
@@ -212,14 +214,17 @@ func (o *office) look(tx *journal.Tx, s *seenCommand) error {
 		if !slices.Contains(o.touched, st.id) && len(changed[st]) == 0 {
 			continue
 		}
-		view, err := lookAtCloud(tx, st)
+		view, err := lookAtCloud(tx, st, max(o.now, s.c.GetNow()))
+		if err != nil {
+			return err
+		}
+		eye, err := newRowEye(tx, st, view.timeline)
 		if err != nil {
 			return err
 		}
 		s.stores = append(s.stores, seenStore{st: st, cloud: view})
-		b := books.Open(tx, st.id)
 		for _, sku := range st.changedIn(view, changed[st]) {
-			row, err := lookAtRow(tx, b, st.cell(sku), view.timeline)
+			row, err := eye.look(st.cell(sku))
 			if err != nil {
 				return err
 			}
@@ -246,23 +251,58 @@ func (st *store) changedIn(view cloudView, skus []stock.SKU) []stock.SKU {
 	return skus
 }
 
-func lookAtCloud(tx *journal.Tx, st *store) (v cloudView, err error) {
+// lookAtCloud reads a store's row. What the cloud notes from now on has this
+// time or a later one.
+func lookAtCloud(tx *journal.Tx, st *store, now int64) (v cloudView, err error) {
 	err = tx.QueryRow(lookAtStore, st.id).Scan(&v.applied.Seq, &v.applied.Hash, &v.directives.Seq,
-		&v.directives.Hash, &v.acked, &v.session, &v.connected, &v.timeline, &v.quarantined, &v.anomalies)
+		&v.directives.Hash, &v.acked, &v.session, &v.connected, &v.timeline, &v.quarantined)
+	if err != nil {
+		return v, err
+	}
+	v.anomalies, err = st.anomalies.count(tx, st.id, now)
 	return v, err
 }
 
-func lookAtRow(tx *journal.Tx, b *books.Book, c *cell, t stock.Timeline) (row seenRow, err error) {
-	row.cell = c
+// anomalyCount knows how many anomalies there were before a moment, so that
+// only later ones are read.
+type anomalyCount struct {
+	before int64
+	n      int
+}
+
+func (a *anomalyCount) count(tx *journal.Tx, st stock.StoreID, now int64) (int, error) {
+	var since, settled int
+	if err := tx.QueryRow(countAnomalies, now, a.before, st).Scan(&since, &settled); err != nil {
+		return 0, err
+	}
+	all := a.n + since
+	a.n += settled
+	a.before = max(a.before, now)
+	return all, nil
+}
+
+// rowEye reads what head office has of a store's SKUs.
+type rowEye struct {
+	tx       *journal.Tx
+	book     *books.Book
+	timeline stock.Timeline
+	legacy   map[stock.SKU]stock.Units
+}
+
+func newRowEye(tx *journal.Tx, st *store, t stock.Timeline) (*rowEye, error) {
+	legacy, err := check.Legacies(tx, st.id)
+	return &rowEye{tx: tx, book: books.Open(tx, st.id), timeline: t, legacy: legacy}, err
+}
+
+func (e *rowEye) look(c *cell) (row seenRow, err error) {
+	row.cell, row.legacy = c, e.legacy[c.sku]
 	q := &row.quota
-	err = tx.QueryRow(lookAtQuota, c.st.id, t, c.sku).Scan(&q.Granted, &q.Returned, &q.Assigned, &q.Held)
+	err = e.tx.QueryRow(lookAtQuota, c.st.id, e.timeline, c.sku).
+		Scan(&q.Granted, &q.Returned, &q.Assigned, &q.Held)
 	if err != nil {
 		return row, err
 	}
-	if row.mirror, err = b.Account(c.sku); err != nil {
-		return row, err
-	}
-	row.legacy, err = check.Legacy(tx, c.st.id, c.sku)
+	row.mirror, err = e.book.Account(c.sku)
 	return row, err
 }
 

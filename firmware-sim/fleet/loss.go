@@ -402,12 +402,13 @@ func (st *store) loadBooks(b *box) {
 		if err != nil {
 			return err
 		}
+		legacy, err := check.Legacies(tx, st.id)
+		if err != nil {
+			return err
+		}
 		for _, a := range all {
 			c := st.cell(a.SKU)
-			c.book = a
-			if c.legacy, err = check.Legacy(tx, st.id, a.SKU); err != nil {
-				return err
-			}
+			c.book, c.legacy = a, legacy[a.SKU]
 		}
 		cursor, err := books.CursorOf(tx, st.id)
 		if err != nil {

@@ -41,6 +41,8 @@ type store struct {
 	applied  uint64                  // directives, as observed
 	timeline stock.Timeline          // that the store is in
 	cloud    cloudView
+
+	anomalies anomalyCount // at head office
 }
 
 // cloudView is what the cloud has of a store, as observed.

@@ -60,13 +60,29 @@ func Accounts(tx *journal.Tx, store stock.StoreID) ([]books.Account, error) {
 	}
 }
 
-const sumLegacy = `SELECT coalesce(sum(granted - returned_rights - assigned), 0) FROM legacy
-  WHERE store = ? AND sku = ?`
+const sumLegacies = `SELECT sku, sum(granted - returned_rights - assigned) FROM legacy
+  WHERE store = ? GROUP BY sku ORDER BY sku`
 
-// Legacy sums up what is left of the rights to a SKU of older timelines.
-func Legacy(tx *journal.Tx, store stock.StoreID, sku stock.SKU) (n stock.Units, err error) {
-	err = tx.QueryRow(sumLegacy, store, sku).Scan(&n)
-	return n, err
+// Legacies sums up what is left of the rights of older timelines, by SKU.
+func Legacies(tx *journal.Tx, store stock.StoreID) (map[stock.SKU]stock.Units, error) {
+	rows, err := tx.Query(sumLegacies, store)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all map[stock.SKU]stock.Units
+	for rows.Next() {
+		var sku stock.SKU
+		var n stock.Units
+		if err := rows.Scan(&sku, &n); err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = make(map[stock.SKU]stock.Units)
+		}
+		all[sku] = n
+	}
+	return all, rows.Err()
 }
 
 const sumLines = `SELECT sku, sum(reserved), sum(picked), sum(staged), sum(collected)
@@ -84,16 +100,17 @@ func Store(tx *journal.Tx, store stock.StoreID) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	legacy, err := Legacies(tx, store)
+	if err != nil {
+		return nil, err
+	}
 	for _, a := range accounts {
 		b := a.Balances
 		f.check(b.Sum() == 0, "INV-1", "store %d sku %d: units came from nowhere: %v", store, a.SKU, b)
 		for acct := ledger.Online; acct <= ledger.InTransfer; acct++ {
 			f.check(b[acct] >= 0, "INV-1", "store %d sku %d: %s is %d", store, a.SKU, acct, b[acct])
 		}
-		old, err := Legacy(tx, store, a.SKU)
-		if err != nil {
-			return nil, err
-		}
+		old := legacy[a.SKU]
 		f.check(b[ledger.Online] == a.Rights.Online()+old, "INV-2",
 			"store %d sku %d: online %d, counters %+v, of older timelines %d", store, a.SKU, b[ledger.Online],
 			a.Rights, old)
