@@ -46,7 +46,7 @@ type sizes struct {
 }
 
 var (
-	fullSizes = sizes{rounds: 7, span: time.Second, scans: 1000, backlog: 40_000,
+	fullSizes = sizes{rounds: 5, span: time.Second, scans: 1000, backlog: 40_000,
 		products: 100_000, records: 1_000_000, little: hoard{20, 500}, much: hoard{500, 20_000},
 		stores: 200, kills: 50, hangs: 3,
 		nodes: 5000, storm: 2000, calm: 20 * time.Second}

@@ -129,14 +129,17 @@ func (b *bench) storm(ctx context.Context, f *fleet, line *trunk) error {
 	}
 	began := time.Now()
 	cut := line.cut()
-	err := b.back(ctx, some)
+	back := b.back(ctx, some)
 	took := time.Since(began)
 	stop()
-	if err := errors.Join(err, all.Wait()); err != nil {
+	if err := all.Wait(); err != nil {
 		return err
 	}
 	s := atMost(b.stormRow(), "s", pair{took.Seconds(), stormLimit.Seconds()}, 1)
 	s.Note = fmt.Sprintf("%d lines cut", cut)
+	if back != nil {
+		s.Note, s.Met = fmt.Sprintf("%s; %v", s.Note, back), false
+	}
 	b.add(s)
 	calls, failed := crowd.calls.Load(), crowd.failed.Load()
 	e := atMost(b.stormErrorRow(), "%", pair{100 * float64(failed) / float64(max(calls, 1)), errorLimit}, 1)
