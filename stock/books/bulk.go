@@ -9,8 +9,12 @@ import (
 )
 
 // loadRows is how many accounts are loaded at a time: a statement for each
-// costs more than twice as much.
-const loadRows = 64
+// costs more than twice as much. A statement for so many costs as much as a few
+// for one.
+const (
+	loadRows = 64
+	fewRows  = 6
+)
 
 const (
 	marks         = `?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?`
@@ -34,9 +38,22 @@ func (b *Book) Load(records []*recordv1.Record) error {
 			}
 		}
 	}
+	if len(missing) <= fewRows {
+		return b.loadFew(missing)
+	}
 	for from := 0; from < len(missing); from += loadRows {
 		if err := b.loadSeveral(missing[from:min(from+loadRows, len(missing))]); err != nil {
 			return fmt.Errorf("load accounts of store %d: %w", b.store, err)
+		}
+	}
+	return nil
+}
+
+func (b *Book) loadFew(skus []stock.SKU) error {
+	for _, sku := range skus {
+		delete(b.accounts, sku)
+		if _, err := b.account(sku); err != nil {
+			return err
 		}
 	}
 	return nil
