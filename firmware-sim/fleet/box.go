@@ -192,6 +192,7 @@ func (b *box) restart() {
 	}
 	b.w.logf("store %d: box %d runs again at record %d", b.st.id, b.number, b.journal.Head().Seq)
 	if b.st.box == b && b.st.head != b.journal.Head() {
+		b.st.bereft = b.st.bereft || b.st.astray && b.w.office.incarnation > 0
 		b.st.astray = true
 		b.st.reload(b)
 	}

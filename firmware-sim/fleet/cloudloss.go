@@ -160,6 +160,7 @@ func (st *store) reloadCloud(tx *journal.Tx) error {
 	if err != nil {
 		return err
 	}
+	st.bereft = st.bereft || st.astray || st.replacing
 	st.cloud, st.astray = view, true
 	clear(st.orders)
 	for _, c := range st.cells {

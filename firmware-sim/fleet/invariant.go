@@ -111,13 +111,18 @@ func (c *cell) physical() {
 }
 
 // kept: every promise has a unit, unless somebody took one unseen or a person
-// decided otherwise, which is what a negative sellable says.
+// decided otherwise, which is what a negative sellable says. What was granted
+// and promised, and is known to neither side any more, cannot be kept.
 func (c *cell) kept() {
 	if c.doubt > 0 {
 		return
 	}
 	bound := c.at(ledger.Reserved) + c.at(ledger.Picked) + c.at(ledger.Staged)
-	claims := c.quota.Free() + c.quota.Held + c.untaken + c.untakenOld - c.gone + bound
+	old := c.untakenOld
+	if c.st.bereft {
+		old = min(old, c.legacy)
+	}
+	claims := c.quota.Free() + c.quota.Held + c.untaken - c.gone + old + bound
 	usable := c.shelf + c.hands + c.back - c.at(ledger.ToShelve)
 	debt := max(0, -c.at(ledger.Sellable))
 	slip := max(0, c.unaccounted())

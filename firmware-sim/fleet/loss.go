@@ -211,7 +211,7 @@ func (st *store) missing(f *fact) {
 func (st *store) tally() {
 	for _, c := range st.cells {
 		c.lost, c.excused = ledger.Balances{}, ledger.Balances{}
-		c.counted, c.countedAt, c.gone = stock.Epoch{}, 0, 0
+		c.counted, c.countedAt = stock.Epoch{}, 0
 		c.slipShelf, c.slipBack, c.lostShelf, c.lostBack = c.stolen, 0, 0, 0
 		c.touch()
 	}
@@ -231,21 +231,12 @@ func (st *store) tally() {
 	for _, f := range st.facts {
 		if f.first == f && !booked[f] && f.matters() {
 			st.lost = append(st.lost, f)
-			f.lose()
+			for i := range f.changes {
+				f.changes[i].lose()
+			}
 		}
 	}
 	slices.SortFunc(st.lost, func(a, b *fact) int { return bytes.Compare(a.hash[:], b.hash[:]) })
-}
-
-// lose adds what a lost fact did to what the books miss.
-func (f *fact) lose() {
-	for i := range f.changes {
-		d := &f.changes[i]
-		d.lose()
-		if f.handed != nil && !f.handed.taken {
-			d.cell.gone += d.delta[ledger.Collected]
-		}
-	}
 }
 
 // lose adds what the shop has and the books do not.
@@ -453,7 +444,7 @@ func (st *store) promises() []*promise {
 // countUntaken sums up what was promised and the store does not know.
 func (st *store) countUntaken() {
 	for _, c := range st.cells {
-		c.untaken, c.untakenOld = 0, 0
+		c.untaken, c.untakenOld, c.gone = 0, 0, 0
 	}
 	for _, p := range st.promises() {
 		if !p.taken {
@@ -462,15 +453,40 @@ func (st *store) countUntaken() {
 	}
 }
 
+// dealt notes what is left to do of an order, by a box that knows it: should it
+// be forgotten, nobody has a claim to the rest.
+func (p *promise) dealt(r *books.Reservation) {
+	if !p.taken {
+		p.count(-1)
+	}
+	if p.left == nil {
+		p.left = make(map[uint32]stock.Units)
+	}
+	for _, l := range r.Lines {
+		if left, seen := p.left[l.Line]; !seen || l.Open() < left {
+			p.left[l.Line] = l.Open()
+		}
+	}
+	if !p.taken {
+		p.count(+1)
+	}
+}
+
 // count adds a promise's units to those that the store does not know, or takes
 // them away.
 func (p *promise) count(sign stock.Units) {
 	for _, l := range p.reserve.GetLines() {
 		c := p.st.cell(stock.SKU(l.GetSku()))
+		n := stock.Units(l.GetUnits())
+		left, seen := p.left[l.GetLine()]
+		if !seen {
+			left = n
+		}
 		if stock.Timeline(p.reserve.GetTimeline()) == p.st.cloud.timeline {
-			c.untaken += sign * stock.Units(l.GetUnits())
+			c.untaken += sign * n
+			c.gone += sign * (n - left)
 		} else {
-			c.untakenOld += sign * stock.Units(l.GetUnits())
+			c.untakenOld += sign * left
 		}
 		c.touch()
 	}

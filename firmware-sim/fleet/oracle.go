@@ -29,7 +29,8 @@ type promise struct {
 	byToken bool
 	handed  int // times that goods went over the counter
 
-	forgotten bool // by a cloud that was restored
+	forgotten bool                   // by a cloud that was restored
+	left      map[uint32]stock.Units // the least that was seen open of each line
 }
 
 // promiseTime says how the line was when a promise was made.
@@ -94,6 +95,11 @@ func (st *store) sawElsewhere(b *box, s *seenRecord) {
 	for _, a := range s.rows {
 		b.rows[a.SKU] = a
 	}
+	for _, r := range s.res {
+		if p := st.w.office.promises[r.ID]; p != nil && p.st == st {
+			p.dealt(r)
+		}
+	}
 	if st.w.o.Log != nil {
 		st.w.logf("store %d: box %d record %d %s", st.id, b.number, s.seq, describe(s))
 	}
@@ -135,9 +141,6 @@ func (st *store) sawReservation(rec *recordv1.Record, r *books.Reservation) {
 		p.taken = true
 		p.byToken = rec.GetCollectByToken() != nil
 		p.count(-1)
-		if len(st.lost) > 0 {
-			st.tally() // an order that was handed over may be expected again
-		}
 	} else if p.byToken && rec.GetAccept() != nil {
 		w.marks.hit(markTokenFirst)
 	}
@@ -152,6 +155,7 @@ func (st *store) sawReservation(rec *recordv1.Record, r *books.Reservation) {
 				sum, l.Quantity)
 		}
 	}
+	p.dealt(r)
 	p.lines, p.ended = slices.Clone(r.Lines), r.State().Final()
 	if rel := rec.GetRelease(); rel != nil {
 		p.why = rel.GetReason()

@@ -49,8 +49,11 @@ func (w *World) cart(st *store, c chance) {
 		if !r.hold(st, c, hold, w.wishes(st, c, 3)) || c.of(500) {
 			return
 		}
-		r.sleep(c.span(0, w.mix.day/40))
+		r.sleep(c.span(0, w.mix.day/20))
 		r.release(st, c, hold)
+		if c.of(400) {
+			r.release(st, c, hold) // a finger that slips
+		}
 	})
 }
 

@@ -29,6 +29,7 @@ type store struct {
 	greeted   bool // every till has looked at the box since everything was mended
 	replacing bool // there is no box, a new one is on its way
 	astray    bool // box and cloud have not agreed since one of them lost its past
+	bereft    bool // both have lost it before they agreed again
 	renewing  bool // the cloud waits for the store's own books
 
 	chain    map[uint64]journal.Hash // of the journal's records
@@ -99,13 +100,13 @@ type cell struct {
 	untaken stock.Units // promised, and not known to the store
 	dirty   bool
 
-	untakenOld   stock.Units // the same, of older timelines
+	untakenOld   stock.Units // the same, of older timelines, as far as it is open
 	legacy       stock.Units // granted in older timelines, and not taken
 	mirrorLegacy stock.Units
 	lost         ledger.Balances // what lost facts did to the books
 	lostShelf    stock.Units     // and in the shop
 	lostBack     stock.Units
-	gone         stock.Units     // of orders that nobody knows any more to be handed over
+	gone         stock.Units     // of untaken: dealt with by a box that forgot it
 	excused      ledger.Balances // units that went another way in the books than in the shop
 	counted      stock.Epoch     // of the newest absolute count
 	countedAt    uint64          // its record

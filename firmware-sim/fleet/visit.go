@@ -179,6 +179,9 @@ func (r *routine) visitUnheard(st *store, t *ticket, c chance) bool {
 // there, is missing for a reason that somebody is to blame for.
 func (r *routine) excused(t *ticket, l wish, got stock.Units) {
 	c := l.cell
+	if st := t.p.st; st.bereft && stock.Timeline(t.p.reserve.GetTimeline()) < st.cloud.timeline {
+		return // neither side knew of the promise, and of the units that were set aside for it
+	}
 	if got == l.units || c.hands > got || c.doubt > 0 || c.unaccounted() > 0 || c.free() < 0 ||
 		c.back > 0 || t.p.ended || t.p.st.torn() {
 		return
