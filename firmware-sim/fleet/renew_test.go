@@ -3,6 +3,7 @@ package fleet
 import (
 	"maps"
 	"testing"
+	"time"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock/journal"
@@ -44,5 +45,28 @@ func look(w *World, st *store) {
 	err := w.office.View(w.ctx, func(tx *journal.Tx) error { return st.reloadCloud(tx) })
 	if err != nil {
 		w.fail("FAULT", "look at store %d: %v", st.id, err)
+	}
+}
+
+// TestAStoreClearsUpInTheMiddleOfADay lets stores write their books down and
+// forget while people work there: the copy stays right, and the books provable.
+func TestAStoreClearsUpInTheMiddleOfADay(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		next := time.Duration(0)
+		r, err := Run(t.Context(), Options{Seed: seed, Days: 1, Stores: 2, Verify: true,
+			Without: faultRestore | faultLoss | faultClone | faultCloudRestore, also: func(w *World) {
+				if next += w.mix.day / 5; w.now < next || w.running != nil {
+					next -= w.mix.day / 5
+					return
+				}
+				for _, st := range w.stores {
+					if b := st.box; b.up && !st.torn() {
+						b.call(func() error { return b.unexpected(b.floor.Housekeep(w.ctx)) })
+					}
+				}
+			}})
+		if err != nil || r.Violation != nil || next == 0 {
+			t.Errorf("seed %d: %v, %v, last at %s", seed, r, err, next)
+		}
 	}
 }
