@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // twiceEach of the seeds are run twice, to see that a seed is one run.
@@ -31,6 +33,7 @@ type Report struct {
 	StoreDays int               `json:"store_days"`
 	Took      time.Duration     `json:"took_ns"`
 	Busy      time.Duration     `json:"busy_ns"` // summed over the workers
+	CPU       time.Duration     `json:"cpu_ns"`  // of the process meanwhile
 	Marks     map[string]uint64 `json:"marks"`
 	Unreached []string          `json:"unreached"`
 	Failed    []Result          `json:"failed"`
@@ -45,15 +48,24 @@ func Swarm(ctx context.Context, o SwarmOptions) (*Report, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	s := &swarm{o: o, next: o.From, report: &Report{}}
-	begun := time.Now()
+	begun, used := time.Now(), cpuTime()
 	var group sync.WaitGroup
 	for range o.Workers {
 		group.Go(func() { s.work(ctx) })
 	}
 	group.Wait()
-	s.report.Took = time.Since(begun)
+	s.report.Took, s.report.CPU = time.Since(begun), cpuTime()-used
 	s.report.finish()
 	return s.report, s.err
+}
+
+// cpuTime is how long this process has kept cores busy.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 type swarm struct {

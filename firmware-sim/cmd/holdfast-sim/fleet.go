@@ -17,7 +17,7 @@ import (
 
 // fewerCollections lets the heap grow further between collections: a world is
 // small, and makes much garbage.
-const fewerCollections = 400
+const fewerCollections = 1600
 
 type fleetOptions struct {
 	Seeds    string `help:"Seeds to run, such as 1..2000." default:"1..2000"`
@@ -137,17 +137,27 @@ func (o fleetOptions) tell(r *fleet.Report) {
 	for _, m := range r.Names() {
 		fmt.Printf("%9d  %s\n", r.Marks[m], m)
 	}
-	seconds, busy := r.Took.Seconds(), r.Busy.Seconds()
-	fmt.Printf("%d seeds, %d store-days in %s: %.1f seeds/s, %.0f events/s, %.0f records/s; "+
-		"per core %.1f store-days/s\n", r.Seeds, r.StoreDays, r.Took.Round(time.Millisecond),
-		float64(r.Seeds)/seconds, float64(r.Events)/seconds, float64(r.Records+r.Commands)/seconds,
-		float64(r.StoreDays)/busy)
+	o.tellSpeed(r)
 	for _, m := range r.Unreached {
 		fmt.Printf("NOT REACHED  %s\n", m)
 	}
 	for _, f := range r.Failed {
 		fmt.Printf("%s\n  holdfast-sim fleet%s\n", f, o.again(f))
 	}
+}
+
+// tellSpeed counts what happens: an event is a frame that arrives, a deadline,
+// or a step of a person; records and commands are what events lead to. A core's
+// second is one of CPU time, whatever else the machine does.
+func (o fleetOptions) tellSpeed(r *fleet.Report) {
+	seconds, cpu, days := r.Took.Seconds(), r.CPU.Seconds(), float64(max(1, r.StoreDays))
+	facts := float64(r.Records + r.Commands)
+	fmt.Printf("%d seeds, %d store-days in %s: %.1f seeds/s, %.0f events/s, %.0f records and commands/s\n",
+		r.Seeds, r.StoreDays, r.Took.Round(time.Millisecond), float64(r.Seeds)/seconds,
+		float64(r.Events)/seconds, facts/seconds)
+	fmt.Printf("a second of one core: %.1f store-days, %.0f events, %.0f records and commands; "+
+		"a store-day has %.0f events, which make %.0f records and commands\n", days/cpu,
+		float64(r.Events)/cpu, facts/cpu, float64(r.Events)/days, facts/days)
 }
 
 // again is how a failed run is seen.
