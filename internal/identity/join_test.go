@@ -10,7 +10,8 @@ import (
 )
 
 func TestJoinStringReadsBack(t *testing.T) {
-	for _, addr := range []string{"127.0.0.1:8443", "cloud.example.org:443", "[2001:db8::1]:8443"} {
+	for _, addr := range []string{"127.0.0.1:8443", "cloud.example.org:443", "[2001:db8::1]:8443",
+		"a:8443,b:8443,[2001:db8::1]:8443"} {
 		j := NewJoin([32]byte{1, 2, 3}, addr, 417)
 		text := j.String()
 		for name, form := range map[string]string{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ type session = grpc.BidiStreamingServer[uplinkv1.NodeFrame, uplinkv1.CloudFrame]
 // fakeCloud serves what a test says.
 type fakeCloud struct {
 	uplinkv1.UnimplementedUplinkServer
+	beside    string // addresses of the cloud's other processes, with commas
 	session   func(session) error
 	catalogue func(*uplinkv1.CatalogueRequest, grpc.ServerStreamingServer[uplinkv1.CatalogueChunk]) error
 }
@@ -61,7 +63,7 @@ func (c *fakeCloud) run(t *testing.T, products Catalogue) (l *Link, stop func())
 	must(t, err)
 	cert, err := ca.SignNode(id.CSR(), id.ID(), 7, stock.Epoch{Timeline: 1, Counter: 1}, time.Hour)
 	must(t, err)
-	join := identity.NewJoin(ca.Pin(), listener.Addr().String(), 7)
+	join := identity.NewJoin(ca.Pin(), strings.Trim(c.beside+","+listener.Addr().String(), ","), 7)
 	must(t, id.Enrol(join, ca.Certificate(), cert))
 	l = New(Options{Identity: id, Floor: emptyFloor{id}, Catalogue: products,
 		Logger: slog.New(slog.DiscardHandler), Backoff: Backoff{Base: time.Millisecond, Cap: 20 * time.Millisecond}})
@@ -196,6 +198,24 @@ func TestNodeThatStopsSaysGoodbye(t *testing.T) {
 	}
 	if h := <-hello; h.GetCapVersion() != capVersion || h.GetCatalogueVersion() != 4 {
 		t.Errorf("hello is %v", h)
+	}
+}
+
+func TestNodeFindsTheProcessThatAnswers(t *testing.T) {
+	for range 4 { // each connection begins with another address
+		dead, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		must(t, dead.Close())
+		cloud := &fakeCloud{beside: dead.Addr().String() + ",127.0.0.1:1", session: func(s session) error {
+			_, err := welcome(s, 0)
+			for err == nil {
+				_, err = s.Recv()
+			}
+			return nil
+		}}
+		l, stop := cloud.run(t, &memory{})
+		l.reach(t, online)
+		stop()
 	}
 }
 
