@@ -101,6 +101,7 @@ func (o *office) reopen(image []byte) error {
 
 const (
 	listPromised = `SELECT reservation, cancel_at FROM promise ORDER BY reservation`
+	listCarts    = `SELECT hold, deadline FROM hold ORDER BY hold`
 	lookAtOffice = `SELECT now FROM office WHERE id = 1`
 )
 
@@ -112,8 +113,11 @@ func (o *office) reload() {
 		if err := tx.QueryRow(lookAtOffice).Scan(&o.now); err != nil {
 			return err
 		}
-		known, err := promised(tx)
+		known, err := promised(tx, listPromised)
 		if err != nil {
+			return err
+		}
+		if o.carts, err = promised(tx, listCarts); err != nil {
 			return err
 		}
 		for key, p := range o.promises {
@@ -132,8 +136,9 @@ func (o *office) reload() {
 	}
 }
 
-func promised(tx *journal.Tx) (map[id]int64, error) {
-	rows, err := tx.Query(listPromised)
+// promised reads ids, each with a moment.
+func promised(tx *journal.Tx, q string) (map[id]int64, error) {
+	rows, err := tx.Query(q)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type office struct {
 	noQuorum time.Duration // until then nothing is committed
 	keys     []ed25519.PrivateKey
 	held     map[id]*hold
+	carts    map[id]int64 // that were ever held, and until when
 	promises map[id]*promise
 	now      int64 // of the last command, clamped
 
@@ -59,7 +60,8 @@ type member struct {
 }
 
 func (w *World) newOffice() (*office, error) {
-	o := &office{w: w, held: make(map[id]*hold), promises: make(map[id]*promise)}
+	o := &office{w: w, held: make(map[id]*hold), carts: make(map[id]int64),
+		promises: make(map[id]*promise)}
 	o.clock = clock{w: w}
 	for range w.mix.members {
 		o.members = append(o.members, &member{up: true, sessions: make(map[stock.StoreID]*session)})

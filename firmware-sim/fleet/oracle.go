@@ -202,9 +202,10 @@ func (o *office) saw(s *seenCommand) {
 
 func (o *office) sawHold(h *recordv1.Hold, r *recordv1.HoldResult) {
 	key := id(h.GetHold())
-	if o.held[key] != nil {
-		return // the same cart again
+	if o.carts[key] > 0 {
+		return // the same cart again, perhaps after its end
 	}
+	o.carts[key] = r.GetDeadline()
 	st := o.w.storeOf(h.GetStore())
 	if until := o.now + o.w.mix.policy.GetHoldMs(); r.GetDeadline() != until {
 		o.w.fail("INV-8", "store %d: hold %x ends at %d, it was to end at %d", st.id, key, r.GetDeadline(), until)
