@@ -131,7 +131,8 @@ func (s *script) do(words []string) {
 			node = nil
 		}
 		s.step(Looked{Err: a.err(), Standing: Standing{Session: a.n("session", s.opened), Node: node,
-			Epoch: stock.Epoch{Timeline: 1, Counter: uint32(a.n("epoch", 1))}, Timeline: 1,
+			Epoch:      stock.Epoch{Timeline: 1, Counter: uint32(a.n("epoch", 1))},
+			Timeline:   stock.Timeline(a.n("timeline", 1)),
 			Directives: a.n("directives", 0), Catalogue: a.n("catalogue", 0), Keys: 3}})
 	case "applied":
 		s.answer("batch", a, &recordv1.Result{Body: &recordv1.Result_Batch{Batch: &recordv1.BatchResult{
