@@ -6,12 +6,12 @@ CATALOGUE ?=
 CLOUD     ?=
 FUZZTIME  ?= 5000x
 PACKAGES  := ./...
-FAULTS    := ./stock/journal ./node/shopfloor
+FAULTS    := ./stock/journal ./node/shopfloor ./cloud
 BROWSER   := ./internal/look ./cloud/storefront ./cloud/dashboard ./node/kiosk ./firmware-sim/demo/console
 
 export GOFLAGS += -buildvcs=false
 
-.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey drills bench long clean
+.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey drills former bench long clean
 
 ## demo: a cloud (CLOUD=3: of three processes) and three stores on this machine; Ctrl-C stops them
 demo: build
@@ -59,7 +59,7 @@ browser:
 
 ## faults: power cuts, and death at every write, on file systems of their own (needs root)
 faults:
-	$(GO) test -count=1 -timeout 20m -tags faults -run 'PowerCut|EveryWrite|EveryError' $(FAULTS)
+	$(GO) test -count=1 -timeout 20m -tags faults -run 'PowerCut|EveryWrite|EveryError|FullDisk' $(FAULTS)
 
 ## peer: receipts of other people's encoders, and their readers on our codes
 peer:
@@ -79,8 +79,12 @@ journey: build
 	$(BIN)/holdfast-sim demo --once --json --cloud 3
 
 ## drills: disks, boxes and clouds are lost and brought back, with the real programs
-drills: build
+drills: build former
 	$(BIN)/holdfast-sim drills --json
+
+## former: the cloud of the version before, for the drill of an upgrade
+former: build
+	deploy/former $(BIN)/former
 
 ## bench: speed, as ratios to limits measured in the same run
 bench: build
