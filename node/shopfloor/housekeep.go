@@ -23,6 +23,8 @@ const (
 	documentsMS = 400 * dayMS
 	// housekeepMS is how often a store clears up.
 	housekeepMS = 28 * dayMS
+	// awaitNightMS is how long clearing up waits for a night.
+	awaitNightMS = 7 * dayMS
 	// maxClearings bounds the Forgets of one clearing up.
 	maxClearings = 200
 	// maxMilestones bounds what is kept of when which record was the newest.
@@ -48,14 +50,24 @@ func (f *Floor) HousekeepDue(ctx context.Context) error {
 		last, none = decodeSeq(raw), raw == nil
 		return err
 	})
-	now := f.o.Now()
-	if err != nil || !none && now-int64(last) < housekeepMS {
+	if err != nil {
 		return err
 	}
 	if none { // a new disk has nothing to clear up
 		return f.housekept(ctx, nil)
 	}
+	if late := f.o.Now() - int64(last) - housekeepMS; late < 0 || !f.night() && late < awaitNightMS {
+		return nil
+	}
 	return f.Housekeep(ctx)
+}
+
+// night tells whether nobody is in the store: tills wait while the books are
+// written down.
+func (f *Floor) night() bool {
+	const hourMS, from, to = int64(3600_000), 2, 5
+	hour := f.local() % dayMS / hourMS
+	return hour >= from && hour < to
 }
 
 // Housekeep forgets what nobody can ask for any more, and drops records that
