@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"time"
@@ -156,6 +157,20 @@ const (
 	// what is measured, unless it is a storm.
 	connectAtOnce = 64
 )
+
+// lives returns a context that ends with the cloud's process, which then is the
+// cause.
+func (f *fleet) lives(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-f.cloud.over:
+			cancel(fmt.Errorf("the cloud ended: %w: %s", f.cloud.err, f.cloud.log))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
+}
 
 // connect plugs all nodes in and waits until their sessions are open.
 func (f *fleet) connect(ctx context.Context, b *bench) error {

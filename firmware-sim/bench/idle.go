@@ -66,6 +66,8 @@ func idle(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close(), line.Close()) }()
+	ctx, cancel := f.lives(ctx)
+	defer cancel()
 	if err := b.rest(ctx, f); err != nil {
 		return err
 	}
@@ -132,13 +134,13 @@ func (b *bench) storm(ctx context.Context, f *fleet, line *trunk) error {
 	back := b.back(ctx, some)
 	took := time.Since(began)
 	stop()
-	if err := all.Wait(); err != nil {
+	if err := errors.Join(all.Wait(), context.Cause(ctx)); err != nil {
 		return err
 	}
 	s := atMost(b.stormRow(), "s", pair{took.Seconds(), stormLimit.Seconds()}, 1)
 	s.Note = fmt.Sprintf("%d lines cut", cut)
 	if back != nil {
-		s.Note, s.Met = fmt.Sprintf("%s; %v", s.Note, back), false
+		s.Note, s.Met = fmt.Sprintf("%s; %v; %v", s.Note, back, line.trouble()), false
 	}
 	b.add(s)
 	calls, failed := crowd.calls.Load(), crowd.failed.Load()
@@ -177,6 +179,7 @@ type trunk struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // guarded by mu: both ends; nil when it is closed
+	fault error                 // guarded by mu: why a connection was not taken
 }
 
 func newTrunk(to string) (*trunk, error) {
@@ -194,8 +197,15 @@ func (t *trunk) addr() string { return t.listener.Addr().String() }
 func (t *trunk) accept() {
 	for {
 		near, err := t.listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // thousands come at once; the next one may be better off
+			t.mu.Lock()
+			t.fault = err
+			t.mu.Unlock()
+			time.Sleep(tryPause)
+			continue
 		}
 		t.wait.Go(func() {
 			far, err := net.DialTimeout("tcp", t.to, patience)
@@ -232,6 +242,13 @@ func (t *trunk) carry(near, far net.Conn) {
 	defer t.mu.Unlock()
 	delete(t.conns, near)
 	delete(t.conns, far)
+}
+
+// trouble is why a connection was not taken, if one was not.
+func (t *trunk) trouble() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fault
 }
 
 // cut breaks all connections; new ones are carried again at once. It returns

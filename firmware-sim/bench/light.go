@@ -80,7 +80,7 @@ func (n *lightNode) online(ctx context.Context, sessions int64) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("store %s is %v, refused %q: %w", n.store, s.Phase, s.Refused, ctx.Err())
+			return fmt.Errorf("store %s is %v, refused %q: %w", n.store, s.Phase, s.Refused, context.Cause(ctx))
 		}
 	}
 }
@@ -135,7 +135,7 @@ func (n *lightNode) taken(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("the cloud has %d records of store %s: %w", acked, n.store, ctx.Err())
+			return fmt.Errorf("the cloud has %d records of store %s: %w", acked, n.store, context.Cause(ctx))
 		}
 	}
 }

@@ -26,6 +26,8 @@ func many(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	ctx, cancel := f.lives(ctx)
+	defer cancel()
 	if err := f.connect(ctx, b); err != nil {
 		return err
 	}
