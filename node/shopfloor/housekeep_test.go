@@ -165,3 +165,42 @@ func TestARequestWhoseIdMayBeGoneIsNotTakenAsNew(t *testing.T) {
 		t.Errorf("a request of 36 days ago: %v", err)
 	}
 }
+
+func TestAnOrderIsForgottenOnlyByTheNumberThatFirstBroughtIt(t *testing.T) {
+	s := openLater(t)
+	ctx := t.Context()
+	s.receive(6)
+	s.grant(4)
+	heard := s.accept("AAAAAAAA", 1)
+	unheard := s.reserve("BBBBBBBB", 1) // the line was cut before it came
+	if err := s.BeginTimeline(ctx, 2, s.Head().Seq); err != nil {
+		t.Fatal(err)
+	}
+	s.dseq, s.hash = 0, journal.Hash{}
+	for _, r := range []*recordv1.Reserve{heard, unheard} {
+		if err := s.directIn(2, &recordv1.Directive{Body: &recordv1.Directive_Reserve{Reserve: r}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Release(ctx, shopfloor.Cause{ID: s.id()}, [16]byte(r.Reservation),
+			recordv1.ReleaseReason_RELEASE_REASON_STAFF)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, orders := s.sizes(); orders != 2 {
+		t.Fatalf("%d orders have ended", orders)
+	}
+	s.now += 50 * dayMS
+	if err := s.Housekeep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, orders := s.sizes(); orders != 1 {
+		t.Errorf("%d ended orders are kept, want the one whose number was never applied in its timeline", orders)
+	}
+	for _, r := range []*recordv1.Reserve{heard, unheard} {
+		_, err := s.Collect(ctx, shopfloor.Cause{ID: s.id()}, s.token(r))
+		if !stock.Refused(err, stock.AlreadyFinished) {
+			t.Errorf("code of %s: %v", r.GetCode(), err)
+		}
+	}
+}
