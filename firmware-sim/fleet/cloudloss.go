@@ -187,13 +187,8 @@ func (r *routine) reconcile(c chance, frozen bool) {
 	incarnation := o.incarnation
 	r.sleep(c.span(0, w.mix.day/20))
 	for _, st := range w.stores {
-		for frozen && st.replacing {
-			r.sleep(w.mix.day / 100) // the box that stands there is admitted, not the one that stood
-		}
 		if frozen {
-			node := st.box.node
-			r.propose(c, &recordv1.Command{Body: &recordv1.Command_AdmitNode{AdmitNode: &recordv1.AdmitNode{
-				Store: uint32(st.id), NodeId: node[:]}}})
+			r.admit(st, c, incarnation)
 		}
 	}
 	for _, st := range w.stores {
@@ -208,6 +203,23 @@ func (r *routine) reconcile(c chance, frozen bool) {
 	}
 	for _, st := range w.stores {
 		r.drain(st, c, incarnation)
+	}
+}
+
+// admit ends a store's freeze for the box that stands there, not for one that
+// is being replaced, however long that takes.
+func (r *routine) admit(st *store, c chance, incarnation int) {
+	w := r.w
+	for w.office.incarnation == incarnation {
+		if !st.replacing {
+			node := st.box.node
+			_, err := r.propose(c, &recordv1.Command{Body: &recordv1.Command_AdmitNode{
+				AdmitNode: &recordv1.AdmitNode{Store: uint32(st.id), NodeId: node[:]}}})
+			if _, refused := stock.AsRefusal(err); err == nil || refused {
+				return
+			}
+		}
+		r.sleep(w.mix.day / 100)
 	}
 }
 

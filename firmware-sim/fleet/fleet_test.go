@@ -150,7 +150,7 @@ func TestSeedsThatOnceFailedHold(t *testing.T) {
 		}
 	}
 	if testing.Short() {
-		all = all[max(0, len(all)-fewSeeds):]
+		all = all[max(0, len(all)-1):]
 	}
 	for _, line := range all {
 		number, why, _ := strings.Cut(line, " ")
