@@ -8,11 +8,11 @@ import (
 
 // Downtime is how long writes were not accepted after faults of one kind.
 type Downtime struct {
-	Fault         string        `json:"fault"`
-	Times         int           `json:"times"`
-	Median, Worst time.Duration `json:",omitempty"`
-	Within        time.Duration `json:"within_ns,omitempty"` // the goal; zero: there is none
-	Missed        int           `json:"missed,omitempty"`    // how often it took longer
+	Fault         string
+	Times         int
+	Median, Worst time.Duration
+	Within        time.Duration // the goal; zero: there is none
+	Missed        int           // how often it took longer
 }
 
 // Downtimes sums up the result's gaps.

@@ -128,6 +128,11 @@ func (w *world) folders() (all []string) {
 func (w *world) save() error {
 	faults := []error{w.stop()}
 	for _, dir := range w.folders() {
+		// The ballast is made to the measure of a disk, and may not fit on another.
+		err := os.Remove(filepath.Join(dir, "ballast"))
+		if !errors.Is(err, os.ErrNotExist) {
+			faults = append(faults, err)
+		}
 		faults = append(faults, copyFolder(dir, w.path("template", filepath.Base(dir))))
 	}
 	return errors.Join(faults...)
