@@ -194,6 +194,9 @@ func (f *fact) bookedTwice() {
 // missing takes a fact of another box into account: what it did in the shop is
 // not in the books.
 func (st *store) missing(f *fact) {
+	if st.facts[f.hash] != nil {
+		return // the cloud gave it back
+	}
 	st.facts[f.hash] = f
 	switch other := st.byUID[f.uid]; {
 	case f.uid == (id{}):
