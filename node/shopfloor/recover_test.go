@@ -263,6 +263,30 @@ func TestSaleThatACountHasMissedAlreadyDoesNotChangeTheShelf(t *testing.T) {
 	n.want("sent again", map[ledger.Account]stock.Units{ledger.Sellable: 6, ledger.Sold: 4})
 }
 
+// The box that is told may be older than the one that sold: were it lost in turn,
+// the sale must not look older than a count which came before it.
+func TestSaleOfALaterEpochKeepsItsTime(t *testing.T) {
+	s := open(t)
+	s.receive(9)
+	s.grant(1)
+	sold := stock.Epoch{Timeline: 1, Counter: s.Epoch().Counter + 1}
+	head := s.Head().Seq
+	w, err := s.Sell(t.Context(), shopfloor.Sell{Cause: shopfloor.Cause{ID: s.id(), Resent: &sold},
+		Lines: []*recordv1.SaleLine{{Sku: 1, Units: 2}}})
+	if err != nil || len(w.Record.GetSale().GetLines()) != 1 {
+		t.Fatalf("the till is answered %v, %v", w.Record, err)
+	}
+	_, tail := s.raws(head)
+	var rec recordv1.Record
+	if err := proto.Unmarshal(tail[0], &rec); err != nil {
+		t.Fatal(err)
+	}
+	if e := rec.GetSalvage().GetOldEpoch(); e.GetTimeline() != 1 || e.GetCounter() != sold.Counter {
+		t.Errorf("the sale was made in %s, it is recorded as of %v", sold, e)
+	}
+	s.want("sent again", map[ledger.Account]stock.Units{ledger.Sellable: 6, ledger.Sold: 2})
+}
+
 func TestTillThatHasSeenMoreMakesTheStoreDoubtItself(t *testing.T) {
 	s := busy(t)
 	now := s.Seen()

@@ -87,6 +87,9 @@ func (f *Floor) sellOwn(ctx context.Context, s Sell) (Written, error) {
 // sellResent books a sale that a till sends again. If a shelf was counted since,
 // the count has missed the units already.
 func (f *Floor) sellResent(ctx context.Context, s Sell) (Written, error) {
+	if s.Resent.Compare(f.Epoch()) > 0 {
+		return f.sellLater(ctx, s)
+	}
 	return f.once(ctx, s.Cause, s.is(), func(tx *journal.Tx, rec *recordv1.Record) error {
 		sale := s.sale(recordv1.SaleMode_SALE_MODE_SAFE)
 		b := books.Open(tx, f.o.Store)
@@ -103,6 +106,19 @@ func (f *Floor) sellResent(ctx context.Context, s Sell) (Written, error) {
 		rec.Body = &recordv1.Record_Sale{Sale: sale}
 		return nil
 	})
+}
+
+// sellLater books a sale of an epoch that this box, put back from a backup, has
+// not reached: should it be lost in turn, the sale must not look older than it is.
+func (f *Floor) sellLater(ctx context.Context, s Sell) (Written, error) {
+	w, err := f.resend(ctx, s.Cause, s.is(), func(_ *journal.Tx, rec *recordv1.Record) error {
+		rec.Body = &recordv1.Record_Sale{Sale: s.sale(recordv1.SaleMode_SALE_MODE_SAFE)}
+		return nil
+	})
+	if fact := w.Record.GetSalvage(); err == nil && fact != nil {
+		w.Record, err = books.Fact(fact)
+	}
+	return w, err
 }
 
 // is matches a sale of the same units; the price may have changed since.
