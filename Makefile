@@ -90,8 +90,8 @@ former: build
 bench: build
 	$(BIN)/holdfast-sim bench
 	$(GO) test -run '^$$' -bench . -benchmem ./stock/gtin ./stock/escrow ./hardware/receipt ./hardware/escpos \
-		./hardware/barcode ./hardware/ssi ./hardware/evdev ./firmware-sim/scanner
-	$(GO) test -run '^$$' -bench . -timeout 20m ./cloud/quorum
+		./hardware/barcode ./hardware/ssi ./hardware/evdev ./firmware-sim/scanner \
+		./firmware-sim/fleet
 
 ## long: the journey ten times over, long fuzzing, and the model in its long form
 long: build
