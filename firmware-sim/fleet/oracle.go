@@ -92,6 +92,9 @@ func (st *store) sawElsewhere(b *box, s *seenRecord) {
 		return
 	}
 	f.hash = at.Hash
+	if everyRow(s.rec) {
+		st.special[s.seq] = true // this box may come to count
+	}
 	for _, a := range s.rows {
 		b.rows[a.SKU] = a
 	}
