@@ -69,10 +69,9 @@ func (s *Server) Session(st stream) error {
 		return status.Error(codes.Internal, "node id")
 	}
 	if !s.enter() {
-		after := s.turn(time.Now())
+		after, why := s.turn(time.Now())
 		return st.Send(&uplinkv1.CloudFrame{Frame: &uplinkv1.CloudFrame_Reject{Reject: &uplinkv1.Reject{
-			Code: stock.Busy.String(), RetryAfterMs: uint32(after.Milliseconds()),
-			Message: "too many nodes at once"}}})
+			Code: stock.Busy.String(), RetryAfterMs: uint32(after.Milliseconds()), Message: why}}})
 	}
 	l := &link{server: s, store: peer.Store, log: s.o.Logger.With("store", peer.Store),
 		events: make(chan Input, maxEvents), control: make(chan Input, maxControl),
@@ -100,15 +99,22 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// turn says when a node that was not admitted may come back. Each gets a turn
-// of its own, at the pace of the admissions that are to be expected then: nobody
-// comes in vain, and nobody waits longer than that takes.
-func (s *Server) turn(now time.Time) time.Duration {
+// turn says when a node that was not admitted may come back, and why it was not.
+// A member that is about to stop is soon replaced, by itself or by another. Of
+// too many nodes each gets a turn of its own, at the pace of the admissions that
+// are to be expected then: nobody comes in vain, and nobody waits longer than
+// that takes.
+func (s *Server) turn(now time.Time) (after time.Duration, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leaving > 0 {
-		return turnedAwayMin + time.Duration(s.random(int64(turnedAwayMax-turnedAwayMin)))
+		spread := min(s.leaving, turnedAwayMax-turnedAwayMin)
+		return turnedAwayMin + time.Duration(s.random(int64(spread))), "this process is about to stop"
 	}
+	return s.queued(now), "too many nodes at once"
+}
+
+func (s *Server) queued(now time.Time) time.Duration {
 	pace := time.Duration(float64(time.Second) / (turnShare * float64(s.admit.Limit())))
 	if soonest := now.Add(turnedAwayMin); s.next.Before(soonest) {
 		s.next = soonest
