@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -155,18 +156,34 @@ func (c *cloud) readKeys(ctx context.Context) error {
 // publishKeys tells the stores the keys that pickup tokens are signed with, if
 // there is anything new.
 func (c *cloud) publishKeys(ctx context.Context) error {
-	s := c.keys.now.Load()
-	next := planKeys(s.set, s.own, time.Now())
-	if proto.Equal(next, s.set) {
+	if c.keysToTell() == nil {
 		return nil
 	}
-	next.Version++
+	// This copy may be behind: another process may have told them.
+	if err := errors.Join(c.engine.Sync(ctx), c.readKeys(ctx)); err != nil {
+		return err
+	}
+	next := c.keysToTell()
+	if next == nil {
+		return nil
+	}
 	_, err := c.engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_SetKeys{
 		SetKeys: &recordv1.SetKeys{Keys: next}}})
 	if err != nil {
 		return err
 	}
 	return c.readKeys(ctx)
+}
+
+// keysToTell is the next set of keys; nil if the stores were told all.
+func (c *cloud) keysToTell() *recordv1.KeySet {
+	s := c.keys.now.Load()
+	next := planKeys(s.set, s.own, time.Now())
+	if proto.Equal(next, s.set) {
+		return nil
+	}
+	next.Version++
+	return next
 }
 
 // KeyInfo is how a pickup key stands.

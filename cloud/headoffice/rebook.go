@@ -15,9 +15,9 @@ const (
 	rebookPage  = 500
 
 	listUnbooked = `SELECT data FROM archive WHERE store = ? AND seq >= ? ORDER BY seq LIMIT ?`
-	keepApart   = `INSERT INTO renewal (store, part, seq) VALUES (?,0,?) ON CONFLICT (store) DO NOTHING`
-	selectApart = `SELECT seq FROM renewal WHERE store = ?`
-	updateApart = `UPDATE renewal SET seq = ? WHERE store = ?`
+	keepApart    = `INSERT INTO renewal (store, part, seq) VALUES (?,0,?) ON CONFLICT (store) DO NOTHING`
+	selectApart  = `SELECT seq FROM renewal WHERE store = ?`
+	updateApart  = `UPDATE renewal SET seq = ? WHERE store = ?`
 )
 
 // rebook books what a store recorded while it was set apart, but for what
