@@ -50,7 +50,7 @@ func (o chaosOptions) run(ctx context.Context) (err error) {
 	}
 	report, err := chaos.RunAll(ctx, chaos.Options{Bin: o.Bin, Data: o.Data, Members: o.Members,
 		Stores: o.Stores, Netns: o.Netns, Seed: o.Seed, Length: o.Length, Cuts: o.Cuts,
-			Progress: os.Stderr}, o.Scenario...)
+		Progress: os.Stderr}, o.Scenario...)
 	if o.JSON {
 		err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(report))
 	} else {
