@@ -11,7 +11,8 @@ BROWSER   := ./internal/look ./cloud/storefront ./cloud/dashboard ./node/kiosk .
 
 export GOFLAGS += -buildvcs=false
 
-.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey drills former bench long clean
+.PHONY: demo demo-reset build test check tools gen gen-check vet race browser peer faults fuzz journey drills former \
+	chaos-short chaos fleet mutants bench long clean
 
 ## demo: a cloud (CLOUD=3: of three processes) and three stores on this machine; Ctrl-C stops them
 demo: build
@@ -27,7 +28,7 @@ build:
 		./node/cmd/holdfast-node ./cloud/cmd/holdfast-cloud ./firmware-sim/cmd/holdfast-sim
 
 ## test: everything; installs what it needs on Debian
-test: tools vet gen-check race browser peer faults fuzz journey drills
+test: tools vet gen-check race browser peer faults fuzz journey drills chaos-short fleet
 	@echo "all tests passed"
 
 ## check: what every commit should pass, in under three minutes
@@ -81,6 +82,28 @@ journey: build
 ## drills: disks, boxes and clouds are lost and brought back, with the real programs
 drills: build former
 	$(BIN)/holdfast-sim drills --json
+
+## chaos-short: real processes are broken for a while, and the power is cut, under load (needs root)
+chaos-short: build
+	$(BIN)/holdfast-sim chaos --members 1 --scenario short --length 20s --cuts 100 --json
+	$(BIN)/holdfast-sim chaos --members 3 --scenario short --length 35s --json
+
+## chaos: every scenario with 1, 3 and 5 members, lost packets, and power cuts (an hour; needs root)
+chaos: build
+	$(BIN)/holdfast-sim chaos --members 1
+	$(BIN)/holdfast-sim chaos --members 1 --cuts 100
+	$(BIN)/holdfast-sim chaos --members 3
+	$(BIN)/holdfast-sim chaos --members 3 --cuts 100
+	$(BIN)/holdfast-sim chaos --members 3 --netns --scenario splits,line,leaders,followers,kills
+	$(BIN)/holdfast-sim chaos --members 5 --scenario leaders,splits,rejoin,kills
+
+## fleet: 2,000 seeds of stores and their cloud, everything broken that can break
+fleet: build
+	$(BIN)/holdfast-sim fleet --seeds 1..2000
+
+## mutants: the simulator must notice every deliberate mistake; writes the page about them (an hour)
+mutants:
+	$(GO) run ./firmware-sim/fleet/mutants --seeds 20000 --write
 
 ## former: the cloud of the version before, for the drill of an upgrade
 former: build
