@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"time"
 )
 
 // childLevel is the level of synchronous that a child that will lose power
@@ -13,7 +14,8 @@ import (
 const childLevel = "JOURNAL_LEVEL"
 
 // untilCut appends from a few goroutines, each waiting for its own, and prints
-// the id of each record once it was acknowledged, until the power is off.
+// the id of each record once it was acknowledged, and when, until the power is
+// off.
 func untilCut() error {
 	level := os.Getenv(childLevel)
 	sync := map[string]string{"OFF": "NORMAL"}[level]
@@ -43,7 +45,7 @@ func appendInParallel(ctx context.Context, j *Journal) error {
 				if _, err := j.Append(ctx, say(id, move(rand.Uint64N(50), 1))); err != nil {
 					return // the power is off
 				}
-				fmt.Fprintf(os.Stdout, "%x\n", id)
+				fmt.Fprintf(os.Stdout, "%x %d\n", id, time.Now().UnixNano())
 			}
 		})
 	}
