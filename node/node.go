@@ -52,8 +52,6 @@ const (
 	journalFile = "store.db"
 	// housekeeping is how often due orders and the acknowledged number are looked at.
 	housekeeping = 15 * time.Second
-	// balanceRest is the least time between two looks at what the cloud is given.
-	balanceRest = 50 * time.Millisecond
 )
 
 // node is one running process; its parts in the order of their start.
@@ -173,7 +171,7 @@ func (n *node) openFloor(ctx context.Context) error {
 	}
 	o := n.floorOptions(nodeID)
 	o.Notify = func(e shopfloor.Event) { n.kiosk.Notify(e) }
-	o.Rest = rest(balanceRest)
+	o.Rest = shopfloor.Rest
 	if o.Decoder, err = decoder(n.o.Country, n.o.Measures); err != nil {
 		return err
 	}
@@ -208,16 +206,6 @@ func floorOptions(peer identity.Peer, id shopfloor.ID, products shopfloor.Catalo
 func steady() func() time.Duration {
 	begun := time.Now()
 	return func() time.Duration { return time.Since(begun) }
-}
-
-// rest pauses, or until ctx ends.
-func rest(d time.Duration) func(ctx context.Context) {
-	return func(ctx context.Context) {
-		select {
-		case <-ctx.Done():
-		case <-time.After(d):
-		}
-	}
 }
 
 // localTables are the tables beside the books.

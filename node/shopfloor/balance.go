@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
@@ -61,6 +62,17 @@ func (f *Floor) Balance(ctx context.Context) error {
 		if f.o.Rest != nil {
 			f.o.Rest(ctx)
 		}
+	}
+}
+
+// balanceRest is the least time between two looks at what the cloud is given.
+const balanceRest = 200 * time.Millisecond
+
+// Rest is the pause between two looks that suits a store.
+func Rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(balanceRest):
 	}
 }
 
