@@ -197,17 +197,11 @@ func (c *cloud) answerMember(ctx context.Context, text []byte) ([]byte, error) {
 }
 
 // Standing says how a store stands with the cloud now, whichever process it is or
-// was connected to.
-func (l lines) Standing(store stock.StoreID) gateway.Standing {
-	on, since := l.Connected(store)
-	here := gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(store)}
-	if on || !l.engine.Member().HasOthers() {
-		return here
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	s := l.row(ctx, store)
-	if s == nil || s.Session == 0 {
+// was connected to. s is what all processes know of it.
+func (l lines) Standing(s *headoffice.Store) gateway.Standing {
+	on, since := l.Connected(s.ID)
+	here := gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(s.ID)}
+	if on || !l.engine.Member().HasOthers() || s.Session == 0 {
 		return here
 	}
 	seen := gateway.Standing{Connected: l.isElsewhere(s), Since: time.UnixMilli(s.SessionAt),

@@ -171,7 +171,7 @@ func (n *node) openFloor(ctx context.Context) error {
 	}
 	o := n.floorOptions(nodeID)
 	o.Notify = func(e shopfloor.Event) { n.kiosk.Notify(e) }
-	o.Rest = shopfloor.Rest
+	o.Rest = process.Pause(shopfloor.BalanceRest)
 	if o.Decoder, err = decoder(n.o.Country, n.o.Measures); err != nil {
 		return err
 	}

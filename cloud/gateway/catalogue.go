@@ -88,7 +88,7 @@ func (g *Gateway) toStore(s *headoffice.Store) *shopv1.Store {
 		Postcode: i.GetPostcode(), Country: i.GetCountry(), Latitude: float64(i.GetLatE6()) / 1e6,
 		Longitude: float64(i.GetLonE6()) / 1e6, Timezone: i.GetTimezone(), Opening: i.GetOpening(),
 		Language: i.GetLanguage(), Currency: i.GetCurrency()}
-	st := g.o.Stores.Standing(s.ID)
+	st := g.o.Stores.Standing(s)
 	out.Connected = st.Connected
 	if !st.Connected && !st.Since.IsZero() {
 		out.OfflineSince = timestamppb.New(st.Since)
@@ -140,7 +140,11 @@ func (g *Gateway) availability(tx *journal.Tx, store stock.StoreID, p *recordv1.
 	if err != nil {
 		return nil, err
 	}
-	st, s := g.o.Stores.Standing(store), found[0]
+	row, err := headoffice.FindStore(tx, store)
+	if err != nil {
+		return nil, err
+	}
+	st, s := g.o.Stores.Standing(row), found[0]
 	s.Connected = st.Connected
 	a := &shopv1.Availability{Store: uint32(store), Gtin: p.GetGtin(), Connected: st.Connected,
 		Available: int32(min(s.Available(), math.MaxInt32)), Basis: shopv1.Basis_QUOTA}

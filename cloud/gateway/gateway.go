@@ -26,8 +26,9 @@ type Stores interface {
 	// answer; a refusal or an error means that it did not give them.
 	AskGrant(ctx context.Context, store stock.StoreID, needs []Need) error
 	// Standing says whether a store is connected, since when it is as it is,
-	// and when it was last heard.
-	Standing(store stock.StoreID) Standing
+	// and when it was last heard. It is asked while the store's row is read, and
+	// must not read the books itself.
+	Standing(store *headoffice.Store) Standing
 }
 
 // Engine is the log that the gateway proposes to, kept by one process or several.

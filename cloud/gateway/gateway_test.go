@@ -19,6 +19,7 @@ import (
 
 	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/cloud/headoffice"
 	recordv1 "holdfast.dev/proto/record/v1"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	"holdfast.dev/stock"
@@ -150,7 +151,7 @@ func (s *shop) AskGrant(_ context.Context, _ stock.StoreID, _ []gateway.Need) er
 	return nil
 }
 
-func (s *shop) Standing(stock.StoreID) gateway.Standing {
+func (s *shop) Standing(*headoffice.Store) gateway.Standing {
 	return gateway.Standing{Connected: s.connected, Since: time.Unix(1000, 0)}
 }
 

@@ -227,7 +227,7 @@ func (o *Office) ListStoreStates(ctx context.Context, _ *shopv1.ListStoreStatesR
 				JournalApplied: s.Applied.Seq, DirectivesNext: s.Directives.Seq + 1, DirectivesAcked: s.Acked,
 				Timeline: uint32(s.Timeline), CatalogueVersion: s.Catalogue, Backlog: s.Backlog,
 				NodeId: idText(s.NodeID), Pool: int64(t.Pool), Held: int64(t.Held), Promised: int64(t.Promised)}
-			if heard := o.g.o.Stores.Standing(s.ID).LastHeard; !heard.IsZero() {
+			if heard := o.g.o.Stores.Standing(s).LastHeard; !heard.IsZero() {
 				state.LastSeen = timestamppb.New(heard)
 			}
 			resp.States = append(resp.States, state)

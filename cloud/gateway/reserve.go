@@ -52,8 +52,7 @@ func (g *Gateway) proposeUnits(ctx context.Context, store stock.StoreID, lines [
 	granted := true
 	for round := 0; ; round++ {
 		result, err := g.o.Engine.Propose(ctx, c)
-		more := granted && round < askRounds && g.o.Stores.Standing(store).Connected
-		if !more || !stock.Refused(err, stock.Short) {
+		if !granted || round >= askRounds || !stock.Refused(err, stock.Short) || !g.connected(ctx, store) {
 			return result, err
 		}
 		if err := g.o.Stores.AskGrant(wait, store, needs); err != nil {
@@ -281,6 +280,18 @@ var shownStates = map[headoffice.State]shopv1.ReservationState{
 	headoffice.PartlyCollected: shopv1.ReservationState_PARTLY_COLLECTED,
 }
 
+// connected tells whether a store can be asked for units.
+func (g *Gateway) connected(ctx context.Context, store stock.StoreID) (yes bool) {
+	err := g.view(ctx, func(tx *journal.Tx) error {
+		row, err := headoffice.FindStore(tx, store)
+		if err == nil {
+			yes = g.o.Stores.Standing(row).Connected
+		}
+		return err
+	})
+	return err == nil && yes
+}
+
 func (g *Gateway) toReservation(tx *journal.Tx, p *headoffice.Promise, lang string) (*shopv1.Reservation, error) {
 	if lang == "" {
 		lang = p.Reserve.GetLanguage()
@@ -289,7 +300,7 @@ func (g *Gateway) toReservation(tx *journal.Tx, p *headoffice.Promise, lang stri
 	if err != nil {
 		return nil, err
 	}
-	st := g.o.Stores.Standing(p.Store)
+	st := g.o.Stores.Standing(store)
 	out := &shopv1.Reservation{Reservation: idText(p.ID[:]), Store: uint32(p.Store), State: shownStates[p.State],
 		CreateTime: stamp(p.ConfirmedAt), PickupUntil: stamp(p.PickupUntil()), FinishTime: stamp(p.FinishedAt()),
 		Code: token.GroupCode(p.Reserve.GetCode()), CancelRequested: p.CancelAt > 0, Connected: st.Connected,

@@ -18,6 +18,7 @@ import (
 
 	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/cloud/headoffice"
 	"holdfast.dev/firmware-sim/demodata"
 	recordv1 "holdfast.dev/proto/record/v1"
 	shopv1 "holdfast.dev/proto/shop/v1"
@@ -191,8 +192,8 @@ func (w *world) AskGrant(_ context.Context, store stock.StoreID, needs []gateway
 }
 
 // Standing says how a store stands with the cloud.
-func (w *world) Standing(store stock.StoreID) gateway.Standing {
-	n := w.nodes[store]
+func (w *world) Standing(s *headoffice.Store) gateway.Standing {
+	n := w.nodes[s.ID]
 	if n == nil || !n.offline.IsZero() {
 		if n == nil {
 			return gateway.Standing{}

@@ -12,6 +12,7 @@ import (
 
 	"holdfast.dev/cloud/engine"
 	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/cloud/headoffice"
 	"holdfast.dev/cloud/quorum"
 	"holdfast.dev/internal/identity"
 	recordv1 "holdfast.dev/proto/record/v1"
@@ -130,4 +131,4 @@ func (nobody) AskGrant(context.Context, stock.StoreID, []gateway.Need) error {
 }
 
 // Standing is the same for all.
-func (nobody) Standing(stock.StoreID) gateway.Standing { return gateway.Standing{} }
+func (nobody) Standing(*headoffice.Store) gateway.Standing { return gateway.Standing{} }

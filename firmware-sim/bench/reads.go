@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"holdfast.dev/cloud/gateway"
+	"holdfast.dev/cloud/headoffice"
 	clouduplink "holdfast.dev/cloud/uplink"
 	"holdfast.dev/internal/process"
 	shopv1 "holdfast.dev/proto/shop/v1"
@@ -104,9 +105,9 @@ func (lines) AskGrant(context.Context, stock.StoreID, []gateway.Need) error {
 }
 
 // Standing says how a store stands with the cloud now.
-func (l lines) Standing(store stock.StoreID) gateway.Standing {
-	on, since := l.Connected(store)
-	return gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(store)}
+func (l lines) Standing(s *headoffice.Store) gateway.Standing {
+	on, since := l.Connected(s.ID)
+	return gateway.Standing{Connected: on, Since: since, LastHeard: l.LastSeen(s.ID)}
 }
 
 // emptyShop answers at once, and says nothing.

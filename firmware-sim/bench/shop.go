@@ -56,7 +56,7 @@ func openShop(ctx context.Context, o shopOptions) (*shop, error) {
 	s := &shop{products: new(catalogue.Products), devices: devices.New(devices.Options{Devices: o.devices})}
 	s.floor = shopfloor.New(shopfloor.Options{Store: storeID, NodeID: o.node, Epoch: o.epoch, Tenant: 1,
 		Catalogue: s.products, Now: func() int64 { return time.Now().UnixMilli() }, NewID: newID,
-		Notify: func(e shopfloor.Event) { s.kiosk.Notify(e) }, Rest: shopfloor.Rest,
+		Notify: func(e shopfloor.Event) { s.kiosk.Notify(e) }, Rest: process.Pause(shopfloor.BalanceRest),
 	}, catalogue.Migration, kiosk.Migration)
 	o.journal.Path, o.journal.Machine = o.path, s.floor.Machine()
 	var err error

@@ -65,16 +65,9 @@ func (f *Floor) Balance(ctx context.Context) error {
 	}
 }
 
-// balanceRest is the least time between two looks at what the cloud is given.
-const balanceRest = 200 * time.Millisecond
-
-// Rest is the pause between two looks that suits a store.
-func Rest(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(balanceRest):
-	}
-}
+// BalanceRest is the time between two looks at what the cloud is given that suits
+// a store: a look takes milliseconds that a busy till would wait for.
+const BalanceRest = 200 * time.Millisecond
 
 // BalanceOnce looks once at every SKU that was touched.
 func (f *Floor) BalanceOnce(ctx context.Context) error {
