@@ -32,7 +32,6 @@ type child struct {
 	proc   *os.Process   // guarded by mu; nil: it does not run
 	wake   chan struct{} // guarded by mu; closed to cut a pause short
 	done   chan struct{} // guarded by mu; closed when its supervisor ended
-	ended  int           // guarded by mu: how often it ended unasked
 	code   int           // guarded by mu: what it ended with last
 }
 
@@ -92,7 +91,6 @@ func (c *child) runOnce(out *os.File) {
 	defer c.mu.Unlock()
 	c.proc, c.code = nil, cmd.ProcessState.ExitCode()
 	if c.wanted {
-		c.ended++
 		fmt.Fprintf(out, "%s ended unasked: %v\n", c.name, err)
 	}
 }
@@ -115,13 +113,6 @@ func (c *child) lastCode() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.code
-}
-
-// crashes is how often the program has ended unasked.
-func (c *child) crashes() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ended
 }
 
 // kill ends the program as a power cut would, and waits until it is gone.

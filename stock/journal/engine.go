@@ -27,7 +27,7 @@ type engine struct {
 const (
 	busyTimeout = 5 * time.Second
 	openFlags   = sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE | sqlite3.SQLITE_OPEN_NOMUTEX |
-		sqlite3.SQLITE_OPEN_NOMUTEX | sqlite3.SQLITE_OPEN_URI
+		sqlite3.SQLITE_OPEN_URI
 	wordSize     = 8 // of an answer; pointers are no longer
 	mainDatabase = "main"
 )
