@@ -67,6 +67,7 @@ func openShop(ctx context.Context, o shopOptions) (*shop, error) {
 		o.link = noLink{}
 	}
 	s.products.Open(s.journal)
+	s.floor.SetLink(quietLine{})
 	s.kiosk = kiosk.New(kiosk.Options{Floor: s.floor, Products: s.products, Journal: s.journal,
 		Devices: s.devices, Link: o.link, Registry: process.NewRegistry(),
 		Info: kiosk.Info{Store: storeID, Name: "Bench", Currency: currency, Timezone: "UTC",
@@ -84,6 +85,17 @@ type noLink struct{}
 
 func (noLink) State() uplink.State    { return uplink.State{Phase: uplink.Offline} }
 func (noLink) Watch() <-chan struct{} { return nil }
+
+// quietLine is a line on which the cloud says nothing: the split of the stock is
+// kept up as in any store.
+type quietLine struct{}
+
+func (quietLine) Connected() bool        { return true }
+func (quietLine) Watch() <-chan struct{} { return nil }
+func (quietLine) Wish([]shopfloor.Want)  {}
+func (quietLine) AskReturn(context.Context, []shopfloor.Want) error {
+	return stock.Refuse(stock.Short, "nobody answers")
+}
 
 // start runs what the process runs beside its callers, and more if given.
 func (s *shop) start(ctx context.Context, more ...func(context.Context) error) {

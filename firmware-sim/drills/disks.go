@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	shopv1 "holdfast.dev/proto/shop/v1"
 )
 
 // Codes of what people are told after a recovery.
@@ -40,7 +42,21 @@ func (s *site) ordinary(ctx context.Context) (b *box, o *order, err error) {
 	if o, err = s.promise(ctx, goods(0), some); err != nil {
 		return nil, nil, err
 	}
+	if err := s.shared(ctx, goods(1)); err != nil {
+		return nil, nil, err
+	}
 	return b, o, b.settled(ctx)
+}
+
+// shared waits until the cloud has its share of a product.
+func (s *site) shared(ctx context.Context, gtin string) error {
+	return eventually(ctx, func() error {
+		seen, err := s.office.ListBooks(ctx, &shopv1.ListBooksRequest{Store: store, Gtin: gtin})
+		if err == nil && (len(seen.GetRows()) != 1 || seen.GetRows()[0].GetStoreGranted() == 0) {
+			err = fmt.Errorf("the cloud has no share of product %s", gtin)
+		}
+		return err
+	})
 }
 
 // goOn proves that all is as told, and that the store works as ever: an old

@@ -255,15 +255,22 @@ func (b *box) changed() {
 			}
 		})
 	}
-	if !b.balancing {
-		b.balancing = true
-		b.w.after(time.Millisecond, "balance", func() {
-			b.balancing = false
-			if b.life == life && b.up {
-				b.call(func() error { return b.unexpected(b.floor.BalanceOnce(b.w.ctx)) })
-			}
-		})
+	b.balance()
+}
+
+// balance lets the program look soon how its units are split.
+func (b *box) balance() {
+	if b.balancing {
+		return
 	}
+	b.balancing = true
+	life := b.life
+	b.w.after(time.Millisecond, "balance", func() {
+		b.balancing = false
+		if b.life == life && b.up {
+			b.call(func() error { return b.unexpected(b.floor.BalanceOnce(b.w.ctx)) })
+		}
+	})
 }
 
 // unexpected reports a fault that nobody caused.

@@ -23,8 +23,12 @@ func (b *box) feed(in uplink.Input) {
 	if !b.up {
 		return
 	}
+	was := b.core.State().Phase
 	for _, e := range b.core.Step(b.w.time(), in) {
 		b.do(e)
+	}
+	if was == uplink.Offline && b.core.State().Phase != was {
+		b.balance()
 	}
 	b.arm()
 }
@@ -231,6 +235,20 @@ type tillLine struct{ b *box }
 
 // Connected tells whether the cloud can be asked now.
 func (l tillLine) Connected() bool { return l.b.core.State().Phase != uplink.Offline }
+
+// Watch is not needed: feed sees the line change.
+func (tillLine) Watch() <-chan struct{} { return nil }
+
+// Wish asks for units that the cloud can do without.
+func (l tillLine) Wish(wants []shopfloor.Want) {
+	l.b.soon("wish", func() {
+		out := make([]*uplinkv1.Want, len(wants))
+		for i, w := range wants {
+			out[i] = &uplinkv1.Want{Sku: uint32(w.SKU), Target: int64(w.Target), Timeline: uint32(w.Timeline)}
+		}
+		l.b.feed(uplink.Ask{Head: l.b.journal.Head().Seq, Wants: out})
+	})
+}
 
 // Again lets the store greet the cloud anew.
 func (l tillLine) Again() {

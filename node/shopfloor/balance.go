@@ -2,7 +2,8 @@ package shopfloor
 
 import (
 	"context"
-	"maps"
+	"errors"
+	"runtime"
 	"slices"
 	"time"
 
@@ -20,85 +21,124 @@ func (f *Floor) frozen(a books.Account) bool {
 }
 
 // touch marks SKUs whose share of the cloud may need a look.
-func (f *Floor) touch(skus []stock.SKU) {
-	if len(skus) == 0 {
-		return
-	}
-	f.mu.Lock()
-	for _, sku := range skus {
-		f.touched[sku] = true
-	}
-	f.mu.Unlock()
-	f.look()
-}
+func (f *Floor) touch(skus []stock.SKU) { f.attention.touch(skus) }
 
 // touchAll marks every SKU.
-func (f *Floor) touchAll() {
-	f.mu.Lock()
-	f.all = true
-	f.mu.Unlock()
-	f.look()
-}
-
-func (f *Floor) look() {
-	select {
-	case f.wake <- struct{}{}:
-	default: // a look is due already
-	}
-}
+func (f *Floor) touchAll() { f.attention.touchAll() }
 
 // Balance grants the cloud its share of the SKUs that were touched, unasked,
 // until ctx ends.
 func (f *Floor) Balance(ctx context.Context) error {
 	for {
+		line := f.lineChanges() // before the look, so that no change is missed
+		if f.attention.ready(f.connected()) {
+			if err := f.BalanceOnce(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+			if f.o.Rest != nil {
+				f.o.Rest(ctx)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-f.wake:
-		}
-		if err := f.BalanceOnce(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-		if f.o.Rest != nil {
-			f.o.Rest(ctx)
+		case <-f.attention.wake:
+		case <-line:
+		case <-time.After(turnWait):
 		}
 	}
 }
 
-// BalanceRest is the time between two looks at what the cloud is given that suits
-// a store: a look takes milliseconds that a busy till would wait for.
-const BalanceRest = 200 * time.Millisecond
+const (
+	// BalanceRest is the time between two looks at what the cloud is given that
+	// suits a store: a look takes milliseconds that a busy till would wait for.
+	BalanceRest = 200 * time.Millisecond
+	// turnWait is how often Balance sees whether moves that wait have their turn.
+	turnWait = time.Second
+	// looksAtOnce bounds the SKUs that are looked at, and moved, together: tills
+	// get their turn between.
+	looksAtOnce = 32
+)
 
-// BalanceOnce looks once at every SKU that was touched.
+// lineChanges is closed when the line to the cloud changes next.
+func (f *Floor) lineChanges() <-chan struct{} {
+	if box, ok := f.link.Load().(linkBox); ok {
+		return box.Watch()
+	}
+	return nil
+}
+
+// BalanceOnce looks once at every SKU that was touched. While the line is cut
+// nothing is granted: it would only be missing at the tills.
 func (f *Floor) BalanceOnce(ctx context.Context) error {
-	f.mu.Lock()
-	skus, all := slices.Sorted(maps.Keys(f.touched)), f.all
-	clear(f.touched)
-	f.all = false
-	f.mu.Unlock()
-	due, err := f.dueMoves(ctx, skus)
-	if all && err == nil {
-		due, err = f.allDueMoves(ctx)
+	turns := 0
+	if f.connected() {
+		turns = f.forecast.turns(f.local())
 	}
-	if err != nil {
-		return err
-	}
-	var back []Want
-	for _, m := range due {
-		if !f.forecast.moved(m.sku, f.local()) {
-			f.touchLater(m.sku)
-			continue
+	skus, all := f.attention.take(turns)
+	for some := range slices.Chunk(skus, looksAtOnce) {
+		due, err := f.dueMoves(ctx, some)
+		if err == nil {
+			err = f.makeMoves(ctx, due)
 		}
-		if m.units < 0 {
-			back = append(back, Want{SKU: m.sku, Target: m.returned - m.units, Timeline: m.timeline})
-			continue
-		}
-		if err := f.grantUnasked(ctx, m); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	f.askBack(back)
+	if all {
+		return f.balanceAll(ctx)
+	}
 	return nil
+}
+
+// balanceAll looks at every SKU.
+func (f *Floor) balanceAll(ctx context.Context) error {
+	after, more := stock.SKU(0), true
+	for more {
+		var due []move
+		err := f.j.View(ctx, func(tx *journal.Tx) error {
+			page, err := books.Accounts(tx, f.o.Store, after, looksAtOnce)
+			more = len(page) == looksAtOnce
+			for _, a := range page {
+				after = a.SKU
+				if due, err = f.appendMove(tx, due, a); err != nil {
+					return err
+				}
+			}
+			return err
+		})
+		if err == nil {
+			err = f.makeMoves(ctx, due)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeMoves makes the moves that have their turn now.
+func (f *Floor) makeMoves(ctx context.Context, due []move) error {
+	runtime.Gosched() // a look at many products lets tills pass
+	if f.forecast.full() {
+		if err := f.SaveForecast(ctx); err != nil {
+			return err
+		}
+	}
+	var give []move
+	var back []Want
+	for _, m := range due {
+		switch {
+		case !f.connected() || !f.forecast.moved(m.sku, f.local()):
+			f.attention.later(m.sku)
+		case m.units < 0:
+			back = append(back, Want{SKU: m.sku, Target: m.returned - m.units, Timeline: m.timeline})
+		default:
+			give = append(give, m)
+		}
+	}
+	f.askBack(back)
+	return f.grantUnasked(ctx, give)
 }
 
 // move is a change of a product's split that is worth a record: units for the
@@ -110,29 +150,31 @@ type move struct {
 	timeline stock.Timeline
 }
 
-func (f *Floor) grantUnasked(ctx context.Context, m move) error {
-	_, err := f.write(ctx, Cause{Actor: "node"}, func(tx *journal.Tx, rec *recordv1.Record) error {
-		a, err := f.account(tx, m.sku)
-		if err != nil || f.frozen(a) {
-			return err
+// grantUnasked grants together.
+func (f *Floor) grantUnasked(ctx context.Context, give []move) error {
+	proposals := make([]journal.Proposal, len(give))
+	done := make([]doneFunc, len(give))
+	for i, m := range give {
+		proposals[i], done[i] = f.proposal(Cause{Actor: "node"}, func(tx *journal.Tx, rec *recordv1.Record) error {
+			a, err := f.account(tx, m.sku)
+			if err != nil || f.frozen(a) {
+				return err
+			}
+			return grant(rec, a, min(m.units, a.Balances[ledger.Sellable]))
+		})
+	}
+	outs, errs := f.j.AppendAll(ctx, proposals)
+	var faults []error
+	for i, m := range give {
+		_, err := done[i](ctx, outs[i], errs[i])
+		if stock.Refused(err, stock.Busy) {
+			f.attention.later(m.sku)
 		}
-		return grant(rec, a, min(m.units, a.Balances[ledger.Sellable]))
-	})
-	if stock.Refused(err, stock.Busy) {
-		f.touchLater(m.sku)
+		if _, refused := stock.AsRefusal(err); !refused {
+			faults = append(faults, err)
+		}
 	}
-	if _, refused := stock.AsRefusal(err); refused {
-		return nil
-	}
-	return err
-}
-
-// touchLater marks a SKU for the next look; waking now would only add to the
-// crowd.
-func (f *Floor) touchLater(sku stock.SKU) {
-	f.mu.Lock()
-	f.touched[sku] = true
-	f.mu.Unlock()
+	return errors.Join(faults...)
 }
 
 // askBack asks the cloud for units that the store is more likely to miss. It
@@ -142,31 +184,7 @@ func (f *Floor) askBack(wants []Want) {
 	if !ok || len(wants) == 0 || !box.Connected() {
 		return
 	}
-	if l, can := box.Link.(interface{ Wish(wants []Want) }); can {
-		l.Wish(wants)
-	}
-}
-
-// accountsPage bounds the accounts that are looked at together.
-const accountsPage = 1000
-
-// allDueMoves looks at every SKU.
-func (f *Floor) allDueMoves(ctx context.Context) (due []move, err error) {
-	after, more := stock.SKU(0), true
-	for more && err == nil {
-		err = f.j.View(ctx, func(tx *journal.Tx) error {
-			page, err := books.Accounts(tx, f.o.Store, after, accountsPage)
-			more = len(page) == accountsPage
-			for _, a := range page {
-				after = a.SKU
-				if due, err = f.appendMove(tx, due, a); err != nil {
-					return err
-				}
-			}
-			return err
-		})
-	}
-	return due, err
+	box.Wish(wants)
 }
 
 // dueMoves looks, outside the writer, which SKUs need a move at all.

@@ -94,7 +94,7 @@ func (f *Floor) applyAll(ctx context.Context, from uint64, raws [][]byte,
 	voids map[uint64]*recordv1.Void) (uint64, error) {
 	asked := false // for the whole books
 	proposals := make([]journal.Proposal, len(raws))
-	done := make([]func(context.Context, journal.Outcome, error) (Written, error), len(raws))
+	done := make([]doneFunc, len(raws))
 	told := make(map[ID]bool) // by facts of this batch; two disks may tell the same
 	for i, raw := range raws {
 		o := order{seq: from + uint64(i), raw: raw, voids: voids}

@@ -32,9 +32,13 @@ type Catalogue interface {
 // Link is the store's line to the cloud, as far as a till needs it.
 type Link interface {
 	Connected() bool
+	// Watch returns a channel that is closed when the line next changes.
+	Watch() <-chan struct{}
 	// AskReturn asks the cloud to return units until R reaches a target; the
 	// answer comes as a directive.
 	AskReturn(ctx context.Context, wants []Want) error
+	// Wish asks the same, and nobody waits for the answer.
+	Wish(wants []Want)
 }
 
 // Want asks that a counter of a SKU reach an absolute target.
@@ -98,10 +102,9 @@ type Floor struct {
 
 	hlc uint64 // owned by the journal's writer
 
+	attention *attention
+
 	mu      sync.Mutex
-	touched map[stock.SKU]bool // SKUs whose share may need a grant
-	all     bool               // every SKU's share may need one
-	wake    chan struct{}
 	desks   map[string]*desk
 	policy  *recordv1.Policy
 	keys    *recordv1.KeySet
@@ -123,7 +126,7 @@ func New(o Options, local ...string) *Floor {
 		o.Decoder.Rules = gtin.Shop()
 	}
 	f := &Floor{o: o, machine: &Machine{Store: o.Store, Local: local},
-		touched: make(map[stock.SKU]bool), desks: make(map[string]*desk), wake: make(chan struct{}, 1)}
+		attention: newAttention(), desks: make(map[string]*desk)}
 	if o.Steady == nil {
 		f.o.Steady = func() time.Duration { return time.Duration(o.Now()) * time.Millisecond }
 	}
@@ -249,8 +252,10 @@ type Written struct {
 	Repeated bool             // the id was used before: this is the first record
 }
 
-func (f *Floor) proposal(c Cause, build buildFunc) (journal.Proposal,
-	func(context.Context, journal.Outcome, error) (Written, error)) {
+// doneFunc says what became of a proposal.
+type doneFunc func(ctx context.Context, out journal.Outcome, err error) (Written, error)
+
+func (f *Floor) proposal(c Cause, build buildFunc) (journal.Proposal, doneFunc) {
 	var rec *recordv1.Record
 	decide := func(tx *journal.Tx, seq uint64) ([]byte, error) {
 		rec = f.envelope(seq, c)

@@ -1,7 +1,6 @@
 package shopfloor_test
 
 import (
-	"context"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -304,9 +303,7 @@ func TestUnclaimedOrdersExpireOnlyWithATrustedClock(t *testing.T) {
 func TestCloudGetsItsShareUnasked(t *testing.T) {
 	s := open(t)
 	s.receive(10)
-	if err := s.BalanceOnce(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	s.balance()
 	s.want("share", map[ledger.Account]stock.Units{ledger.Sellable: 5, ledger.Online: 5})
 }
 

@@ -32,8 +32,11 @@ const (
 	localWebWeek  = "web_week"
 	localCuts     = "cuts"
 	localHeard    = "heard"
-	// maxDemands bounds the products whose demand is kept in memory.
-	maxDemands = 20_000
+	// maxDemands is from how many products on their demand is written down and
+	// leaves the memory.
+	maxDemands = 8_000
+	// savedAtOnce bounds the products that are written down in one go.
+	savedAtOnce = 256
 	// leastCut is a silence of the cloud that counts as a cut line, in ms; pongs
 	// come every few seconds.
 	leastCut = int64(60_000)
@@ -106,24 +109,30 @@ func (f *forecast) load(tx *journal.Tx) error {
 // of returns a product's demand, and prepares the sizer for it; f.mu is held.
 func (f *forecast) of(tx *journal.Tx, sku stock.SKU) (*seen, error) {
 	s := f.entry(sku)
+	return s, f.ready(tx, sku, s)
+}
+
+// ready loads what was kept of a product, and prepares the sizer for it; f.mu
+// is held.
+func (f *forecast) ready(tx *journal.Tx, sku stock.SKU, s *seen) error {
 	if s.loaded {
 		f.about(s)
-		return s, nil
+		return nil
 	}
 	var raw []byte
 	err := tx.QueryRow(selectDemand, sku).Scan(&raw)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("load demand of sku %d: %w", sku, err)
+		return fmt.Errorf("load demand of sku %d: %w", sku, err)
 	}
 	if len(raw) > 0 {
 		s.Demand, _ = escrow.ParseDemand(raw) // of another version of the program: begin again
 	}
 	if s.category, err = f.kindOf(tx, sku); err != nil {
-		return nil, fmt.Errorf("load category of sku %d: %w", sku, err)
+		return fmt.Errorf("load category of sku %d: %w", sku, err)
 	}
 	s.loaded = true
 	f.about(s)
-	return s, nil
+	return nil
 }
 
 // entry is what is in memory of a product; f.mu is held.
@@ -156,8 +165,11 @@ func (f *forecast) ask(sku stock.SKU, shop, web stock.Units, local int64) {
 func (f *forecast) look(tx *journal.Tx, a books.Account, local int64, connected bool) (stock.Units, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s, err := f.of(tx, a.SKU)
-	if err != nil {
+	s, known := f.demands[a.SKU]
+	if !known {
+		s = new(seen)
+	}
+	if err := f.ready(tx, a.SKU, s); err != nil {
 		return 0, err
 	}
 	if local-f.hoursAt >= hoursFor || local < f.hoursAt {
@@ -165,10 +177,30 @@ func (f *forecast) look(tx *journal.Tx, a books.Account, local int64, connected 
 	}
 	own, online := a.Balances[ledger.Sellable], a.Rights.Online()
 	any := connected && own+online > 0 // units move on demand
+	before := s.Demand
 	s.Demand = f.sizer.Observe(s.Demand, escrow.Seen{At: local, Shop: s.shop, Web: s.web,
 		ShopHas: any || own > 0, WebHas: any || online > 0})
-	s.shop, s.web, s.dirty = 0, 0, true
-	return f.sizer.Move(s.Demand, local, escrow.Shares{Sellable: own, Online: online}), nil
+	n := f.sizer.Move(s.Demand, local, escrow.Shares{Sellable: own, Online: online})
+	// Of a product to which nothing happens the time can be counted later.
+	if known || n != 0 || before.At == 0 || before.ShopHas != s.ShopHas || before.WebHas != s.WebHas {
+		f.demands[a.SKU] = s
+		s.shop, s.web, s.dirty = 0, 0, true
+	}
+	return n, nil
+}
+
+// turns is how many moves may be made now.
+func (f *forecast) turns(local int64) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pace.Left(local)
+}
+
+// full tells whether what is in memory should be written down.
+func (f *forecast) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.demands) >= maxDemands
 }
 
 // moved notes that a product's split was changed unasked; it is false when the
@@ -232,8 +264,8 @@ func (f *forecast) costs(p *recordv1.Policy) {
 	}
 }
 
-// save writes down what has changed, and lets go of products when there are
-// many.
+// save writes down what has changed, a few products at a time so that tills get
+// their turn, and lets go of products when there are many.
 func (f *forecast) save(ctx context.Context, j *journal.Journal) error {
 	f.mu.Lock()
 	rows := make(map[stock.SKU][]byte)
@@ -244,19 +276,25 @@ func (f *forecast) save(ctx context.Context, j *journal.Journal) error {
 	}
 	rest := map[string][]byte{localShopWeek: f.shop.Append(nil), localWebWeek: f.web.Append(nil),
 		localCuts: f.sizer.Cuts.Append(nil), localHeard: encodeSeq(uint64(f.spoke))}
-	if len(f.demands) > maxDemands { // those with something uncounted stay
-		maps.DeleteFunc(f.demands, func(_ stock.SKU, s *seen) bool { return s.shop == 0 && s.web == 0 })
-	}
 	f.mu.Unlock()
 	if len(rows) == 0 {
 		return nil
 	}
-	return j.Local(ctx, func(tx *journal.Tx) error {
-		for _, sku := range slices.Sorted(maps.Keys(rows)) {
-			if _, err := tx.Exec(upsertDemand, sku, rows[sku]); err != nil {
-				return fmt.Errorf("keep demand of sku %d: %w", sku, err)
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(rows)), savedAtOnce) {
+		err := j.Local(ctx, func(tx *journal.Tx) error {
+			for _, sku := range some {
+				if _, err := tx.Exec(upsertDemand, sku, rows[sku]); err != nil {
+					return fmt.Errorf("keep demand of sku %d: %w", sku, err)
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
+	}
+	f.forget()
+	return j.Local(ctx, func(tx *journal.Tx) error {
 		for _, name := range slices.Sorted(maps.Keys(rest)) {
 			if _, err := tx.Exec(upsertLocal, name, rest[name]); err != nil {
 				return fmt.Errorf("keep %s: %w", name, err)
@@ -264,6 +302,17 @@ func (f *forecast) save(ctx context.Context, j *journal.Journal) error {
 		}
 		return nil
 	})
+}
+
+// forget lets go of products that are written down when there are many.
+func (f *forecast) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.demands) >= maxDemands {
+		maps.DeleteFunc(f.demands, func(_ stock.SKU, s *seen) bool {
+			return !s.dirty && s.shop == 0 && s.web == 0
+		})
+	}
 }
 
 // asked tells the forecast what a durable record says of demand.

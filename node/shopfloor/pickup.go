@@ -163,7 +163,7 @@ func (f *Floor) stagedBefore(ctx context.Context, c Cause, match isFunc) (all []
 // left to stage record nothing.
 func (f *Floor) stageAll(ctx context.Context, c Cause, lines int, build buildFunc) (all []Written, err error) {
 	proposals := make([]journal.Proposal, lines)
-	done := make([]func(context.Context, journal.Outcome, error) (Written, error), lines)
+	done := make([]doneFunc, lines)
 	for n := range lines {
 		proposals[n], done[n] = f.proposal(c.part(n), build)
 	}

@@ -48,9 +48,7 @@ func TestAProductThatWasNeverSeenIsExpectedToBeLikeItsCategory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.BalanceOnce(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		s.balance()
 		return s.account(sku).Rights.Granted
 	}
 	if a, b := granted(101), granted(102); a != b {

@@ -3,12 +3,16 @@ package shopfloor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/ledger"
 )
 
@@ -118,9 +122,7 @@ func TestSplitFollowsDemand(t *testing.T) {
 				s.grantSome()
 				s.accept("AAAAAAAA", 1)
 			}
-			if err := s.BalanceOnce(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			s.balance()
 		}
 		if err := s.SaveForecast(t.Context()); err != nil {
 			t.Fatal(err)
@@ -143,10 +145,24 @@ func (s *store) grantSome() {
 // line is a cloud that returns what it is asked for.
 type line struct {
 	s     *store
+	cut   bool
 	asked []shopfloor.Want
 }
 
-func (*line) Connected() bool { return true }
+// balance looks at the split with a line to the cloud.
+func (s *store) balance() {
+	s.t.Helper()
+	s.SetLink(&line{s: s})
+	if err := s.BalanceOnce(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (l *line) Connected() bool { return !l.cut }
+
+func (*line) Watch() <-chan struct{} { return nil }
+
+func (l *line) Wish(wants []shopfloor.Want) { _ = l.AskReturn(l.s.t.Context(), wants) }
 
 func (l *line) AskReturn(_ context.Context, wants []shopfloor.Want) error {
 	l.asked = append(l.asked, wants...)
@@ -186,42 +202,78 @@ func TestCloudGetsItsShareOfWhatComesBackFromOrders(t *testing.T) {
 	s.receive(4)
 	s.grant(4)
 	id := [16]byte(s.accept("AAAAAAAA", 4).Reservation)
-	if err := s.BalanceOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.balance()
 	_, err := s.Release(t.Context(), shopfloor.Cause{ID: s.id()}, id, recordv1.ReleaseReason_RELEASE_REASON_STAFF)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.BalanceOnce(t.Context()); err != nil {
+	s.balance()
+	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 2, ledger.Online: 2})
+}
+
+func TestNothingIsSetAsideForACloudThatCannotHearOfIt(t *testing.T) {
+	s := open(t)
+	l := &line{s: s, cut: true}
+	s.SetLink(l)
+	s.receive(10)
+	for range 2 {
+		if err := s.BalanceOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want("while the line is cut", map[ledger.Account]stock.Units{ledger.Sellable: 10, ledger.Online: 0})
+	l.cut = false
+	if err := s.BalanceOnce(t.Context()); err != nil { // nothing happened but the line
 		t.Fatal(err)
 	}
-	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 2, ledger.Online: 2})
+	s.want("when it is back", map[ledger.Account]stock.Units{ledger.Sellable: 5, ledger.Online: 5})
+}
+
+func TestMovesThatWaitForTheirTurnAreMade(t *testing.T) {
+	s := open(t)
+	const products = 2*escrow.MovesPerSecond + 10
+	for sku := range uint32(products) {
+		_, err := s.Receive(t.Context(), shopfloor.Cause{ID: s.id()}, fmt.Sprint("D", sku),
+			[]*recordv1.MovementLine{{Sku: 101 + sku, Units: 12}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var made []int
+	for range 4 {
+		s.balance()
+		s.now += 1000
+		granted := 0
+		for sku := range stock.SKU(products) {
+			if s.account(101+sku).Rights.Granted > 0 {
+				granted++
+			}
+		}
+		made = append(made, granted)
+	}
+	want := []int{escrow.MovesPerSecond, 2 * escrow.MovesPerSecond, products, products}
+	if diff := cmp.Diff(want, made); diff != "" {
+		t.Errorf("products with a share after each second (-want +got):\n%s", diff)
+	}
 }
 
 func TestShareThatACrashLeftUndoneIsGrantedAfterTheRestart(t *testing.T) {
 	s := kept(t)
 	s.receive(4)
 	s.start()
-	if err := s.BalanceOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.balance()
 	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 2, ledger.Online: 2})
 }
 
 func TestShareFollowsThePolicyAndTheEndOfDoubt(t *testing.T) {
 	s := open(t)
 	s.receive(4)
-	if err := s.BalanceOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.balance()
 	p := &recordv1.Policy{LastUnit: recordv1.LastUnitPolicy_LAST_UNIT_POLICY_ASK, SharePermille: 1000}
 	if err := s.direct(&recordv1.Directive{Body: &recordv1.Directive_Policy{Policy: &recordv1.PolicyUpdate{Policy: p}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.BalanceOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.balance()
 	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 0, ledger.Online: 4})
 }
 

@@ -32,7 +32,7 @@ func (f *Floor) writeBooks(ctx context.Context) (first uint64, err error) {
 	}
 	var parts []*recordv1.Checkpoint
 	proposals := make([]journal.Proposal, room)
-	done := make([]func(context.Context, journal.Outcome, error) (Written, error), room)
+	done := make([]doneFunc, room)
 	for i := range room {
 		proposals[i], done[i] = f.proposal(Cause{Actor: "node"}, func(tx *journal.Tx, rec *recordv1.Record) error {
 			if i == 0 {

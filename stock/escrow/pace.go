@@ -12,12 +12,17 @@ const MovesPerSecond = 50
 
 // Take tells whether one more move may be made now, and counts it.
 func (p *Pace) Take(at int64) bool {
-	if s := at / second; s != p.second {
-		p.second, p.made = s, 0
-	}
-	if p.made >= MovesPerSecond {
+	if p.Left(at) == 0 {
 		return false
 	}
-	p.made++
+	p.second, p.made = at/second, MovesPerSecond-p.Left(at)+1
 	return true
+}
+
+// Left is how many more moves may be made now.
+func (p *Pace) Left(at int64) int {
+	if at/second != p.second {
+		return MovesPerSecond
+	}
+	return MovesPerSecond - p.made
 }
