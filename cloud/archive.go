@@ -34,7 +34,7 @@ type manifest struct {
 	Made    time.Time `json:"made"`
 	Index   uint64    `json:"index"`   // the newest entry that it has
 	Digest  string    `json:"digest"`  // over all entries and what came of them
-	Records uint64    `json:"records"` // commands in it
+	Records uint64    `json:"records"` // number of its newest command
 	Version uint32    `json:"version"` // of commands that it may hold
 	Tables  int       `json:"tables"`  // version of its tables
 	Size    int64     `json:"size"`    // of the database, in bytes

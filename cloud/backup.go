@@ -78,7 +78,7 @@ func Backup(ctx context.Context, o BackupOptions, progress io.Writer) (string, e
 	if err := os.Link(whole, o.File); err != nil { // a rename would overwrite
 		return "", fmt.Errorf("write the backup: %w", err)
 	}
-	return fmt.Sprintf("%s has everything up to entry %d, %d commands, and the keys; it was read again and is whole.",
+	return fmt.Sprintf("%s has everything up to entry %d, command %d, and the keys; it was read again and is whole.",
 		o.File, m.Index, m.Records), syncDir(filepath.Dir(o.File))
 }
 

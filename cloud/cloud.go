@@ -262,6 +262,9 @@ func (c *cloud) housekeep(ctx context.Context) error {
 				c.log.Error("housekeeping", "err", err)
 			}
 		}
+		if err := c.engine.Forget(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("forget old commands", "err", err)
+		}
 	}
 }
 
@@ -280,7 +283,8 @@ func (c *cloud) addChecks() {
 			Help: "Newest version of commands that all members know."},
 			func() float64 { return float64(c.engine.Journal().Applied().Version) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_log_records",
-			Help: "Commands in the log."}, func() float64 { return float64(c.engine.Journal().Head().Seq) }),
+			Help: "Commands so far; old ones are no longer in the log."},
+			func() float64 { return float64(c.engine.Journal().Head().Seq) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_stores_connected",
 			Help: "Stores whose node is connected."}, c.countConnected))
 }

@@ -42,6 +42,7 @@ type Options struct {
 type Engine struct {
 	member *quorum.Member
 	bells  bells
+	now    func() time.Time
 }
 
 var _ headoffice.Engine = (*Engine)(nil)
@@ -52,7 +53,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := new(Engine)
+	e := &Engine{now: o.Now}
 	e.bells.init()
 	m := &machine{now: o.Now, scarce: o.Scarce}
 	m.Changed = e.bells.changed

@@ -2,11 +2,14 @@ package headoffice
 
 import (
 	"fmt"
+	"time"
 
 	recordv1 "holdfast.dev/proto/record/v1"
 )
 
 const (
+	// Retention is how long what has ended is kept: longer than anybody asks again.
+	Retention   = time.Duration(retentionMS) * time.Millisecond
 	retentionMS = 35 * dayMS
 	// maxForgotten bounds the rows of each kind that one ExpireData forgets.
 	maxForgotten = 5_000

@@ -13,11 +13,14 @@ import (
 )
 
 // Version is the newest version of commands that this machine understands.
-const Version = 2
+const Version = 3
 
 // careful is the version from which on promises keep their request, a store can
 // be renewed, and more of what is old is forgotten.
 const careful = 2
+
+// Forgets is the version from which on all members know how to drop old commands.
+const Forgets = 3
 
 // Needs is the version that members must understand before a command may be in
 // their log.

@@ -17,6 +17,7 @@ const (
 	entryOpen                // the first of a leader's term: what was before is applied after it
 	entryCheck               // compare the copies
 	entryUpgrade             // allow newer commands, make newer tables
+	entryForget              // drop old records
 )
 
 var errEntry = errors.New("entry cannot be read by this program")
@@ -46,6 +47,8 @@ func encodeUpgrade(u upgrade) []byte {
 	return binary.AppendUvarint(b, uint64(u.Tables))
 }
 
+func encodeForget(before uint64) []byte { return binary.AppendUvarint([]byte{entryForget}, before) }
+
 // upgrade is what a program knows: the newest commands and tables.
 type upgrade struct {
 	Version uint32
@@ -74,6 +77,8 @@ func decodeEntry(l *raft.Log) (journal.LogEntry, error) {
 		e.Check = &journal.Check{Index: r.uvarint(), Digest: journal.Hash(r.take(16))}
 	case entryUpgrade:
 		e.Version, e.Tables = uint32(r.uvarint()), int(r.uvarint())
+	case entryForget:
+		e.Drop = r.uvarint()
 	default:
 		return e, fmt.Errorf("entry %d is of kind %d: %w", l.Index, l.Data[0], errEntry)
 	}

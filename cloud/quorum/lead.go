@@ -156,6 +156,20 @@ func (m *Member) check() error {
 	return err
 }
 
+// Forget lets all members drop the records before a number, at the same place of
+// the log: the ids of records decide what a proposal leads to. It does nothing where
+// this member does not lead, or while commands of a version are not allowed: a
+// program that does not know that version stops at an entry of this kind.
+func (m *Member) Forget(before uint64, version uint32) error {
+	if !m.Leads() || m.Journal().Applied().Version < version {
+		return nil
+	}
+	if _, err := m.logEntry(encodeForget(before)); !notLeader(err) {
+		return err
+	}
+	return nil
+}
+
 // newcomer is a member without a vote.
 type newcomer struct {
 	last  uint64    // the leader's index at the tick before

@@ -43,6 +43,7 @@ type LogEntry struct {
 	Version     uint32 // not zero: commands of this version are allowed from here on
 	Tables      int    // not zero: bring the tables to this version first
 	Check       *Check // compare, then mark
+	Drop        uint64 // not zero: forget the records before this number
 }
 
 // Check is what another copy had after the entry with this index.
@@ -223,6 +224,13 @@ func (r *entryRun) entry(a *Applied, head Position, e *LogEntry) ([]LogResult, P
 	}
 	a.Version = max(a.Version, e.Version)
 	sum := binary.BigEndian.AppendUint64(append([]byte{}, a.Digest[:]...), e.Index)
+	if e.Drop > 0 {
+		n, err := r.drop(head, e.Drop)
+		if err != nil {
+			return nil, head, err
+		}
+		sum = binary.BigEndian.AppendUint64(append(sum, 'd'), uint64(n))
+	}
 	results := make([]LogResult, len(e.Commands))
 	for i := range e.Commands {
 		var err error

@@ -16,6 +16,7 @@ type Report struct {
 	Records    uint64
 	Tables     int
 	Rows       uint64
+	ChainOnly  bool     // the first records are gone, so the books were not built again: see VerifyFrom
 	Mismatches []string // sentences; at most maxMismatches
 }
 
@@ -24,6 +25,7 @@ const (
 	verifyBatch   = 1000
 	verifyBytes   = 4 << 20
 	scratchSuffix = ".verify-" // of folders beside the journal
+	replayFile    = "replay.db"
 )
 
 // OK tells whether everything matched.
@@ -38,17 +40,18 @@ func (r *Report) mismatch(format string, args ...any) bool {
 }
 
 // Verify checks the chain of hashes and builds the books again, from the first
-// record that was applied here with the same machine in a database of its own, and compares replies and
-// tables row for row. Local tables are not compared. Writers go on meanwhile;
+// record that was applied here with the same machine in a database of its own, and
+// compares replies and tables row for row. Where the first records are gone, it
+// checks the chain of the others. Local tables are not compared. Writers go on meanwhile;
 // only the comparison of the tables, at the end, holds a snapshot. The error
 // tells that the work could not be done, not that something did not match.
 func (j *Journal) Verify(ctx context.Context, progress func(done, total uint64)) (Report, error) {
 	var r Report
-	scratch, remove, err := j.openScratch(ctx)
+	scratch, remove, err := j.openScratch(ctx, "")
 	if err != nil {
 		return r, fmt.Errorf("verify: %w", err)
 	}
-	v := &verifier{machine: j.machine, c: scratch, report: &r, progress: progress}
+	v := &verifier{machine: j.machine, c: scratch, report: &r, progress: progress, shared: j.replicated}
 	err = j.View(ctx, v.begin)
 	if err == nil {
 		err = v.verify(ctx, j)
@@ -61,15 +64,21 @@ func (j *Journal) Verify(ctx context.Context, progress func(done, total uint64))
 }
 
 // openScratch makes the database that the replay fills: beside the journal,
-// because it grows as large, or in memory if the journal is.
-func (j *Journal) openScratch(ctx context.Context) (*conn, func() error, error) {
+// because it grows as large, or in memory if the journal is. It begins with what
+// base has, if that is named.
+func (j *Journal) openScratch(ctx context.Context, base string) (*conn, func() error, error) {
 	dsn, remove := "file::memory:", func() error { return nil }
 	if j.path != "" {
 		dir, err := os.MkdirTemp(filepath.Dir(j.path), filepath.Base(j.path)+scratchSuffix)
 		if err != nil {
 			return nil, nil, err
 		}
-		dsn, remove = fileURI(filepath.Join(dir, "replay.db")), func() error { return os.RemoveAll(dir) }
+		dsn, remove = fileURI(filepath.Join(dir, replayFile)), func() error { return os.RemoveAll(dir) }
+		if base != "" {
+			if err := j.openBase(dir, base); err != nil {
+				return nil, nil, errors.Join(err, remove())
+			}
+		}
 	}
 	c, err := connect(dsn, writerCacheKiB)
 	if err != nil {
@@ -110,11 +119,15 @@ type verifier struct {
 	broken   bool // what follows a broken record proves nothing
 	origin   Position
 	unproven bool // the next record's forerunner is not here
+	shared   bool // the journal is replicated
 }
 
 // begin finds where the chain begins here, and from where on records are
 // applied.
 func (v *verifier) begin(tx *Tx) (err error) {
+	if v.shared {
+		return nil // replay finds out
+	}
 	if v.origin, err = readOrigin(tx); err != nil || v.origin.Seq == 0 {
 		return err
 	}
@@ -149,7 +162,7 @@ func (v *verifier) verify(ctx context.Context, j *Journal) error {
 				return err
 			}
 		}
-		if v.broken {
+		if v.broken || v.report.ChainOnly {
 			return nil
 		}
 		replayed := newTx(ctx, v.c, reading)
@@ -160,6 +173,9 @@ func (v *verifier) verify(ctx context.Context, j *Journal) error {
 
 // replay applies the next records.
 func (v *verifier) replay(from *Tx, total uint64) error {
+	if err := v.skipDropped(from); err != nil {
+		return err
+	}
 	entries, err := entriesFrom(from, v.at.Seq+1, verifyBatch, verifyBytes)
 	if err != nil {
 		return err
@@ -192,6 +208,10 @@ func (v *verifier) apply(tx *Tx, e *Entry) bool {
 		return false
 	}
 	v.unproven = false
+	if v.report.ChainOnly {
+		v.at = Position{Seq: e.Seq, Hash: e.Hash}
+		return true
+	}
 	if e.Seq <= v.origin.Seq {
 		v.at = Position{Seq: e.Seq, Hash: e.Hash}
 		if v.at.Seq == v.origin.Seq && v.at != v.origin {
