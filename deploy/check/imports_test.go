@@ -83,6 +83,8 @@ var mayImport = map[string][]string{
 	"firmware-sim/labelprinter": {"firmware-sim/wire", "firmware-sim/paint"},
 	"firmware-sim/locker":       {"firmware-sim/wire"},
 	"firmware-sim/scale":        {"firmware-sim/wire"},
+	// Whoever starts real programs says which; how is the same for all.
+	"firmware-sim/program": {},
 	// The simulator of the whole system runs the product's own rules.
 	"firmware-sim/fleet/...": {"firmware-sim/fleet/...", "stock/...", "proto/...", "node/shopfloor/...",
 		"cloud/headoffice/...", "node/uplink", "cloud/uplink"},

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"holdfast.dev/firmware-sim/program"
 )
 
 // Options say what to measure and how to tell it.
@@ -62,6 +64,7 @@ type bench struct {
 	size    sizes
 	only    *regexp.Regexp
 	dir     string // on a file system with a disk behind it
+	ports   program.Ports
 	figures []Figure
 }
 

@@ -57,7 +57,7 @@ func kills(ctx context.Context, b *bench) (err error) {
 		if err != nil {
 			return err
 		}
-		gap, err := t.gap(ctx, leader.kill, others)
+		gap, err := t.gap(ctx, leader.Kill, others)
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func hangs(ctx context.Context, b *bench) (err error) {
 			return err
 		}
 		gap, err := t.gap(ctx, disk.Hang, t.members[1:])
-		err = errors.Join(err, disk.Resume(), first.kill())
+		err = errors.Join(err, disk.Resume(), first.Kill())
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"time"
@@ -61,11 +60,11 @@ func (b *bench) openFleet(ctx context.Context, stores, behind int, cable func(to
 	near := f.cloud.nodes
 	if behind > 0 {
 		if near, err = cable(f.cloud.nodes); err != nil {
-			return nil, errors.Join(err, f.cloud.kill())
+			return nil, errors.Join(err, f.cloud.Kill())
 		}
 	}
 	if err := f.certify(data, near, behind); err != nil {
-		return nil, errors.Join(err, f.cloud.kill())
+		return nil, errors.Join(err, f.cloud.Kill())
 	}
 	return f, nil
 }
@@ -164,8 +163,8 @@ func (f *fleet) lives(ctx context.Context) (context.Context, context.CancelFunc)
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-f.cloud.over:
-			cancel(fmt.Errorf("the cloud ended: %w: %s", f.cloud.err, f.cloud.log))
+		case <-f.cloud.Over():
+			cancel(ended(f.cloud.Program))
 		case <-ctx.Done():
 		}
 	}()
@@ -209,7 +208,7 @@ func (b *bench) back(ctx context.Context, some []*lightNode) error {
 
 // Close ends the cloud first: thousands of goodbyes are not measured.
 func (f *fleet) Close() error {
-	err := f.cloud.kill()
+	err := f.cloud.Kill()
 	f.stop()
 	return errors.Join(err, f.running.Wait(), os.RemoveAll(f.keys))
 }

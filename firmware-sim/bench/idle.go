@@ -76,7 +76,7 @@ func idle(ctx context.Context, b *bench) (err error) {
 
 // rest lets all nodes connect and do nothing.
 func (b *bench) rest(ctx context.Context, f *fleet) error {
-	before, err := f.cloud.memory("VmRSS")
+	before, err := memory(f.cloud.Program, "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (b *bench) rest(ctx context.Context, f *fleet) error {
 		return err
 	}
 	used := (cpuOf(f.cloud) - cpu).Seconds() / time.Since(since).Seconds()
-	after, err := f.cloud.memory("VmRSS")
+	after, err := memory(f.cloud.Program, "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (b *bench) rest(ctx context.Context, f *fleet) error {
 
 // cpuOf is what a process has used; one that is gone is found out elsewhere.
 func cpuOf(m *cloudProcess) time.Duration {
-	used, _ := m.cpu()
+	used, _ := cpu(m.Program)
 	return used
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"holdfast.dev/firmware-sim/program"
 	"holdfast.dev/internal/identity"
 	"holdfast.dev/internal/process"
 	"holdfast.dev/stock"
@@ -55,7 +56,10 @@ func large(ctx context.Context, b *bench) error {
 	}
 	var starts, memory []pair
 	for range largeRuns {
-		n := &nodeProcess{program: &program{path: path}, data: data, codes: codes}
+		n, err := b.newNodeProcess(path, data, codes)
+		if err != nil {
+			return err
+		}
 		started, peak, err := n.measure(ctx)
 		if err != nil {
 			return err
@@ -119,29 +123,29 @@ func enrolled(dir string) (*identity.NodeIdentity, error) {
 
 // nodeProcess is a store's node on a data folder.
 type nodeProcess struct {
-	*program
-	data  string
+	*program.Program
 	codes []string
 	addr  string
+}
+
+func (b *bench) newNodeProcess(path, data string, codes []string) (*nodeProcess, error) {
+	n, admin := &nodeProcess{codes: codes}, ""
+	n.Program = program.New(program.Options{Name: "holdfast-node", Command: func() []string {
+		return []string{path, "run", "--data", data, "--listen", n.addr, "--admin", admin}
+	}})
+	return n, b.ports.Fill(&n.addr, &admin)
 }
 
 // measure runs the program once: how long it took from its start to a scan
 // that it accepted, and its largest memory in MiB after some work.
 func (n *nodeProcess) measure(ctx context.Context) (started time.Duration, peak float64, err error) {
-	admin, err := freeAddr()
-	if err != nil {
+	if err := n.Start(); err != nil {
 		return 0, 0, err
 	}
-	if n.addr, err = freeAddr(); err != nil {
-		return 0, 0, err
-	}
-	began, err := n.start("run", "--data", n.data, "--listen", n.addr, "--admin", admin)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	began := n.State().Since
+	defer func() { err = errors.Join(err, n.Stop(), n.State().Ended) }()
 	if err := n.firstScan(ctx); err != nil {
-		return 0, 0, fmt.Errorf("%w; its log: %s", err, n.log)
+		return 0, 0, fmt.Errorf("%w; its log: %s", err, n.Log())
 	}
 	started = time.Since(began)
 	for _, code := range n.codes {
@@ -154,7 +158,7 @@ func (n *nodeProcess) measure(ctx context.Context) (started time.Duration, peak 
 			return 0, 0, err
 		}
 	}
-	peak, err = n.memory("VmHWM")
+	peak, err = memory(n.Program, "VmHWM")
 	return started, peak, err
 }
 
@@ -170,8 +174,8 @@ func (n *nodeProcess) firstScan(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-n.over:
-			return fmt.Errorf("the node ended: %w", n.err)
+		case <-n.Over():
+			return n.Alive()
 		case <-again.C:
 		}
 	}

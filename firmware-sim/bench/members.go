@@ -5,16 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
+
+	"holdfast.dev/firmware-sim/program"
 )
 
 // cloudProcess is one process of a cloud, as a data center runs it.
 type cloudProcess struct {
-	*program
+	*program.Program
 	data                        string
 	listen, nodes, admin, peers string // where it listens
 	alone                       bool
@@ -28,17 +29,19 @@ func (b *bench) newCloudProcess(data string) (*cloudProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &cloudProcess{program: &program{path: path}, data: data}
-	return m, freeAddrs(&m.listen, &m.nodes, &m.admin, &m.peers)
+	m := &cloudProcess{data: data}
+	m.Program = program.New(program.Options{Name: "holdfast-cloud",
+		Command: func() []string { return append([]string{path}, m.args()...) }})
+	return m, b.ports.Fill(&m.listen, &m.nodes, &m.admin, &m.peers)
 }
 
 // run starts the process and waits until it can work.
 func (m *cloudProcess) run(ctx context.Context) error {
-	if _, err := m.start(m.args()...); err != nil {
+	if err := m.Start(); err != nil {
 		return err
 	}
 	if err := m.awaitReady(ctx); err != nil {
-		return errors.Join(err, m.kill())
+		return errors.Join(err, m.Kill())
 	}
 	return nil
 }
@@ -54,17 +57,7 @@ func (m *cloudProcess) args() []string {
 
 // awaitReady waits until the process can work.
 func (m *cloudProcess) awaitReady(ctx context.Context) error {
-	var ended error
-	err := poll(ctx, pollEvery, func(ctx context.Context) error {
-		select {
-		case <-m.over:
-			ended = fmt.Errorf("a process of the cloud ended: %w: %s", m.err, m.log)
-			return nil
-		default:
-			return m.get(ctx, "/readyz", nil)
-		}
-	})
-	return errors.Join(err, ended)
+	return m.AwaitReady(ctx, patience, program.Ready(http.DefaultClient, m.admin))
 }
 
 const pollEvery = 20 * time.Millisecond
@@ -133,7 +126,7 @@ func (b *bench) openTrio(ctx context.Context, folder func(member int) (string, e
 		return nil, err
 	}
 	for i, m := range t.members {
-		if _, err := m.start(m.args()...); err != nil {
+		if err := m.Start(); err != nil {
 			return nil, errors.Join(err, t.kill(t.members[:i]))
 		}
 	}
@@ -176,7 +169,7 @@ func (t *trio) found(ctx context.Context, addrs []string) error {
 func (t *trio) kill(some []*cloudProcess) error {
 	var errs []error
 	for _, m := range some {
-		errs = append(errs, m.kill())
+		errs = append(errs, m.Kill())
 	}
 	return errors.Join(errs...)
 }

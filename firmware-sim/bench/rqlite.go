@@ -13,6 +13,8 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+
+	"holdfast.dev/firmware-sim/program"
 )
 
 const (
@@ -34,7 +36,7 @@ func againstRqlite(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	other, err := openRqlite(ctx, path, dir)
+	other, err := b.openRqlite(ctx, path, dir)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func againstRqlite(ctx context.Context, b *bench) (err error) {
 
 // rqlite is three processes of it, with tables as the cloud's.
 type rqlite struct {
-	members []*program
+	members []*program.Program
 	leader  string // its HTTP address
 	client  *http.Client
 	row     []byte // as long as a promise, and as a directive
@@ -108,7 +110,7 @@ INSERT INTO quota SELECT store, 1, i, ?, 0, 0, 0 FROM store, n`,
 // rowBytes is about what a promise and a directive take.
 const rowBytes = 180
 
-func openRqlite(ctx context.Context, path, dir string) (r *rqlite, err error) {
+func (b *bench) openRqlite(ctx context.Context, path, dir string) (r *rqlite, err error) {
 	r = &rqlite{client: newShopper().client, row: bytes.Repeat([]byte("x"), rowBytes)}
 	defer func() {
 		if err != nil {
@@ -118,7 +120,7 @@ func openRqlite(ctx context.Context, path, dir string) (r *rqlite, err error) {
 	first := ""
 	for i := 1; i <= 3; i++ {
 		var web, raft string
-		if err := freeAddrs(&web, &raft); err != nil {
+		if err := b.ports.Fill(&web, &raft); err != nil {
 			return nil, err
 		}
 		args := []string{"-node-id", strconv.Itoa(i), "-http-addr", web, "-raft-addr", raft}
@@ -127,13 +129,15 @@ func openRqlite(ctx context.Context, path, dir string) (r *rqlite, err error) {
 		} else {
 			args = append(args, "-join", first)
 		}
-		p := &program{path: path}
-		if _, err := p.start(append(args, filepath.Join(dir, fmt.Sprintf("rqlite-%d", i)))...); err != nil {
+		args = append(args, filepath.Join(dir, fmt.Sprintf("rqlite-%d", i)))
+		p := program.New(program.Options{Name: rqliteProgram,
+			Command: func() []string { return append([]string{path}, args...) }})
+		if err := p.Start(); err != nil {
 			return nil, err
 		}
 		r.members = append(r.members, p)
-		if err := poll(ctx, pollEvery, func(ctx context.Context) error { return isReady(ctx, web) }); err != nil {
-			return nil, fmt.Errorf("start rqlite: %w: %s", err, p.log)
+		if err := p.AwaitReady(ctx, patience, program.Ready(http.DefaultClient, web)); err != nil {
+			return nil, err
 		}
 	}
 	var tables [][]any
@@ -142,15 +146,6 @@ func openRqlite(ctx context.Context, path, dir string) (r *rqlite, err error) {
 	}
 	return r, r.transact(ctx, append(tables, []any{rqliteStock[0], reserveStores},
 		[]any{rqliteStock[1], reserveSKUs, plenty})...)
-}
-
-func isReady(ctx context.Context, addr string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	_, err = call(r)
-	return err
 }
 
 // reserve books one unit, as the cloud does.
@@ -200,7 +195,7 @@ func (r *rqlite) Close() error {
 	r.client.CloseIdleConnections()
 	var errs []error
 	for _, p := range r.members {
-		errs = append(errs, p.kill())
+		errs = append(errs, p.Kill())
 	}
 	return errors.Join(errs...)
 }

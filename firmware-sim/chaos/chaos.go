@@ -194,11 +194,11 @@ func (w *world) silence(ctx context.Context) (mend, error) {
 		return nil, err
 	}
 	if w.o.Seed%2 == 1 {
-		if err := n.kill(); err != nil {
+		if err := n.Kill(); err != nil {
 			return nil, err
 		}
 	}
-	back := func(ctx context.Context) error { return errors.Join(plug(ctx), n.start()) }
+	back := func(ctx context.Context) error { return errors.Join(plug(ctx), n.Start()) }
 	return back, poll(ctx, settleWithin, func() error {
 		leader := w.leader(ctx)
 		if leader == nil {

@@ -184,11 +184,10 @@ func (f *findings) checkStore(ctx context.Context, w *world, n *node,
 	}
 	rec.mu.Unlock()
 	f.some(wrong)
-	said, err := runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "verify", "--data",
-		n.data,
+	err = runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "verify", "--data", n.data,
 		"--admin", n.admin)
 	if err != nil {
-		f.wrong("store %d: %v %s", n.store, err, said)
+		f.wrong("store %d: %v", n.store, err)
 	}
 	return floor, f.sameBooks(ctx, w, n)
 }
@@ -221,7 +220,7 @@ func (f *findings) sameBooks(ctx context.Context, w *world, n *node) error {
 				if got := rows[sku].GetAccounts()[account]; got != units {
 					wrong = append(wrong, fmt.Sprintf("%s of SKU %d: store %d has %d, %s has %d", account, sku,
 						n.store,
-						units, m.name, got))
+						units, m.Name(), got))
 				}
 			}
 			if free := s.GetAccounts()["sellable"]; free < 0 {
@@ -256,7 +255,7 @@ func (f *findings) checkPromises(ctx context.Context, w *world, c *crowd,
 				continue
 			}
 			if err != nil {
-				wrong = append(wrong, fmt.Sprintf("reservation %s at %s: %v", p.ID, w.members[m].name, err))
+				wrong = append(wrong, fmt.Sprintf("reservation %s at %s: %v", p.ID, w.members[m].Name(), err))
 				continue
 			}
 			if m > 0 {
@@ -316,12 +315,12 @@ func (f *findings) checkCloud(ctx context.Context, w *world) error {
 	for _, m := range w.members {
 		results, err := m.invariants(ctx)
 		if err != nil {
-			return fmt.Errorf("invariants of %s: %w", m.name, err)
+			return fmt.Errorf("invariants of %s: %w", m.Name(), err)
 		}
 		for _, r := range results {
 			f.Invariant += r.GetChecked()
 			if !r.GetHeld() {
-				f.wrong("%s: invariant %s: %s", m.name, r.GetName(), strings.Join(r.GetViolations(), "; "))
+				f.wrong("%s: invariant %s: %s", m.Name(), r.GetName(), strings.Join(r.GetViolations(), "; "))
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func (f *findings) checkCopies(ctx context.Context, w *world) error {
 			return nil
 		}
 		for _, m := range w.members {
-			err = errors.Join(err, m.start())
+			err = errors.Join(err, m.Start())
 		}
 		if err := errors.Join(err, w.awaitMembers(ctx)); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (w *world) even(ctx context.Context) error {
 
 func (w *world) copies(ctx context.Context) (all []memberCopy, err error) {
 	for _, m := range w.members {
-		c, path := memberCopy{name: m.name}, filepath.Join(m.data, database)
+		c, path := memberCopy{name: m.Name()}, filepath.Join(m.data, database)
 		if c.applied, err = journal.Inspect(ctx, path); err != nil {
 			return nil, err
 		}

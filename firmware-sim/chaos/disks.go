@@ -94,17 +94,17 @@ func power(ctx context.Context, w *world, e Event) (mend, error) {
 	failed := make([]error, len(all))
 	var gone sync.WaitGroup
 	for i, c := range all {
-		s, ok := w.spares[c.name]
+		s, ok := w.spares[c.Name()]
 		if !ok || s.disk == nil {
-			return nil, fmt.Errorf("%s has no disk of its own", c.name)
+			return nil, fmt.Errorf("%s has no disk of its own", c.Name())
 		}
-		gone.Go(func() { failed[i] = errors.Join(s.disk.Cut(), c.kill()) })
+		gone.Go(func() { failed[i] = errors.Join(s.disk.Cut(), c.Kill()) })
 	}
 	gone.Wait()
 	return func(context.Context) error {
 		var errs []error
 		for _, c := range all {
-			errs = append(errs, w.spares[c.name].disk.Recover(), c.start())
+			errs = append(errs, w.spares[c.Name()].disk.Recover(), c.Start())
 		}
 		return errors.Join(errs...)
 	}, errors.Join(failed...)
@@ -116,9 +116,9 @@ func hang(ctx context.Context, w *world, e Event) (mend, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, ok := w.spares[c.name]
+	s, ok := w.spares[c.Name()]
 	if !ok || s.disk == nil {
-		return nil, fmt.Errorf("%s has no disk of its own", c.name)
+		return nil, fmt.Errorf("%s has no disk of its own", c.Name())
 	}
 	return func(context.Context) error { return s.disk.Resume() }, s.disk.Hang()
 }
@@ -131,9 +131,9 @@ func full(ctx context.Context, w *world, e Event) (mend, error) {
 	}
 	each := func(do func(*faults.Memory) error) (err error) {
 		for _, c := range all {
-			s, ok := w.spares[c.name]
+			s, ok := w.spares[c.Name()]
 			if !ok || s.memory == nil {
-				return fmt.Errorf("%s has no small disk", c.name)
+				return fmt.Errorf("%s has no small disk", c.Name())
 			}
 			err = errors.Join(err, do(s.memory))
 		}
@@ -159,7 +159,7 @@ func drag(ctx context.Context, w *world, e Event) (mend, error) {
 		strconv.Itoa(c.pid()))
 	tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := tracer.Start(); err != nil {
-		return nil, fmt.Errorf("slow the disk of %s down: %w", c.name, err)
+		return nil, fmt.Errorf("slow the disk of %s down: %w", c.Name(), err)
 	}
 	return func(context.Context) error {
 		err := tracer.Process.Signal(syscall.SIGTERM) // it lets go of the program

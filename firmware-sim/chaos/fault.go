@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -111,14 +112,14 @@ func kill(ctx context.Context, w *world, e Event) (mend, error) {
 	faults := make([]error, len(all))
 	var gone sync.WaitGroup
 	for i, c := range all { // at once, not one after the other has gone
-		gone.Go(func() { faults[i] = c.kill() })
+		gone.Go(func() { faults[i] = c.Kill() })
 	}
 	gone.Wait()
 	err = errors.Join(faults...)
 	return func(context.Context) error {
 		var err error
 		for _, c := range all {
-			err = errors.Join(err, c.start())
+			err = errors.Join(err, c.Start())
 		}
 		return err
 	}, err
@@ -130,7 +131,7 @@ func restart(ctx context.Context, w *world, e Event) (mend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(context.Context) error { return c.start() }, c.stop()
+	return func(context.Context) error { return c.Start() }, c.Stop()
 }
 
 func freeze(ctx context.Context, w *world, e Event) (mend, error) {
@@ -139,12 +140,12 @@ func freeze(ctx context.Context, w *world, e Event) (mend, error) {
 		return nil, err
 	}
 	for _, c := range all {
-		err = errors.Join(err, c.freeze())
+		err = errors.Join(err, c.Signal(syscall.SIGSTOP))
 	}
 	return func(context.Context) error {
 		var err error
 		for _, c := range all {
-			err = errors.Join(err, c.thaw())
+			err = errors.Join(err, c.Signal(syscall.SIGCONT))
 		}
 		return err
 	}, err

@@ -44,9 +44,8 @@ type member struct {
 func (w *world) newMember(number int) (*member, error) {
 	name := fmt.Sprintf("cloud-%d", number)
 	m := &member{number: number, data: w.path(name)}
-	m.child = &child{name: name, logs: w.path("logs", name+".log"),
-		args: func() []string { return w.memberArgs(m) }}
-	if err := w.ports.all(&m.listen, &m.nodes, &m.admin, &m.peers); err != nil {
+	m.child = w.newChild(name, func() []string { return w.memberArgs(m) })
+	if err := w.ports.Fill(&m.listen, &m.nodes, &m.admin, &m.peers); err != nil {
 		return nil, err
 	}
 	var err error
@@ -124,7 +123,7 @@ func (w *world) startMembers(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := m.start(); err != nil {
+		if err := m.Start(); err != nil {
 			return err
 		}
 		if err := awaitReady(ctx, m.child, m.admin); err != nil {
@@ -170,7 +169,7 @@ func (m *member) ask(ctx context.Context, path string, into any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s of %s: %s", path, m.name, resp.Status)
+		return fmt.Errorf("%s of %s: %s", path, m.Name(), resp.Status)
 	}
 	return json.NewDecoder(resp.Body).Decode(into)
 }
@@ -189,7 +188,7 @@ func (m *member) id(ctx context.Context) (string, error) {
 			return s.ID, nil
 		}
 	}
-	return "", fmt.Errorf("%s does not say its id: %w", m.name, err)
+	return "", fmt.Errorf("%s does not say its id: %w", m.Name(), err)
 }
 
 // awaitVotes waits until every member has a vote.

@@ -81,7 +81,7 @@ func (w *world) cutPower(ctx context.Context, n int, lying bool, say teller) (c 
 	}()
 	kinds := make(map[string]string)
 	for i, m := range w.members {
-		kinds[m.name] = []string{onExt4, onExt4, onXFS}[i%3]
+		kinds[m.Name()] = []string{onExt4, onExt4, onXFS}[i%3]
 	}
 	if err := w.plugIn(kinds); err != nil {
 		return c, err
@@ -121,7 +121,7 @@ func (w *world) prepareCuts(ctx context.Context, lying bool) error {
 		return err
 	}
 	for _, n := range w.nodes {
-		if err := n.kill(); err != nil {
+		if err := n.Kill(); err != nil {
 			return err
 		}
 	}
@@ -130,7 +130,7 @@ func (w *world) prepareCuts(ctx context.Context, lying bool) error {
 	}
 	for _, m := range w.members {
 		m.wrap = lie
-		if err := errors.Join(m.stop(), m.start()); err != nil {
+		if err := errors.Join(m.Stop(), m.Start()); err != nil {
 			return err
 		}
 	}

@@ -3,64 +3,48 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
 
+	"holdfast.dev/firmware-sim/program"
 	storev1 "holdfast.dev/proto/store/v1"
 )
 
 const (
 	startPatience = 90 * time.Second
-	pollEvery     = 20 * time.Millisecond
-
-	// Free ports are looked for below the range that the system takes the ports
-	// of outgoing connections from.
-	freeFrom, freeUntil = 20000, 32000
-	freeTries           = 300
+	restartAfter  = 300 * time.Millisecond // as a service manager would, after a crash
+	// mostCrashes of a program that starts: it may wait for one that is broken.
+	mostCrashes = int(startPatience / restartAfter)
+	toolWithin  = time.Minute
+	pollEvery   = 20 * time.Millisecond
 
 	// manyCalls a second may come from this one machine, which is all shoppers.
 	manyCalls = "20000"
 )
 
-// ports gives out addresses of this machine that nothing listens on.
-type ports map[string]bool
-
-func (p ports) next() (string, error) {
-	for range freeTries {
-		port := freeFrom + rand.IntN(freeUntil-freeFrom)
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if p[addr] {
-			continue
-		}
-		probe, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		if err := probe.Close(); err != nil {
-			return "", fmt.Errorf("look for a free port: %w", err)
-		}
-		p[addr] = true
-		return addr, nil
-	}
-	return "", fmt.Errorf("no free port between %d and %d", freeFrom, freeUntil)
+// child is one program that a run starts, freezes, kills and starts again. It
+// is started anew when it ends unasked.
+type child struct {
+	*program.Program
+	ns string // where it runs; see place
 }
 
-// all fills several addresses.
-func (p ports) all(addrs ...*string) (err error) {
-	for _, a := range addrs {
-		if *a, err = p.next(); err != nil {
-			return err
-		}
-	}
-	return nil
+// newChild describes a program; nothing is started. command gives the program
+// and its arguments, at each start anew.
+func (w *world) newChild(name string, command func() []string) *child {
+	c := new(child)
+	c.Program = program.New(program.Options{Name: name, Log: w.path("logs", name+".log"),
+		Command: func() []string { return inside(c.ns, command()) },
+		Restart: restartAfter, Crashes: mostCrashes})
+	return c
 }
+
+// pid is zero while the program does not run.
+func (c *child) pid() int { return c.State().PID }
+
+// at is an address of the program's, where it runs.
+func (c *child) at(addr string) place { return place{c.ns, addr} }
 
 // node is one store's process.
 type node struct {
@@ -80,64 +64,26 @@ func (n *node) look(ctx context.Context) (*storev1.Node, error) {
 	return state, n.api.get(ctx, "/v1/node", state)
 }
 
-// ready asks a program's admin listener whether the program can do its work.
-func ready(ctx context.Context, admin place) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	asker := newREST(admin, time.Second)
-	defer asker.close()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asker.base+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := asker.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", admin.addr, resp.Status)
-	}
-	return nil
-}
-
 // awaitReady waits for a program; when it does not come its log says why.
 func awaitReady(ctx context.Context, c *child, admin string) error {
-	err := poll(ctx, startPatience, func() error { return ready(ctx, c.at(admin)) })
-	if err != nil {
-		return fmt.Errorf("%s does not start: %w\n%s", c.name, err, c.tail())
-	}
-	return nil
+	asker := newREST(c.at(admin), time.Second)
+	defer asker.close()
+	return c.AwaitReady(ctx, startPatience, program.Ready(asker.client, admin))
 }
 
 // poll tries until it works; the error is the last one.
 func poll(ctx context.Context, within time.Duration, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-time.After(pollEvery):
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-		}
-	}
+	return program.Poll(ctx, pollEvery, try)
 }
 
 // runTool runs one of the programs to its end, where another one runs.
-func runTool(ctx context.Context, beside *child, path string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+func runTool(ctx context.Context, beside *child, command ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, toolWithin)
 	defer cancel()
-	words := inside(beside.ns, append([]string{path}, args...))
-	out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(path), args[0], err,
-			out[max(0, len(out)-tailBytes):])
-	}
-	return string(out), nil
+	_, err := program.Run(ctx, nil, inside(beside.ns, command)...)
+	return err
 }
 
 // wipe empties a folder.

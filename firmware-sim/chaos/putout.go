@@ -34,7 +34,7 @@ func (w *world) meant(ctx context.Context, who string) (*member, error) {
 func (w *world) putOut(ctx context.Context, lost *member, id string) error {
 	return poll(ctx, leaderPatience, func() error {
 		by := w.members[(lost.number+1)%len(w.members)]
-		_, err := runTool(ctx, by.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "remove", "--admin",
+		err := runTool(ctx, by.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "remove", "--admin",
 			by.admin, id)
 		if err != nil && strings.Contains(err.Error(), "no member has the id") {
 			return nil // the answer to the first try was lost
@@ -46,7 +46,7 @@ func (w *world) putOut(ctx context.Context, lost *member, id string) error {
 // joinAnew lets a member join with an empty folder.
 func (w *world) joinAnew(lost *member) error {
 	by := w.members[(lost.number+1)%len(w.members)]
-	return errors.Join(lost.stop(), wipe(lost.data), lost.prepareJoin(by), lost.start())
+	return errors.Join(lost.Stop(), wipe(lost.data), lost.prepareJoin(by), lost.Start())
 }
 
 // rejoin loses a member's disk: it is put out, and joins with an empty folder.
@@ -61,7 +61,7 @@ func rejoin(ctx context.Context, w *world, e Event) (mend, error) {
 	}
 	return func(ctx context.Context) error {
 		return errors.Join(w.putOut(ctx, lost, id), w.joinAnew(lost))
-	}, lost.kill()
+	}, lost.Kill()
 }
 
 // remove puts a member out that works, or one that was killed and comes back:
@@ -77,7 +77,7 @@ func remove(dead bool) breaker {
 			return nil, err
 		}
 		if dead {
-			if err := lost.kill(); err != nil {
+			if err := lost.Kill(); err != nil {
 				return nil, err
 			}
 		}
@@ -85,13 +85,13 @@ func remove(dead bool) breaker {
 			return nil, err
 		}
 		return func(ctx context.Context) error {
-			if err := lost.start(); err != nil {
+			if err := lost.Start(); err != nil {
 				return err
 			}
 			err := poll(ctx, removedWithin, func() error {
-				if code := lost.lastCode(); code != exitRemoved {
+				if code := lost.State().Code; code != exitRemoved {
 					return fmt.Errorf("%s was removed and did not end by itself (it ended with %d last)",
-						lost.name, code)
+						lost.Name(), code)
 				}
 				return nil
 			})

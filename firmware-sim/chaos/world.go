@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast.dev/firmware-sim/demodata"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 )
@@ -48,7 +49,7 @@ type product struct {
 type world struct {
 	o       Options
 	dir     string
-	ports   ports
+	ports   program.Ports
 	cables  []*cable
 	members []*member
 	nodes   []*node
@@ -76,7 +77,7 @@ func (w *world) lay(targets ...place) (*cable, error) {
 // grants, and stops it again: load begins anew from here as often as it is
 // wanted. end takes it away, also after an error.
 func newWorld(ctx context.Context, o Options, dir string) (w *world, err error) {
-	w = &world{o: o, dir: dir, ports: make(ports)}
+	w = &world{o: o, dir: dir}
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(w.path("logs"), 0o700)); err != nil {
 		return w, err
 	}
@@ -191,7 +192,7 @@ func (w *world) restore(dir string) error {
 // begin starts all programs and waits until nothing is under way.
 func (w *world) begin(ctx context.Context) error {
 	for _, m := range w.members { // all before any can be ready
-		if err := m.start(); err != nil {
+		if err := m.Start(); err != nil {
 			return err
 		}
 	}
@@ -201,7 +202,7 @@ func (w *world) begin(ctx context.Context) error {
 		}
 	}
 	for _, n := range w.nodes {
-		if err := n.start(); err != nil {
+		if err := n.Start(); err != nil {
 			return err
 		}
 	}
@@ -217,10 +218,10 @@ func (w *world) begin(ctx context.Context) error {
 func (w *world) stop() error {
 	var faults []error
 	for _, n := range w.nodes {
-		faults = append(faults, n.stop())
+		faults = append(faults, n.Stop())
 	}
 	for _, m := range w.members {
-		faults = append(faults, m.stop())
+		faults = append(faults, m.Stop())
 	}
 	return errors.Join(faults...)
 }
@@ -229,10 +230,10 @@ func (w *world) stop() error {
 func (w *world) halt() error {
 	var faults []error
 	for _, n := range w.nodes {
-		faults = append(faults, n.kill())
+		faults = append(faults, n.Kill())
 	}
 	for _, m := range w.members {
-		faults = append(faults, m.kill())
+		faults = append(faults, m.Kill())
 	}
 	return errors.Join(faults...)
 }
@@ -259,12 +260,11 @@ func (w *world) end() error {
 func (w *world) newNode(i int) error {
 	name := fmt.Sprintf("node-%d", i)
 	n := &node{store: demodata.Stores()[i].ID, data: w.path(name)}
-	n.child = &child{name: name, logs: w.path("logs", name+".log"), args: func() []string {
-		return []string{filepath.Join(w.o.Bin, "holdfast-node"), "run", "--data", n.data, "--listen",
-			n.listen,
-			"--admin", n.admin, "--cloud", n.clouds, "--reconnect-cap", "1s"}
-	}}
-	if err := errors.Join(w.ports.all(&n.listen, &n.admin), os.MkdirAll(n.data, 0o700)); err != nil {
+	n.child = w.newChild(name, func() []string {
+		return []string{filepath.Join(w.o.Bin, "holdfast-node"), "run", "--data", n.data,
+			"--listen", n.listen, "--admin", n.admin, "--cloud", n.clouds, "--reconnect-cap", "1s"}
+	})
+	if err := errors.Join(w.ports.Fill(&n.listen, &n.admin), os.MkdirAll(n.data, 0o700)); err != nil {
 		return err
 	}
 	var names []string
@@ -360,13 +360,13 @@ func (w *world) openStore(ctx context.Context, i int) error {
 		return fmt.Errorf("join string of store %d: %w", n.store, err)
 	}
 	cloud, _, _ := strings.Cut(n.clouds, ",")
-	_, err = runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "enrol", "--data",
+	err = runTool(ctx, n.child, filepath.Join(w.o.Bin, "holdfast-node"), "enrol", "--data",
 		n.data, "--cloud",
 		cloud, join.GetJoin())
 	if err != nil {
 		return err
 	}
-	if err := n.start(); err != nil {
+	if err := n.Start(); err != nil {
 		return err
 	}
 	if err := awaitReady(ctx, n.child, n.admin); err != nil {
@@ -448,7 +448,7 @@ func (w *world) settled(ctx context.Context, n *node) error {
 		}
 		local, err := n.look(ctx)
 		if err != nil {
-			return fmt.Errorf("%s: %w", n.name, err)
+			return fmt.Errorf("%s: %w", n.Name(), err)
 		}
 		link := local.GetLink()
 		if link.GetState() != "online" || state.GetJournalApplied() != local.GetJournalLast() ||

@@ -63,7 +63,7 @@ func yesterday(ctx context.Context, w *world, r *Result, length time.Duration,
 // afterwards works on in the new timeline, and checks that too.
 func (w *world) afterwards(ctx context.Context, r *Result, length time.Duration) error {
 	for _, m := range w.members { // the check has killed them
-		if err := m.start(); err != nil {
+		if err := m.Start(); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (w *world) backUp(ctx context.Context, rec *records) (b backup, err error) 
 	if err := errors.Join(os.RemoveAll(b.file), awaitReady(ctx, from.child, from.admin)); err != nil {
 		return b, err
 	}
-	_, err = runTool(ctx, from.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "backup", "--admin",
+	err = runTool(ctx, from.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "backup", "--admin",
 		from.admin,
 		"--data", from.data, b.file)
 	return b, err
@@ -107,21 +107,21 @@ func (w *world) restoreCloud(ctx context.Context, b backup) error {
 		}
 	}
 	first := w.members[0]
-	_, err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "restore",
+	err := runTool(ctx, first.child, filepath.Join(w.o.Bin, "holdfast-cloud"), "restore",
 		"--data", first.data,
 		"--trust-nodes", b.file)
 	if err != nil {
 		return err
 	}
 	first.join = nil
-	return errors.Join(first.start(), awaitReady(ctx, first.child, first.admin))
+	return errors.Join(first.Start(), awaitReady(ctx, first.child, first.admin))
 }
 
 // joinOthers lets all other members join the one that was restored.
 func (w *world) joinOthers(ctx context.Context) error {
 	first := w.members[0]
 	for _, m := range w.members[1:] {
-		if err := errors.Join(m.prepareJoin(first), m.start()); err != nil {
+		if err := errors.Join(m.prepareJoin(first), m.Start()); err != nil {
 			return err
 		}
 	}

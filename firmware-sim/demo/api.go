@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -12,11 +11,12 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
+	"holdfast.dev/firmware-sim/program"
 	storev1 "holdfast.dev/proto/store/v1"
 )
 
-// readyEvery is how often a program that starts is asked whether it is ready.
-const readyEvery = 50 * time.Millisecond
+// lookEvery is how often the room looks whether what it waits for is there.
+const lookEvery = 50 * time.Millisecond
 
 // maxAnswer bounds what the APIs may answer, such as a page of records.
 const maxAnswer = 32 << 20
@@ -47,42 +47,9 @@ func dial(addresses ...string) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// ready asks a program's admin listener whether the program can do its work.
-func ready(ctx context.Context, admin string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", admin, resp.Status)
-	}
-	return nil
-}
-
 // awaitReady waits for a program; when it does not come its log says why.
-func awaitReady(ctx context.Context, p *Program, admin string, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	before := p.State().Restarts
-	var crashed error
-	err := Poll(ctx, readyEvery, func() error {
-		if now := p.State(); now.Restarts > before+1 {
-			crashed = fmt.Errorf("it ended at once, with %s", now.LastExit)
-			return nil
-		}
-		return ready(ctx, admin)
-	})
-	if err = errors.Join(crashed, err); err != nil {
-		return fmt.Errorf("%s does not start: %w\n%s", p.name, err, p.Log())
-	}
-	return nil
+func awaitReady(ctx context.Context, p *program.Program, admin string) error {
+	return p.AwaitReady(ctx, startPatience, program.Ready(http.DefaultClient, admin))
 }
 
 // Products lists, at a node, the store's stock of every product it has any of.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"holdfast.dev/firmware-sim/program"
 )
 
 // echoes answers every line with itself.
@@ -35,7 +37,7 @@ func echoes(t *testing.T) string {
 
 func lay(t *testing.T, target string) *Cable {
 	t.Helper()
-	port, err := freePort(make(map[int]bool))
+	port, err := new(program.Ports).Next()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,15 @@ import (
 	"time"
 
 	"holdfast.dev/firmware-sim/demodata"
+	"holdfast.dev/firmware-sim/program"
 	"holdfast.dev/internal/process"
 	storev1 "holdfast.dev/proto/store/v1"
 )
 
 const (
 	startPatience = 30 * time.Second
+	restartAfter  = time.Second // pause before a crashed program is started again
+	mostCrashes   = 1           // of a program that starts
 	reconnectCap  = time.Second // of the nodes, so that a pulled cable is soon back
 	mostMembers   = 5
 	lockFile      = "demo.lock"
@@ -133,15 +136,15 @@ func (r *Room) furnish() error {
 
 func (r *Room) furnishStore(s *Store, ports storePorts, staff, manager string) (err error) {
 	s.Dir = filepath.Join(r.o.Data, "store-"+strconv.Itoa(int(s.ID)))
-	s.URL, s.Admin = "http://"+address(ports.pages), address(ports.admin)
+	s.URL, s.Admin = "http://"+program.Address(ports.pages), program.Address(ports.admin)
 	if err := os.MkdirAll(s.nodeDir(), 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	if s.conn, err = dial(address(ports.pages)); err != nil {
+	if s.conn, err = dial(program.Address(ports.pages)); err != nil {
 		return err
 	}
 	s.Floor = storev1.NewStoreFloorClient(s.conn)
-	port, err := freePort(r.layout.taken)
+	port, err := r.layout.ports.Next()
 	if err != nil {
 		return err
 	}
@@ -161,15 +164,21 @@ func (r *Room) furnishStore(s *Store, ports storePorts, staff, manager string) (
 		return err
 	}
 	name := fmt.Sprintf("node-%d", s.ID)
-	s.Program = newProgram("holdfast-"+name, r.bin("holdfast-node"), r.logPath(name), r.Touch,
-		"run", "--config", config, "--data", s.nodeDir(), "--listen", address(ports.pages),
-		"--admin", s.Admin, "--cloud", s.Cable.Addr(), "--reconnect-cap", reconnectCap.String())
+	s.Program = r.newProgram(name, "holdfast-node", "run", "--config", config, "--data", s.nodeDir(),
+		"--listen", program.Address(ports.pages), "--admin", s.Admin, "--cloud", s.Cable.Addr(), "--reconnect-cap", reconnectCap.String())
 	return nil
 }
 
 func (r *Room) bin(name string) string { return filepath.Join(r.o.Bin, name) }
 
-func (r *Room) logPath(name string) string { return filepath.Join(r.o.Data, "logs", name+".log") }
+// newProgram describes one of the room's programs.
+func (r *Room) newProgram(name, binary string, args ...string) *program.Program {
+	command := append([]string{r.bin(binary)}, args...)
+	return program.New(program.Options{Name: "holdfast-" + name,
+		Command: func() []string { return command },
+		Log:     filepath.Join(r.o.Data, "logs", name+".log"),
+		Restart: restartAfter, Crashes: mostCrashes, Changed: r.Touch})
+}
 
 // ConsolePort is where the console of this demo shall listen.
 func (r *Room) ConsolePort() int { return r.layout.console }
@@ -189,7 +198,7 @@ func (r *Room) StartStore(ctx context.Context, s *Store) error {
 	if err := s.Program.Start(); err != nil {
 		return err
 	}
-	return awaitReady(ctx, s.Program, s.Admin, startPatience)
+	return awaitReady(ctx, s.Program, s.Admin)
 }
 
 // Close stops the programs, the stores before the cloud, and then takes

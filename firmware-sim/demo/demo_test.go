@@ -1,15 +1,12 @@
 package demo
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -17,101 +14,6 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 )
-
-// sleeper is a program that runs until it is asked to stop.
-func sleeper(t *testing.T, script string) *Program {
-	t.Helper()
-	p := newProgram("sleeper", "/bin/sh", filepath.Join(t.TempDir(), "log"), func() {}, "-c", script)
-	t.Cleanup(func() { p.Stop() })
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, func() error {
-		if s := p.State(); !s.Running {
-			return fmt.Errorf("does not run: %+v", s)
-		}
-		return nil
-	})
-	return p
-}
-
-func await(t *testing.T, try func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := Poll(ctx, time.Millisecond, try); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestAKilledProgramStaysDownUntilItIsStarted(t *testing.T) {
-	p := sleeper(t, "echo up; exec sleep 60")
-	first := p.State().PID
-	if err := p.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.AwaitDown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if s := p.State(); !s.Killed || s.LastExit != "signal: killed" {
-		t.Errorf("after the kill: %+v", s)
-	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, func() error {
-		if s := p.State(); !s.Running || s.PID == first || s.Restarts != 1 || s.Killed {
-			return fmt.Errorf("not started again: %+v", s)
-		}
-		return nil
-	})
-}
-
-func TestACrashedProgramIsStartedAgain(t *testing.T) {
-	p := sleeper(t, "exec sleep 60")
-	if err := syscall.Kill(p.State().PID, syscall.SIGSEGV); err != nil {
-		t.Fatal(err)
-	}
-	await(t, func() error {
-		if s := p.State(); s.Restarts != 1 || !s.Running {
-			return fmt.Errorf("%+v", s)
-		}
-		return nil
-	})
-}
-
-func TestAProgramThatCannotStartSaysWhy(t *testing.T) {
-	p := newProgram("broken", "/bin/sh", filepath.Join(t.TempDir(), "log"), func() {}, "-c", "echo no luck; exit 3")
-	defer p.Stop()
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	err := awaitReady(t.Context(), p, "127.0.0.1:1", startPatience)
-	for _, want := range []string{"broken", "no luck", "exit status 3"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not say %q", err, want)
-		}
-	}
-}
-
-func TestStopAsksBeforeItKills(t *testing.T) {
-	p := sleeper(t, "trap 'echo goodbye; exit 0' TERM; echo hello; while :; do sleep 0.05; done")
-	await(t, func() error {
-		if p.Log() != "hello" {
-			return fmt.Errorf("log %q", p.Log())
-		}
-		return nil
-	})
-	if err := p.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := p.Log(), "hello\ngoodbye"; got != want {
-		t.Errorf("log %q, want %q", got, want)
-	}
-	if err := p.Stop(); err != nil {
-		t.Errorf("a second stop: %v", err)
-	}
-}
 
 func TestATakenPortIsNamedWithItsFlag(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

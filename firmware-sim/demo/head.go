@@ -13,8 +13,10 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 )
 
@@ -36,7 +38,7 @@ type Head struct {
 // Member is one process of the cloud.
 type Member struct {
 	Number  int // from 1
-	Program *Program
+	Program *program.Program
 	URL     string // storefront and shopper API
 	Admin   string // host:port of head office
 	Nodes   string // host:port where nodes connect
@@ -58,7 +60,7 @@ func (r *Room) newHead() (h *Head, err error) {
 	for i, p := range r.layout.members {
 		m := r.newMember(i, p)
 		h.Members = append(h.Members, m)
-		shops, admins = append(shops, address(p.shop)), append(admins, m.Admin)
+		shops, admins = append(shops, program.Address(p.shop)), append(admins, m.Admin)
 		if err := os.MkdirAll(m.dir, 0o700); err != nil {
 			return h, fmt.Errorf("make data folder: %w", err)
 		}
@@ -92,18 +94,18 @@ func (r *Room) memberDir(i int) string {
 }
 
 func (r *Room) newMember(i int, p memberPorts) *Member {
-	m := &Member{Number: i + 1, URL: "http://" + address(p.shop), Admin: address(p.admin),
-		Nodes: address(p.nodes), Peers: address(p.members), dir: r.memberDir(i)}
-	args := []string{"run", "--data", m.dir, "--listen", address(p.shop), "--nodes", m.Nodes,
+	m := &Member{Number: i + 1, URL: "http://" + program.Address(p.shop), Admin: program.Address(p.admin),
+		Nodes: program.Address(p.nodes), Peers: program.Address(p.members), dir: r.memberDir(i)}
+	args := []string{"run", "--data", m.dir, "--listen", program.Address(p.shop), "--nodes", m.Nodes,
 		"--admin", m.Admin, "--rate", manyCalls, "--burst", manyCalls}
 	if len(r.layout.members) > 1 {
 		args = append(args, "--members", m.Peers)
 	}
 	if i > 0 {
-		args = append(args, "--join", address(r.layout.members[0].members))
+		args = append(args, "--join", program.Address(r.layout.members[0].members))
 	}
 	name := filepath.Base(m.dir)
-	m.Program = newProgram("holdfast-"+name, r.bin("holdfast-cloud"), r.logPath(name), r.Touch, args...)
+	m.Program = r.newProgram(name, "holdfast-cloud", args...)
 	return m
 }
 
@@ -136,7 +138,7 @@ func (r *Room) StartCloud(ctx context.Context) error {
 }
 
 func (r *Room) awaitMember(ctx context.Context, m *Member) error {
-	return awaitReady(ctx, m.Program, m.Admin, startPatience)
+	return awaitReady(ctx, m.Program, m.Admin)
 }
 
 // hasKeys tells whether a member was prepared to join.
@@ -192,15 +194,12 @@ func (h *Head) nodes() []string {
 
 // Kill ends all members at once, as a power cut would, and waits until they are
 // down.
-func (h *Head) Kill(ctx context.Context) error {
-	var faults []error
+func (h *Head) Kill() error {
+	var all errgroup.Group
 	for _, m := range h.Members {
-		faults = append(faults, m.Program.Kill())
+		all.Go(m.Program.Kill)
 	}
-	for _, m := range h.Members {
-		faults = append(faults, m.Program.AwaitDown(ctx))
-	}
-	return errors.Join(faults...)
+	return all.Wait()
 }
 
 // stop stops all members and frees the connections to them.

@@ -3,19 +3,9 @@ package demo
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
-	"strconv"
 
+	"holdfast.dev/firmware-sim/program"
 	"holdfast.dev/internal/process"
-)
-
-// Free ports are looked for below the range that the system takes the ports of
-// outgoing connections from, so that nobody gets one between look and use.
-const (
-	freeFrom  = 20000
-	freeUntil = 32000
-	freeTries = 200
 )
 
 // Ports are where the parts of a demo listen, on this machine only. Store i
@@ -44,20 +34,18 @@ const portsApart = 1000
 // storePorts are those of one store.
 type storePorts struct{ pages, admin int }
 
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
 // layout is every port of a demo, fixed or found free.
 type layout struct {
 	console int
 	members []memberPorts
 	stores  []storePorts
-	taken   map[int]bool // ports that are given out; nothing may listen there yet
+	ports   *program.Ports // those that are given out; nothing may listen there yet
 }
 
 // plan gives every listener its port: those of the options, or free ones.
 func plan(o Options) (layout, error) {
 	p := o.Ports
-	l := layout{console: p.Console, taken: make(map[int]bool), members: make([]memberPorts, o.Members),
+	l := layout{console: p.Console, ports: new(program.Ports), members: make([]memberPorts, o.Members),
 		stores: make([]storePorts, o.Stores)}
 	for i := range l.members {
 		up := portsApart * i
@@ -71,7 +59,7 @@ func plan(o Options) (layout, error) {
 	}
 	for _, n := range l.named() {
 		var err error
-		if *n.port, err = freePort(l.taken); err != nil {
+		if *n.port, err = l.ports.Next(); err != nil {
 			return l, err
 		}
 	}
@@ -114,8 +102,8 @@ func (l *layout) check() error {
 			continue
 		}
 		seen[port] = n.flag
-		l.taken[port] = true
-		probe, err := process.Listen(n.flag, address(port))
+		l.ports.Take(port)
+		probe, err := process.Listen(n.flag, program.Address(port))
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -123,25 +111,4 @@ func (l *layout) check() error {
 		faults = append(faults, probe.Close())
 	}
 	return errors.Join(faults...)
-}
-
-// freePort finds a port that nothing listens on and that is not in taken, and
-// adds it there.
-func freePort(taken map[int]bool) (int, error) {
-	for range freeTries {
-		port := freeFrom + rand.IntN(freeUntil-freeFrom)
-		if taken[port] {
-			continue
-		}
-		probe, err := net.Listen("tcp", address(port))
-		if err != nil {
-			continue
-		}
-		if err := probe.Close(); err != nil {
-			return 0, fmt.Errorf("look for a free port: %w", err)
-		}
-		taken[port] = true
-		return port, nil
-	}
-	return 0, fmt.Errorf("no free port between %d and %d", freeFrom, freeUntil)
 }

@@ -1,16 +1,15 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast.dev/firmware-sim/demodata"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 )
@@ -84,30 +84,14 @@ func (r *Room) openStore(ctx context.Context, s *Store) error {
 	return r.AwaitCatalogue(ctx, s)
 }
 
-// Output is what a program printed.
-type Output struct{ Said, Progress string }
-
 // Run runs one of the project's programs to its end. Its progress is shown
 // where the room's is.
-func (r *Room) Run(ctx context.Context, program string, args ...string) (Output, error) {
-	cmd := exec.CommandContext(ctx, r.bin(program), args...)
-	var said, progress bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &progress
+func (r *Room) Run(ctx context.Context, binary string, args ...string) (program.Output, error) {
+	var progress io.Writer
 	if r.o.Progress != nil {
-		cmd.Stderr = r.o.Progress // the file itself, so that the program sees a terminal
+		progress = r.o.Progress // the file itself, so that the program sees a terminal
 	}
-	err := cmd.Run()
-	out := Output{Said: said.String(), Progress: progress.String()}
-	if err != nil {
-		return out, fmt.Errorf("%s %s: %w: %s", program, args[0], err, lastLines(out.Said+out.Progress))
-	}
-	return out, nil
-}
-
-func lastLines(text string) string {
-	const most = 1000
-	text = strings.TrimSpace(text)
-	return text[max(0, len(text)-most):]
+	return program.Run(ctx, progress, append([]string{r.bin(binary)}, args...)...)
 }
 
 // PutStores tells the cloud of every store.
@@ -127,7 +111,7 @@ func (r *Room) PutStores(ctx context.Context) error {
 }
 
 // Import imports a file of products, or says what would change.
-func (r *Room) Import(ctx context.Context, file string, dryRun bool) (Output, error) {
+func (r *Room) Import(ctx context.Context, file string, dryRun bool) (program.Output, error) {
 	args := []string{"import", "--admin", r.Head.Running().Admin}
 	if dryRun {
 		args = append(args, "--dry-run")
@@ -184,12 +168,12 @@ func (r *Room) Join(ctx context.Context, s *Store) (string, error) {
 }
 
 // Enrol redeems a join string for the node in dir.
-func (r *Room) Enrol(ctx context.Context, s *Store, dir, join string) (Output, error) {
+func (r *Room) Enrol(ctx context.Context, s *Store, dir, join string) (program.Output, error) {
 	return r.Run(ctx, "holdfast-node", "enrol", "--data", dir, "--cloud", s.Cable.Addr(), join)
 }
 
 // Verify lets a store's node prove its books from its journal.
-func (r *Room) Verify(ctx context.Context, s *Store) (Output, error) {
+func (r *Room) Verify(ctx context.Context, s *Store) (program.Output, error) {
 	return r.Run(ctx, "holdfast-node", "verify", "--data", s.nodeDir(), "--admin", s.Admin)
 }
 
@@ -197,7 +181,7 @@ func (r *Room) Verify(ctx context.Context, s *Store) (Output, error) {
 func (r *Room) AwaitCatalogue(ctx context.Context, s *Store) error {
 	ctx, cancel := context.WithTimeout(ctx, cataloguePatience)
 	defer cancel()
-	return Poll(ctx, readyEvery, func() error {
+	return program.Poll(ctx, lookEvery, func() error {
 		node, err := s.Floor.GetNode(ctx, &storev1.GetNodeRequest{})
 		if err != nil {
 			return err

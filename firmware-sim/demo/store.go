@@ -13,6 +13,7 @@ import (
 
 	"holdfast.dev/firmware-sim/demodata"
 	"holdfast.dev/firmware-sim/printer"
+	"holdfast.dev/firmware-sim/program"
 	"holdfast.dev/firmware-sim/scanner"
 	"holdfast.dev/internal/identity"
 	storev1 "holdfast.dev/proto/store/v1"
@@ -48,7 +49,7 @@ var quickRetry = grpc.ConnectParams{
 // Store is one shop of the demo: a node, its cable, and its devices.
 type Store struct {
 	demodata.Store
-	Program  *Program
+	Program  *program.Program
 	URL      string // of its pages and API
 	Admin    string // host:port of its checks
 	Dir      string // what it keeps

@@ -84,7 +84,7 @@ func (s *site) lostWithStream(ctx context.Context, b *box) error {
 			continue
 		}
 		b.cable.Cut()
-		if err := m.program.kill(); err != nil {
+		if err := m.program.Kill(); err != nil {
 			return err
 		}
 		if err := await(ctx, noticedWithin, s.cutOff); err != nil {
@@ -94,7 +94,7 @@ func (s *site) lostWithStream(ctx context.Context, b *box) error {
 		if err := b.settled(ctx); err != nil {
 			return err
 		}
-		return m.program.start(ctx)
+		return m.program.startReady(ctx)
 	}
 	return errors.New("no member says that the store is connected to it")
 }

@@ -56,7 +56,7 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 func (s *site) ask(ctx context.Context, b *box, what string, r request) error {
 	answer, err := r(ctx, b.floor)
 	if err != nil {
-		return fmt.Errorf("%s at %s: %w", what, b.program.name, err)
+		return fmt.Errorf("%s at %s: %w", what, b.program.Name(), err)
 	}
 	s.book.acts = append(s.book.acts, act{what: what, again: r, told: placeless(answer)})
 	return nil
@@ -133,7 +133,7 @@ func (s *site) stage(ctx context.Context, b *box, o *order) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("order %s at %s: %w", o.GetCode(), b.program.name, err)
+		return fmt.Errorf("order %s at %s: %w", o.GetCode(), b.program.Name(), err)
 	}
 	_, err = b.floor.PickItem(ctx, &storev1.PickItemRequest{Reservation: o.GetReservation(),
 		RequestId: newID(), Gtin: o.gtin, Quantity: o.units})

@@ -20,7 +20,7 @@ type box struct {
 	site    *site
 	data    string // its folder
 	admin   string
-	program *program
+	program *daemon
 	cable   *demo.Cable // to the cloud
 	floor   floor
 	conn    *grpc.ClientConn
@@ -36,11 +36,8 @@ func (s *site) newBox() (b *box, err error) {
 	if err := os.MkdirAll(b.data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of %s: %w", name, err)
 	}
-	pages, err := s.ports.port()
-	if err != nil {
-		return nil, err
-	}
-	if b.admin, err = s.ports.port(); err != nil {
+	var pages string
+	if err := s.ports.Fill(&pages, &b.admin); err != nil {
 		return nil, err
 	}
 	config := filepath.Join(s.dir, name+".toml")
@@ -55,10 +52,8 @@ func (s *site) newBox() (b *box, err error) {
 		return nil, errors.Join(err, b.cable.Close())
 	}
 	b.floor = storev1.NewStoreFloorClient(b.conn)
-	b.program = &program{name: name, path: filepath.Join(s.bin, "holdfast-node"),
-		log: filepath.Join(s.dir, name+".log"), admin: b.admin,
-		args: []string{"run", "--config", config, "--data", b.data, "--listen", pages, "--admin", b.admin,
-			"--cloud", b.cable.Addr(), "--reconnect-cap", reconnectCap}}
+	b.program = s.newDaemon(name, "holdfast-node", b.admin, "run", "--config", config, "--data", b.data,
+		"--listen", pages, "--admin", b.admin, "--cloud", b.cable.Addr(), "--reconnect-cap", reconnectCap)
 	s.boxes = append(s.boxes, b)
 	return b, nil
 }
@@ -105,7 +100,7 @@ func (s *site) opened(ctx context.Context) (*box, error) {
 }
 
 func (b *box) startSettled(ctx context.Context) error {
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return err
 	}
 	return b.settled(ctx)
@@ -115,7 +110,7 @@ func (b *box) startSettled(ctx context.Context) error {
 func (b *box) node(ctx context.Context) (*storev1.Node, error) {
 	n, err := b.floor.GetNode(ctx, &storev1.GetNodeRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", b.program.name, err)
+		return nil, fmt.Errorf("ask %s: %w", b.program.Name(), err)
 	}
 	return n, nil
 }
@@ -124,7 +119,7 @@ func (b *box) node(ctx context.Context) (*storev1.Node, error) {
 // catalogue, the cloud has all its records, and it has all the cloud's orders.
 func (b *box) settled(ctx context.Context) error {
 	return eventually(ctx, func() error {
-		if err := b.program.alive(); err != nil {
+		if err := b.program.Alive(); err != nil {
 			return err
 		}
 		state, err := b.site.state(ctx)
@@ -159,7 +154,7 @@ func (b *box) refused(ctx context.Context, code string) error {
 	return eventually(ctx, func() error {
 		n, err := b.node(ctx)
 		if err == nil && n.GetLink().GetRefused() != code {
-			err = fmt.Errorf("%s is %s, refused %q, want %s", b.program.name, n.GetLink().GetState(),
+			err = fmt.Errorf("%s is %s, refused %q, want %s", b.program.Name(), n.GetLink().GetState(),
 				n.GetLink().GetRefused(), code)
 		}
 		return err
@@ -171,7 +166,7 @@ func (b *box) mode(ctx context.Context, want string) error {
 	return eventually(ctx, func() error {
 		n, err := b.node(ctx)
 		if err == nil && n.GetMode() != want {
-			err = fmt.Errorf("%s is %s, want %s", b.program.name, n.GetMode(), want)
+			err = fmt.Errorf("%s is %s, want %s", b.program.Name(), n.GetMode(), want)
 		}
 		return err
 	})
@@ -202,7 +197,7 @@ const (
 // saveDisk copies the box's database while the box is stopped.
 func (b *box) saveDisk(to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
-		return fmt.Errorf("save the disk of %s: %w", b.program.name, err)
+		return fmt.Errorf("save the disk of %s: %w", b.program.Name(), err)
 	}
 	for _, name := range journalFiles {
 		raw, err := os.ReadFile(filepath.Join(b.data, name))
@@ -213,7 +208,7 @@ func (b *box) saveDisk(to string) error {
 			err = os.WriteFile(filepath.Join(to, name), raw, 0o600)
 		}
 		if err != nil {
-			return fmt.Errorf("save the disk of %s: %w", b.program.name, err)
+			return fmt.Errorf("save the disk of %s: %w", b.program.Name(), err)
 		}
 	}
 	return nil
@@ -223,7 +218,7 @@ func (b *box) saveDisk(to string) error {
 func (b *box) loseDisk() error {
 	for _, name := range journalFiles {
 		if err := os.Remove(filepath.Join(b.data, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("lose the disk of %s: %w", b.program.name, err)
+			return fmt.Errorf("lose the disk of %s: %w", b.program.Name(), err)
 		}
 	}
 	return nil
@@ -235,7 +230,7 @@ func (b *box) oldDisk(from string) error {
 		return err
 	}
 	if err := os.CopyFS(b.data, os.DirFS(from)); err != nil {
-		return fmt.Errorf("restore the disk of %s: %w", b.program.name, err)
+		return fmt.Errorf("restore the disk of %s: %w", b.program.Name(), err)
 	}
 	return nil
 }

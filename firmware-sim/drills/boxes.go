@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"holdfast.dev/firmware-sim/demo"
+	"holdfast.dev/firmware-sim/program"
 )
 
 // handedOver is how rebuild says how many facts it found on an old disk.
@@ -56,7 +56,7 @@ func (s *site) alone(ctx context.Context) (*box, error) {
 	if err := s.collect(ctx, b, o); err != nil {
 		return nil, err
 	}
-	return b, b.program.kill()
+	return b, b.program.Kill()
 }
 
 // factsAlone is what a store recorded alone: two sales, a delivery, a handover.
@@ -108,7 +108,7 @@ func (s *site) interrupted(ctx context.Context, a, b *box) (join string, err err
 	dies, kill := context.WithCancel(ctx)
 	defer kill()
 	go func() {
-		_ = demo.Poll(dies, time.Millisecond, func() error {
+		_ = program.Poll(dies, time.Millisecond, func() error {
 			if b.enrolled() {
 				return nil
 			}
@@ -131,7 +131,7 @@ func (s *site) damagedDisk(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := b.program.kill(); err != nil {
+	if err := b.program.Kill(); err != nil {
 		return "", err
 	}
 	if err := b.loseDisk(); err != nil {
@@ -140,7 +140,7 @@ func (s *site) damagedDisk(ctx context.Context) (string, error) {
 	if err := os.WriteFile(filepath.Join(b.data, "store.db"), []byte(noDatabase), 0o600); err != nil {
 		return "", err
 	}
-	if err := b.program.start(ctx); err == nil {
+	if err := b.program.startReady(ctx); err == nil {
 		return "", errors.New("the node started with a damaged database")
 	}
 	join, err := s.join(ctx)
@@ -179,13 +179,13 @@ func (s *site) boxReturns(ctx context.Context) (string, error) {
 	a.cable.Plug()
 	s.expects(oldBox)
 	for range 2 { // it comes back twice: what it hands over is booked once
-		if err := a.program.start(ctx); err != nil {
+		if err := a.program.startReady(ctx); err != nil {
 			return "", err
 		}
 		if err := a.refused(ctx, "FENCED"); err != nil {
 			return "", err
 		}
-		if err := a.program.stop(); err != nil {
+		if err := a.program.Stop(); err != nil {
 			return "", err
 		}
 	}
@@ -211,7 +211,7 @@ func (s *site) clone(ctx context.Context) (string, error) {
 		return "", err
 	}
 	b.cable.Cut()
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	for range 2 {
@@ -231,7 +231,7 @@ func (s *site) clone(ctx context.Context) (string, error) {
 	}
 	// A person decides that the second machine stays, and stops that one first:
 	// alone it would be taken back as it is.
-	if err := errors.Join(b.program.stop(), a.program.stop()); err != nil {
+	if err := errors.Join(b.program.Stop(), a.program.Stop()); err != nil {
 		return "", err
 	}
 	join, err := s.join(ctx)
@@ -243,7 +243,7 @@ func (s *site) clone(ctx context.Context) (string, error) {
 		return "", err
 	}
 	s.expects(oldBox)
-	if err := a.program.start(ctx); err != nil {
+	if err := a.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	if err := a.refused(ctx, "FENCED"); err != nil {
@@ -260,7 +260,7 @@ func (s *site) cloned(ctx context.Context, a *box) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.program.stop(); err != nil {
+	if err := a.program.Stop(); err != nil {
 		return nil, err
 	}
 	if err := os.CopyFS(b.data, os.DirFS(a.data)); err != nil {
@@ -280,7 +280,7 @@ func (s *site) twins(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	if err := b.refused(ctx, "FORKED"); err != nil {

@@ -29,7 +29,7 @@ func (s *site) afterBackup(ctx context.Context, b *box) (a amnesia, err error) {
 	if err := b.settled(ctx); err != nil {
 		return a, err
 	}
-	if err := b.program.kill(); err != nil {
+	if err := b.program.Kill(); err != nil {
 		return a, err
 	}
 	if a.brought, err = s.promise(ctx, goods(1), 1); err != nil {
@@ -65,7 +65,7 @@ func (s *site) cloudRestored(ctx context.Context) (string, error) {
 	if err := s.restore(ctx, copied); err != nil {
 		return "", err
 	}
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	if err := b.refused(ctx, "ROLLED_BACK"); err != nil {
@@ -140,7 +140,7 @@ func (s *site) cloudFrozen(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, both := range []*box{a, b} {
-		if err := both.program.start(ctx); err != nil {
+		if err := both.program.startReady(ctx); err != nil {
 			return "", err
 		}
 		if err := both.refused(ctx, "FROZEN"); err != nil {
@@ -172,7 +172,7 @@ func (s *site) replaced(ctx context.Context, a *box) (*box, error) {
 	if err := a.settled(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.program.stop(); err != nil {
+	if err := a.program.Stop(); err != nil {
 		return nil, err
 	}
 	b, err := s.newBox()
@@ -224,7 +224,7 @@ func (s *site) abandoned(ctx context.Context) (string, error) {
 	if err := a.refused(ctx, "FENCED"); err != nil {
 		return "", err
 	}
-	if err := a.program.stop(); err != nil {
+	if err := a.program.Stop(); err != nil {
 		return "", err
 	}
 	b, err := s.newBox()

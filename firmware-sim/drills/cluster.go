@@ -43,7 +43,7 @@ func (s *site) clusterRestored(ctx context.Context) (string, error) {
 		return "", err
 	}
 	s.expects(broughtBack)
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	if err := b.refused(ctx, "FROZEN"); err != nil {
@@ -96,7 +96,7 @@ func (s *site) restoreFrom(ctx context.Context, file string) error {
 	if _, err := restore(); err != nil {
 		return err
 	}
-	if err := first.program.start(ctx); err != nil {
+	if err := first.program.startReady(ctx); err != nil {
 		return err
 	}
 	return saying(restore, "a cloud is running")
@@ -141,7 +141,7 @@ func (s *site) majorityLost(ctx context.Context) (string, error) {
 	if err := s.promisesNothing(ctx); err != nil {
 		return "", err
 	}
-	if err := last.program.stop(); err != nil {
+	if err := last.program.Stop(); err != nil {
 		return "", err
 	}
 	began := time.Now()
@@ -150,7 +150,7 @@ func (s *site) majorityLost(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(first.program.start(ctx), last.lose(), s.joinMembers(ctx)); err != nil {
+	if err := errors.Join(first.program.startReady(ctx), last.lose(), s.joinMembers(ctx)); err != nil {
 		return "", err
 	}
 	if err := b.settled(ctx); err != nil {

@@ -95,7 +95,7 @@ func (s *site) lostDisk(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := b.program.kill(); err != nil {
+	if err := b.program.Kill(); err != nil {
 		return "", err
 	}
 	if err := b.loseDisk(); err != nil {
@@ -115,7 +115,7 @@ func (s *site) lostDisk(ctx context.Context) (string, error) {
 // disk of before.
 func (s *site) olderDisk(ctx context.Context, b *box, sales int) error {
 	saved := filepath.Join(s.dir, "saved-disk")
-	if err := b.program.stop(); err != nil {
+	if err := b.program.Stop(); err != nil {
 		return err
 	}
 	if err := b.saveDisk(saved); err != nil {
@@ -132,7 +132,7 @@ func (s *site) olderDisk(ctx context.Context, b *box, sales int) error {
 	if err := b.settled(ctx); err != nil {
 		return err
 	}
-	if err := b.program.kill(); err != nil {
+	if err := b.program.Kill(); err != nil {
 		return err
 	}
 	return b.oldDisk(saved)
@@ -168,7 +168,7 @@ func (s *site) forkedDisk(ctx context.Context) (string, error) {
 		return "", err
 	}
 	b.cable.Cut()
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	for range some {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast.dev/firmware-sim/journey"
+	"holdfast.dev/firmware-sim/program"
 	"holdfast.dev/internal/process"
 )
 
@@ -85,7 +86,7 @@ func Run(ctx context.Context, o Options) (journey.Report, error) {
 		return journey.Report{}, err
 	}
 	report := journey.Report{OK: true, Steps: make([]journey.Step, len(chosen))}
-	given := &ports{taken: make(map[int]bool)}
+	given := new(program.Ports)
 	staff := process.HashPIN(bossPIN)
 	var line sync.Mutex
 	group := new(errgroup.Group)

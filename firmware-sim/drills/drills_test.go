@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"holdfast.dev/firmware-sim/demo"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 )
@@ -113,7 +114,7 @@ func TestATillForgetsWhatHeadOfficeHas(t *testing.T) {
 }
 
 func TestADiskIsSavedLostAndPutBack(t *testing.T) {
-	b := &box{data: t.TempDir(), program: &program{name: "box"}}
+	b := &box{data: t.TempDir(), program: &daemon{Program: program.New(program.Options{Name: "box"})}}
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(b.data, name), []byte(text), 0o600); err != nil {

@@ -28,7 +28,7 @@ func (s *site) largeStore(ctx context.Context) (string, error) {
 		return "", err
 	}
 	filled := time.Since(began)
-	if err := b.program.kill(); err != nil {
+	if err := b.program.Kill(); err != nil {
 		return "", err
 	}
 	if err := b.loseDisk(); err != nil {
@@ -36,7 +36,7 @@ func (s *site) largeStore(ctx context.Context) (string, error) {
 	}
 	s.expects(rebuilt)
 	began = time.Now()
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return "", err
 	}
 	if err := b.mode(ctx, modeSuspect); err != nil {

@@ -14,7 +14,7 @@ import (
 
 // member is one process of the cloud.
 type member struct {
-	program *program
+	program *daemon
 	data    string // its folder
 	listen  string // host:port of the shopper API
 	nodes   string // host:port where nodes connect
@@ -32,31 +32,27 @@ func (s *site) newMember() (*member, error) {
 		name += "-" + strconv.Itoa(n+1)
 	}
 	m := &member{data: filepath.Join(s.dir, name)}
-	for _, address := range []*string{&m.listen, &m.nodes, &m.admin, &m.peers} {
-		var err error
-		if *address, err = s.ports.port(); err != nil {
-			return nil, err
-		}
+	if err := s.ports.Fill(&m.listen, &m.nodes, &m.admin, &m.peers); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(m.data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the cloud's folder: %w", err)
 	}
-	m.program = &program{name: "holdfast-" + name, path: filepath.Join(s.bin, "holdfast-cloud"),
-		log: filepath.Join(s.dir, name+".log"), admin: m.admin, args: []string{"run", "--data", m.data,
-			"--listen", m.listen, "--nodes", m.nodes, "--admin", m.admin}}
+	args := []string{"run", "--data", m.data, "--listen", m.listen, "--nodes", m.nodes, "--admin", m.admin}
 	if s.several > 1 {
-		m.program.args = append(m.program.args, "--members", m.peers)
+		args = append(args, "--members", m.peers)
 	}
 	if len(s.members) > 0 {
-		m.program.args = append(m.program.args, "--join", s.members[0].peers)
+		args = append(args, "--join", s.members[0].peers)
 	}
+	m.program = s.newDaemon("holdfast-"+name, "holdfast-cloud", m.admin, args...)
 	s.members = append(s.members, m)
 	return m, nil
 }
 
 // startMembers starts the first member, and lets the others join it.
 func (s *site) startMembers(ctx context.Context) error {
-	if err := s.members[0].program.start(ctx); err != nil {
+	if err := s.members[0].program.startReady(ctx); err != nil {
 		return err
 	}
 	return s.joinMembers(ctx)
@@ -73,7 +69,7 @@ func (s *site) joinMembers(ctx context.Context) error {
 				return fmt.Errorf("copy the cloud's keys: %w", err)
 			}
 		}
-		if err := m.program.start(ctx); err != nil {
+		if err := m.program.startReady(ctx); err != nil {
 			return err
 		}
 	}
@@ -83,7 +79,7 @@ func (s *site) joinMembers(ctx context.Context) error {
 // running is the first member that runs, or the first one.
 func (s *site) running() *member {
 	for _, m := range s.members {
-		if m.program.alive() == nil {
+		if m.program.Alive() == nil {
 			return m
 		}
 	}
@@ -173,5 +169,5 @@ func (s *site) loseMembers() error {
 
 // lose kills a member and takes its disk away.
 func (m *member) lose() error {
-	return errors.Join(m.program.kill(), os.RemoveAll(m.data), os.Mkdir(m.data, 0o700))
+	return errors.Join(m.program.Kill(), os.RemoveAll(m.data), os.Mkdir(m.data, 0o700))
 }

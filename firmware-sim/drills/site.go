@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"holdfast.dev/firmware-sim/demo"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 )
 
@@ -44,7 +45,7 @@ var quickRetry = grpc.ConnectParams{
 type site struct {
 	bin   string
 	dir   string
-	ports *ports
+	ports *program.Ports
 	staff string // hash of the manager's PIN
 
 	products int // in the catalogue
@@ -96,7 +97,7 @@ func (s *site) furnish() error {
 }
 
 // cloud is the first member's program, or the only one's.
-func (s *site) cloud() *program { return s.members[0].program }
+func (s *site) cloud() *daemon { return s.members[0].program }
 
 func (s *site) cloudData() string { return s.members[0].data }
 
@@ -135,11 +136,11 @@ func (s *site) join(ctx context.Context) (string, error) {
 func (s *site) close() error {
 	var faults []error
 	for _, b := range s.boxes {
-		faults = append(faults, b.program.stop())
+		faults = append(faults, b.program.Stop())
 		b.close()
 	}
 	for _, m := range s.members {
-		faults = append(faults, m.program.stop())
+		faults = append(faults, m.program.Stop())
 	}
 	for _, c := range s.conns {
 		_ = c.Close() // nothing is under way on it any more
@@ -150,26 +151,26 @@ func (s *site) close() error {
 
 // backUp copies the cloud's folder while the cloud is stopped.
 func (s *site) backUp(ctx context.Context) (copied string, err error) {
-	if err := s.cloud().stop(); err != nil {
+	if err := s.cloud().Stop(); err != nil {
 		return "", err
 	}
 	copied = filepath.Join(s.dir, "backup")
 	if err := os.CopyFS(copied, os.DirFS(s.cloudData())); err != nil {
 		return "", fmt.Errorf("back the cloud up: %w", err)
 	}
-	return copied, s.cloud().start(ctx)
+	return copied, s.cloud().startReady(ctx)
 }
 
 // restore kills the cloud and starts it with what it was at the backup.
 func (s *site) restore(ctx context.Context, copied string) error {
-	if err := s.cloud().kill(); err != nil {
+	if err := s.cloud().Kill(); err != nil {
 		return err
 	}
 	err := errors.Join(os.RemoveAll(s.cloudData()), os.CopyFS(s.cloudData(), os.DirFS(copied)))
 	if err != nil {
 		return fmt.Errorf("restore the cloud: %w", err)
 	}
-	return s.cloud().start(ctx)
+	return s.cloud().startReady(ctx)
 }
 
 // state is how the cloud sees the store.
@@ -193,7 +194,7 @@ func eventually(ctx context.Context, check func() error) error {
 func await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("still so after %s", limit))
 	defer cancel()
-	return demo.Poll(ctx, often, func() error { return check(ctx) })
+	return program.Poll(ctx, often, func() error { return check(ctx) })
 }
 
 // round shows how long something took.

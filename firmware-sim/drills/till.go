@@ -179,14 +179,14 @@ func (s *site) cutAndForget(ctx context.Context, t *till) error {
 	if err := b.settled(ctx); err != nil {
 		return err
 	}
-	if err := b.program.stop(); err != nil {
+	if err := b.program.Stop(); err != nil {
 		return err
 	}
 	if err := b.saveDisk(saved); err != nil {
 		return err
 	}
 	b.cable.Cut()
-	if err := b.program.start(ctx); err != nil {
+	if err := b.program.startReady(ctx); err != nil {
 		return err
 	}
 	for range some {
@@ -194,13 +194,13 @@ func (s *site) cutAndForget(ctx context.Context, t *till) error {
 			return err
 		}
 	}
-	if err := b.program.kill(); err != nil {
+	if err := b.program.Kill(); err != nil {
 		return err
 	}
 	if err := b.oldDisk(saved); err != nil {
 		return err
 	}
-	return b.program.start(ctx)
+	return b.program.startReady(ctx)
 }
 
 // doubted: a till has seen records that neither the store nor the cloud has.

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"holdfast.dev/firmware-sim/demo"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 )
 
@@ -99,7 +99,7 @@ func (s *site) version(ctx context.Context) (int, error) {
 // begin with the last one only.
 func (s *site) restartAll(ctx context.Context, newer string, before int) (now int, err error) {
 	for i, m := range s.members {
-		if err := m.program.stop(); err != nil {
+		if err := m.program.Stop(); err != nil {
 			return 0, err
 		}
 		m.program.path = newer
@@ -109,7 +109,7 @@ func (s *site) restartAll(ctx context.Context, newer string, before int) (now in
 		if err != nil {
 			return 0, err
 		}
-		if err := m.program.start(ctx); err != nil {
+		if err := m.program.startReady(ctx); err != nil {
 			return 0, err
 		}
 		if err := await(ctx, soon, s.inStep); err != nil {
@@ -129,20 +129,20 @@ func (s *site) restartAll(ctx context.Context, newer string, before int) (now in
 // helps, and the newer one to go on as if nothing had been.
 func (s *site) refusesFormer(ctx context.Context, former string) error {
 	m := s.members[len(s.members)-1]
-	if err := m.program.stop(); err != nil {
+	if err := m.program.Stop(); err != nil {
 		return err
 	}
 	newer := m.program.path
 	m.program.path = former
-	err := m.program.start(ctx)
+	err := m.program.startReady(ctx)
 	if err := saying(func() (string, error) { return "it started", err }, "start one that is at least as new"); err != nil {
 		return err
 	}
-	if code := m.program.exitCode(); code != exitTooOld {
+	if code := m.program.State().Code; code != exitTooOld {
 		return fmt.Errorf("the older program ends with %d, not %d", code, exitTooOld)
 	}
 	m.program.path = newer
-	if err := m.program.start(ctx); err != nil {
+	if err := m.program.startReady(ctx); err != nil {
 		return err
 	}
 	return await(ctx, soon, s.inStep)
@@ -184,7 +184,7 @@ func (s *site) reserveOne(ctx context.Context, sh *shopping) error {
 	last, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), longest,
 		fmt.Errorf("a shopper waited %s", longest))
 	defer cancel()
-	err := demo.Poll(last, often, func() (err error) {
+	err := program.Poll(last, often, func() (err error) {
 		made, err = s.shop.CreateReservation(last, r)
 		return err
 	})

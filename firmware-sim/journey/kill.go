@@ -138,7 +138,7 @@ func (r *run) killDuring(ctx context.Context, b *burst) error {
 		st.leave()
 		return err
 	}
-	return errors.Join(r.a.Program.Kill(), r.room.Head.Kill(ctx), r.a.Program.AwaitDown(ctx))
+	return errors.Join(r.a.Program.Kill(), r.room.Head.Kill())
 }
 
 func (r *run) shopUntilDead(ctx context.Context, b *burst) {

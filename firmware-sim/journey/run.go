@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"holdfast.dev/firmware-sim/demo"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 )
@@ -54,7 +55,7 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 func eventually(ctx context.Context, limit time.Duration, check func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("still so after %s", limit))
 	defer cancel()
-	return demo.Poll(ctx, often, check)
+	return program.Poll(ctx, often, check)
 }
 
 // wrong is a fact that is not as it must be.

@@ -17,6 +17,7 @@ import (
 
 	"holdfast.dev/firmware-sim/demo"
 	"holdfast.dev/firmware-sim/printer"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 	"holdfast.dev/stock/words"
@@ -113,7 +114,7 @@ func TestButtonsMoveCablesPaperAndPower(t *testing.T) {
 	} {
 		press(t, c, tt.path, url.Values{"store": {"1"}, "at": {"1.till"}, "to": {tt.to}})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		err := demo.Poll(ctx, time.Millisecond, func() error {
+		err := program.Poll(ctx, time.Millisecond, func() error {
 			if !tt.done() {
 				return context.DeadlineExceeded
 			}
@@ -134,7 +135,7 @@ func TestEachMemberHasAPowerSwitch(t *testing.T) {
 	for i, to := range []string{"on", "off", "on"} {
 		press(t, c, "/power", url.Values{"store": {""}, "member": {"2"}, "to": {to}})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		err := demo.Poll(ctx, time.Millisecond, func() error {
+		err := program.Poll(ctx, time.Millisecond, func() error {
 			if p := c.room.Head.Members[1].Program.State(); p.Running != (to == "on") {
 				return context.DeadlineExceeded
 			}
@@ -201,12 +202,12 @@ func busy(c *Console) *snapshot {
 		Members: c.lookAtMembers(context.Background())}
 	for i, s := range []demo.Standing{{ID: "a", Voter: true, Leader: true, Applied: 1234}, {ID: "b", Voter: true, Applied: 1230},
 		{ID: "c", Applied: 7}, {ID: "d", Problem: "no"}, {}}[:len(seen.Members)] {
-		seen.Members[i].Program = demo.ProgramState{Running: i != 4, Restarts: i}
+		seen.Members[i].Program = program.State{Running: i != 4, Restarts: i}
 		seen.Members[i].Standing = s
 	}
 	for i, s := range c.room.Stores {
 		seen.Stores = append(seen.Stores, storeNow{Store: s, Plugged: i > 0, Changed: time.Now(),
-			Node: demo.ProgramState{Running: i > 0, Killed: i == 0, Restarts: i},
+			Node: program.State{Running: i > 0, Killed: i == 0, Restarts: i},
 			Info: &storev1.Node{Link: &storev1.Link{State: []string{"offline", "catching_up", "online"}[i],
 				Since: now, Backlog: uint64(3 - i)}},
 			Stock:    &storev1.Stock{Sellable: 4, Online: 3, Reserved: 2, Staged: 1},
@@ -316,7 +317,7 @@ func TestReceiptsAreServedAsTheyWerePrinted(t *testing.T) {
 		c.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		return w
 	}
-	err = demo.Poll(ctx, time.Millisecond, func() error {
+	err = program.Poll(ctx, time.Millisecond, func() error {
 		if w := get("/receipts/1/1.txt"); !strings.Contains(w.Body.String(), "TOTAAL 8,27") {
 			return os.ErrNotExist
 		}

@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"holdfast.dev/firmware-sim/demo"
+	"holdfast.dev/firmware-sim/program"
 )
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	err := demo.Poll(ctx, time.Millisecond, func() error {
+	err := program.Poll(ctx, time.Millisecond, func() error {
 		if !holds() {
 			return context.DeadlineExceeded
 		}

@@ -9,6 +9,7 @@ import (
 
 	"holdfast.dev/firmware-sim/demo"
 	"holdfast.dev/firmware-sim/printer"
+	"holdfast.dev/firmware-sim/program"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	storev1 "holdfast.dev/proto/store/v1"
 	"holdfast.dev/stock/words"
@@ -31,14 +32,14 @@ type snapshot struct {
 // memberNow is one process of the cloud at one moment.
 type memberNow struct {
 	*demo.Member
-	Program  demo.ProgramState
+	Program  program.State
 	Standing demo.Standing // as a member that runs sees it; empty while none answers
 }
 
 // storeNow is one store at one moment.
 type storeNow struct {
 	*demo.Store
-	Node     demo.ProgramState
+	Node     program.State
 	Plugged  bool
 	Changed  time.Time // when the cable last was
 	Info     *storev1.Node
