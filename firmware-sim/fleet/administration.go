@@ -77,8 +77,9 @@ func (w *World) open(st *store) error {
 	}
 	c := newChance(w.o.Seed, 10+uint64(st.id))
 	var first []wish
-	for _, cell := range st.cells {
-		n := stock.Units(c.IntN(openingUnits))
+	for i := range w.mix.stocked {
+		cell := st.cells[w.mix.dealtWith(i)]
+		n := stock.Units(c.IntN(w.mix.units))
 		if w.products[cell.sku-1].weighed {
 			n *= 500
 		}
@@ -171,7 +172,7 @@ func (o *office) keyID() uint32 { return uint32(max(1, len(o.keys)-1)) }
 
 // keepHouse gives up holds whose time has come, as the program does.
 func (o *office) keepHouse() {
-	o.w.after(o.w.mix.day/60, "cloud housekeeping", func() {
+	o.w.after(o.w.mix.round*4/5, "cloud housekeeping", func() {
 		o.submit(&recordv1.Command{Body: &recordv1.Command_ExpireHolds{ExpireHolds: &recordv1.ExpireHolds{}}},
 			func(*recordv1.Result, error) {})
 		o.submit(&recordv1.Command{Body: &recordv1.Command_ExpireData{ExpireData: &recordv1.ExpireData{}}},

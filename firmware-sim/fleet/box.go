@@ -86,7 +86,7 @@ func (b *box) boot() error {
 	b.life++
 	b.floor = shopfloor.New(b.floorOptions(b.epoch))
 	b.eye = &nodeEye{Machine: b.floor.Machine(), box: b}
-	j, err := journal.Open(b.w.ctx, journal.Options{Image: b.image, Machine: b.eye})
+	j, err := journal.Open(b.w.ctx, journal.Options{Image: b.image, Machine: b.eye, Spare: &b.w.kit.boxes})
 	if err != nil {
 		return fmt.Errorf("boot the box of store %d: %w", b.st.id, err)
 	}
@@ -288,7 +288,7 @@ func (b *box) housekeep() {
 	}
 	b.keeping = true
 	life := b.life
-	b.w.after(b.w.mix.day/48, "housekeeping", func() {
+	b.w.after(b.w.mix.round, "housekeeping", func() {
 		b.keeping = false
 		if b.life != life || !b.up {
 			return

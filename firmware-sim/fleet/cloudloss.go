@@ -89,7 +89,7 @@ func (o *office) reopen(image []byte) error {
 	if err := o.journal.Close(); err != nil {
 		return err
 	}
-	j, err := journal.Open(o.w.ctx, journal.Options{Image: image, Machine: o.eye})
+	j, err := journal.Open(o.w.ctx, journal.Options{Image: image, Machine: o.eye, Spare: &o.w.kit.office})
 	if err == nil {
 		o.journal, o.seen, o.now = j, nil, 0
 	}

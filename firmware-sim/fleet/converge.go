@@ -100,7 +100,7 @@ func (w *World) apart() string {
 	}
 	if len(w.office.held) > 0 {
 		for _, h := range w.office.held {
-			if h.deadline <= w.office.clock.now()-2*(w.mix.day/60).Milliseconds() {
+			if h.deadline <= w.office.clock.now()-2*(w.mix.round*4/5).Milliseconds() {
 				return "a hold is older than its time"
 			}
 		}

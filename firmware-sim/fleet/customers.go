@@ -26,11 +26,11 @@ func (c *cell) natural(by chance) stock.Units {
 
 // anyCell picks a SKU; a few are wanted much more than the others.
 func (w *World) anyCell(st *store, c chance) *cell {
-	n := len(st.cells)
+	n := w.mix.stocked
 	if c.of(700) {
-		n = max(1, n/8)
+		n = w.mix.wanted
 	}
-	return st.cells[c.IntN(n)]
+	return st.cells[w.mix.dealtWith(c.IntN(n))]
 }
 
 // wishes picks different SKUs.

@@ -70,7 +70,7 @@ func (w *World) newOffice() (*office, error) {
 		o.touched = append(o.touched, stores...)
 	}}
 	o.eye = &officeEye{Machine: machine, office: o}
-	j, err := journal.Open(w.ctx, journal.Options{Machine: o.eye})
+	j, err := journal.Open(w.ctx, journal.Options{Machine: o.eye, Spare: &w.kit.office})
 	if err != nil {
 		return nil, err
 	}

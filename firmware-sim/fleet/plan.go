@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -13,19 +14,30 @@ const (
 	maxStores    = 6
 	maxDays      = 30
 	assortment   = 50  // SKUs of every store
-	eventsADay   = 200 // records and commands at least
-	deedsADay    = 110 // things that people do in a store at least
+	fullDay      = 110 // things that people do in a store on a full day
+	leastDay     = 10  // and on a quiet one
+	smallDay     = 26  // and on most
 	usualStores  = 4
 	usualDays    = 3
 	keyOverlap   = 3 // versions of the pickup key that are trusted at once
 	openingUnits = 12
+	fullRounds   = 48 // of a node's housekeeping on a full day
+	leastRounds  = 8
+	wantedMost   = 6 // SKUs, on a full day
+	leastStocked = 8 // SKUs
 )
 
 // mix is what one seed makes of the world: how large it is, how fast, how
 // people behave and what breaks.
 type mix struct {
 	stores, days int
+	deeds        int // that people do in a store on a day
 	day          time.Duration
+	round        time.Duration // between two times that a node keeps house
+	wanted       int           // SKUs that most people want
+	stocked      int           // SKUs that people deal with
+	first        int           // of them, the one that is wanted most
+	units        int           // of a SKU when a store opens, one more than at most
 	dead         time.Duration // silence after which a peer counts as dead
 	flush        time.Duration // how long an ordinary record may wait
 	backoff      time.Duration // cap
@@ -76,14 +88,14 @@ func newPlan(o Options) *plan {
 // of its own, so that rare meetings of some of them are not drowned by others.
 func newMix(c chance, o Options) mix {
 	day := oneOf(c, 30*time.Minute, 2*time.Hour, 8*time.Hour)
-	m := mix{
-		stores: c.between(1, usualStores), days: c.between(1, usualDays), day: day,
-		dead: max(13*time.Second, day/25), flush: oneOf(c, 200*time.Millisecond, 2*time.Second, day/100),
-		backoff: oneOf(c, time.Second, 10*time.Second, 60*time.Second),
-		latency: oneOf(c, time.Millisecond, 20*time.Millisecond, 300*time.Millisecond),
-		members: c.between(1, 3), careless: oneOf(c, 0, 10, 60),
-		patience: oneOf(c, day/40, day/4),
-	}
+	m := mix{stores: c.between(1, usualStores), days: c.between(1, usualDays)}
+	m.howBusy(newChance(o.Seed, 5), day, o)
+	day = m.day
+	m.dead, m.flush = max(13*time.Second, day/25), oneOf(c, 200*time.Millisecond, 2*time.Second, day/100)
+	m.backoff = oneOf(c, time.Second, 10*time.Second, 60*time.Second)
+	m.latency = oneOf(c, time.Millisecond, 20*time.Millisecond, 300*time.Millisecond)
+	m.members, m.careless = c.between(1, 3), oneOf(c, 0, 10, 60)
+	m.patience = oneOf(c, day/40, day/4)
 	if o.Stores > 0 {
 		m.stores = min(o.Stores, maxStores)
 	}
@@ -104,6 +116,42 @@ func newMix(c chance, o Options) mix {
 		m.rates[d.deed] = d.rate * c.between(1, 8)
 	}
 	return m
+}
+
+// howBusy draws how much people do on a day. Most runs have few deeds in short
+// days, and few products that people want, so that they get into each other's
+// way as on a full day: what goes wrong is mostly between a handful of deeds.
+func (m *mix) howBusy(c chance, day time.Duration, o Options) {
+	m.deeds = c.deeds()
+	fewer := [2]int{c.between(1, usualStores), c.between(1, usualDays)}
+	scarce := oneOf(c, 3, 6, openingUnits)
+	first := c.IntN(assortment)
+	if o.Busy > 0 {
+		m.deeds = min(max(o.Busy, leastDay), fullDay)
+	}
+	m.day, m.units = day, openingUnits
+	if m.deeds < fullDay {
+		m.stores, m.days = min(m.stores, fewer[0]), min(m.days, fewer[1])
+		m.day, m.units, m.first = day*time.Duration(m.deeds)/fullDay, scarce, first
+	}
+	m.round = m.day / time.Duration(max(leastRounds, m.share(fullRounds)))
+	m.wanted = m.share(wantedMost)
+	m.stocked = max(leastStocked, m.share(assortment))
+}
+
+// share is a full day's number, as far as this run's days are full.
+func (m *mix) share(full int) int { return (full*m.deeds + fullDay - 1) / fullDay }
+
+// deeds is how much people do in a store on a day.
+func (c chance) deeds() int {
+	within := func(low, high float64) int { return int(low * math.Pow(high/low, c.Float64())) }
+	switch kind := c.IntN(100); {
+	case kind < 3:
+		return fullDay
+	case kind < 15:
+		return within(smallDay, fullDay)
+	}
+	return within(leastDay, smallDay)
 }
 
 func newPolicy(c chance, day time.Duration) *recordv1.Policy {
@@ -130,7 +178,7 @@ func (p *plan) draw() {
 	c := newChance(p.seed, 2)
 	for store := range p.mix.stores {
 		for day := range p.mix.days {
-			for range deedsADay {
+			for range p.mix.deeds {
 				at := time.Duration(day)*p.mix.day + c.span(0, p.mix.day)
 				p.add(stimulus{at: at, deed: parts[c.IntN(len(parts))], store: store, seed: c.Uint64()})
 			}
@@ -141,7 +189,7 @@ func (p *plan) draw() {
 		if p.mix.faults&f.bit == 0 || f.deed == 0 {
 			continue
 		}
-		for range p.mix.days * c.between(1, f.aDay) {
+		for range p.mix.share(p.mix.days * c.between(1, f.aDay)) {
 			at := c.span(0, time.Duration(p.mix.days)*p.mix.day)
 			p.add(stimulus{at: at, deed: f.deed, store: c.IntN(p.mix.stores), seed: c.Uint64()})
 		}
@@ -150,3 +198,13 @@ func (p *plan) draw() {
 }
 
 func (p *plan) add(s stimulus) { p.stimuli = append(p.stimuli, s) }
+
+// dealtWith is the place of a SKU that people deal with among all. Those that
+// come into the catalogue last are always among them.
+func (m *mix) dealtWith(i int) int {
+	i = (i + m.first) % m.stocked
+	if late := m.stocked - lateProducts; i >= late {
+		return assortment - lateProducts + i - late
+	}
+	return i
+}

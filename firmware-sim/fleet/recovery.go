@@ -210,7 +210,7 @@ func (b *box) rebuild(r *routine, epoch stock.Epoch) (image []byte, err error) {
 	o := b.floorOptions(epoch)
 	o.Notify = nil
 	floor := shopfloor.New(o)
-	j, err := journal.Open(b.w.ctx, journal.Options{Machine: floor.Machine()})
+	j, err := journal.Open(b.w.ctx, journal.Options{Machine: floor.Machine(), Spare: &b.w.kit.boxes})
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +343,8 @@ func (r *routine) replace(st *store, c chance) *box {
 // readOld hands over what an old disk knows and the cloud does not.
 func (r *routine) readOld(fresh *box, image []byte, c chance) {
 	floor := shopfloor.New(fresh.floorOptions(fresh.epoch))
-	j, err := journal.Open(r.w.ctx, journal.Options{Image: image, Machine: floor.Machine()})
+	j, err := journal.Open(r.w.ctx, journal.Options{Image: image, Machine: floor.Machine(),
+		Spare: &r.w.kit.boxes})
 	if err != nil {
 		r.w.fail("FAULT", "store %d: read the old disk: %v", fresh.st.id, err)
 		return
@@ -400,7 +401,7 @@ func (w *World) cloning(st *store, c chance) {
 		}
 	}
 	keep := c.of(600)
-	w.after(c.span(0, copyFound), "copy found", func() { st.endTwin(twin, keep, c) })
+	w.after(c.span(0, min(copyFound, w.mix.day/4)), "copy found", func() { st.endTwin(twin, keep, c) })
 }
 
 // endTwin leaves one of two boxes with the same identity.

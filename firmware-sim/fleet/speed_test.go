@@ -6,12 +6,14 @@ import "testing"
 // arrives, a deadline or a step of a person; facts are records and commands. The
 // figures are per second of CPU time.
 func BenchmarkWorld(b *testing.B) {
-	const seeds = 10
+	const seeds = 200
 	var days int
 	var events, facts uint64
+	k := new(kit)
+	defer k.close()
 	used := cpuTime()
 	for seed := uint64(0); b.Loop(); seed++ {
-		r, err := Run(b.Context(), Options{Seed: 1 + seed%seeds})
+		r, err := Run(b.Context(), Options{Seed: 1 + seed%seeds, kit: k})
 		if err != nil {
 			b.Fatal(err)
 		}

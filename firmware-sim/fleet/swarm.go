@@ -31,6 +31,7 @@ type Report struct {
 	Records   uint64            `json:"records"`
 	Commands  uint64            `json:"commands"`
 	StoreDays int               `json:"store_days"`
+	Fewest    uint64            `json:"fewest_events"` // in a store-day of any run, on average
 	Took      time.Duration     `json:"took_ns"`
 	Busy      time.Duration     `json:"busy_ns"` // summed over the workers
 	CPU       time.Duration     `json:"cpu_ns"`  // of the process meanwhile
@@ -78,13 +79,15 @@ type swarm struct {
 }
 
 func (s *swarm) work(ctx context.Context) {
+	k := new(kit)
+	defer k.close() // nothing is in it that anybody wants
 	for {
 		seed, more := s.take(ctx)
 		if !more {
 			return
 		}
 		o := s.o.Run
-		o.Seed = seed
+		o.Seed, o.kit = seed, k
 		begun := time.Now()
 		result, err := Run(ctx, o)
 		if err == nil && seed%twiceEach == 0 && result.Violation == nil {
@@ -132,6 +135,8 @@ func (s *swarm) put(r Result, took time.Duration, err error) {
 	p.marks.add(&r.marks)
 	if r.Violation != nil {
 		p.Failed = append(p.Failed, r)
+	} else if n := r.Steps / uint64(max(1, r.StoreDays)); err == nil && (p.Fewest == 0 || n < p.Fewest) {
+		p.Fewest = n
 	}
 	if s.o.Done != nil {
 		s.o.Done(1)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
 )
 
 // birth is when every world begins.
@@ -19,6 +20,7 @@ type Options struct {
 	Seed    uint64
 	Stores  int       // 0: the seed decides
 	Days    int       // 0: the seed decides
+	Busy    int       // things that people do in a store on a day; 0: the seed decides
 	Until   uint64    // stop after this step; 0: at the end
 	Log     io.Writer // what happens, in words; nil: nobody listens
 	Without FaultSet  // kinds of faults to leave out
@@ -26,6 +28,7 @@ type Options struct {
 	Verify  bool      // replay every journal at the end
 
 	also func(*World) // looks after every event, for tests
+	kit  *kit         // what runs leave to each other; nil: nothing
 }
 
 // Violation is something that must never be.
@@ -73,14 +76,24 @@ type World struct {
 	commands  uint64
 	dirty     []*cell
 	violation *Violation
+	kit       *kit
 }
+
+// kit is what a run leaves to the next: databases to write over.
+type kit struct{ office, boxes journal.Spare }
+
+func (k *kit) close() error { return errors.Join(k.office.Close(), k.boxes.Close()) }
 
 // Run lives through a seed and tells what it found. The error is a fault of
 // the simulator, or the end of ctx.
 func Run(ctx context.Context, o Options) (result Result, err error) {
 	w := &World{ctx: timeless{context.WithoutCancel(ctx)}, o: o, plan: newPlan(o), trace: 14695981039346656037,
 		routines: make(map[*routine]struct{}), chance: newChance(o.Seed, 3)}
-	w.mix = &w.plan.mix
+	w.mix, w.kit = &w.plan.mix, o.kit
+	if w.kit == nil {
+		w.kit = new(kit)
+		defer func() { err = errors.Join(err, w.kit.close()) }()
+	}
 	defer func() { err = errors.Join(err, w.end()) }()
 	err = w.live(ctx)
 	result = Result{Seed: o.Seed, Steps: w.steps, Records: w.records, Commands: w.commands,

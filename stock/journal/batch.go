@@ -23,8 +23,11 @@ const (
 // journal stops and the panic goes on.
 func (j *Journal) lead() {
 	// Those who were just answered may propose again: let them come along
-	// instead of waiting for the commit after this one.
-	runtime.Gosched()
+	// instead of waiting for the commit after this one. In memory a commit is
+	// over before they would.
+	if j.path != "" {
+		runtime.Gosched()
+	}
 	batch := j.queue.take(nil)
 	returned := false
 	defer func() {

@@ -20,6 +20,7 @@ const (
 type conn struct {
 	*engine
 	statements map[string]*statement
+	imaged     bool // in memory, see overwrite
 
 	begin, commit, rollback *statement
 }
@@ -62,6 +63,14 @@ func openWriter(o Options) (*conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("sync %q is neither FULL nor NORMAL", sync)
 	}
+	begin := o.Image
+	if path == "" && o.Spare != nil {
+		spare, blank, err := o.Spare.open(o.Image)
+		if spare != nil || err != nil {
+			return spare, err
+		}
+		begin = blank
+	}
 	uri, mode := "file::memory:", "memory"
 	if path != "" {
 		uri, mode = fileURI(path), "wal"
@@ -70,10 +79,11 @@ func openWriter(o Options) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Image) > 0 {
-		if err := c.deserialize(o.Image); err != nil {
+	if len(begin) > 0 {
+		if err := c.deserialize(begin); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
+		c.imaged = true
 	}
 	if err := c.makeDurable(sync, mode, level); err != nil {
 		return nil, errors.Join(err, c.close())
@@ -202,6 +212,11 @@ func (c *conn) close() error {
 		errs = append(errs, s.close())
 	}
 	clear(c.statements)
+	for _, s := range []*statement{c.begin, c.commit, c.rollback} {
+		if s != nil { // SQLite keeps a database open as long as it has statements
+			errs = append(errs, s.close())
+		}
+	}
 	return errors.Join(append(errs, c.engine.close())...)
 }
 

@@ -63,6 +63,7 @@ type Options struct {
 	QueueLimit int    // proposals that may wait before callers are refused as busy; default 4096
 	MaxBatch   int    // proposals that share a commit at most; default 256
 	Image      []byte // what a journal in memory begins with, see Journal.Image
+	Spare      *Spare // what journals in memory leave to each other; nil: nothing
 	Replicated bool   // records come from a log that is kept elsewhere, see ApplyLog
 }
 
@@ -85,6 +86,7 @@ type Journal struct {
 	watch   watch
 	wal     walKeeper
 
+	spare      *Spare
 	sync       string // as in Options
 	replicated bool
 	applied    atomic.Pointer[Applied] // of a replicated journal
@@ -106,7 +108,7 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	if o.Machine == nil {
 		return nil, errors.New("open journal: no machine")
 	}
-	j := &Journal{machine: o.Machine, log: o.Logger, path: o.Path, fault: make(chan struct{}),
+	j := &Journal{machine: o.Machine, log: o.Logger, path: o.Path, fault: make(chan struct{}), spare: o.Spare,
 		replicated: o.Replicated, sync: cmp.Or(o.Sync, "FULL")}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
@@ -150,6 +152,11 @@ func (j *Journal) open(ctx context.Context, o Options) error {
 		return err
 	}
 	j.tables.Store(int64(len(migrations)))
+	if j.spare != nil && j.path == "" && len(o.Image) == 0 {
+		if err := j.spare.learn(w); err != nil {
+			return err
+		}
+	}
 	head, err := readHead(w)
 	if err != nil {
 		return err
@@ -192,7 +199,11 @@ func (j *Journal) release() error {
 	if j.readers != nil {
 		errs = append(errs, j.readers.close())
 	}
-	if j.writer != nil {
+	switch {
+	case j.writer == nil:
+	case j.spare != nil && j.path == "":
+		errs = append(errs, j.spare.keep(j.writer))
+	default:
 		errs = append(errs, j.writer.close())
 	}
 	if j.unlock != nil {

@@ -15,13 +15,17 @@ import (
 	"holdfast.dev/internal/process"
 )
 
-// fewerCollections lets the heap grow further between collections: a world is
-// small, and makes much garbage.
-const fewerCollections = 1600
+// fewerCollections lets the heap grow further between collections, up to a size
+// at which they come more often: a world is small, and makes much garbage.
+const (
+	fewerCollections = 1600
+	enoughMemory     = 640 << 20
+)
 
 type fleetOptions struct {
 	Seeds    string `help:"Seeds to run, such as 1..2000." default:"1..2000"`
 	Seed     uint64 `help:"Run one seed only, and tell what happens with --verbose."`
+	Busy     int    `help:"Things that people do in a store on a day, 10 to 110; the seed decides unless given."`
 	Stores   int    `help:"Stores of each run; the seed decides unless given."`
 	Days     int    `help:"Days of each run; the seed decides unless given."`
 	Until    uint64 `help:"With --seed: stop after this step."`
@@ -38,11 +42,12 @@ var errViolated = errors.New("an invariant does not hold")
 
 func (o fleetOptions) run(ctx context.Context) error {
 	debug.SetGCPercent(fewerCollections)
+	debug.SetMemoryLimit(enoughMemory)
 	without, err := fleet.ParseFaults(o.Without)
 	if err != nil {
 		return err
 	}
-	one := fleet.Options{Seed: o.Seed, Stores: o.Stores, Days: o.Days, Until: o.Until, Without: without}
+	one := fleet.Options{Seed: o.Seed, Stores: o.Stores, Days: o.Days, Busy: o.Busy, Until: o.Until, Without: without}
 	switch {
 	case o.Seed > 0 && o.Minimise:
 		return o.minimise(ctx, one)
@@ -156,8 +161,9 @@ func (o fleetOptions) tellSpeed(r *fleet.Report) {
 		r.Seeds, r.StoreDays, r.Took.Round(time.Millisecond), float64(r.Seeds)/seconds,
 		float64(r.Events)/seconds, facts/seconds)
 	fmt.Printf("a second of one core: %.1f store-days, %.0f events, %.0f records and commands; "+
-		"a store-day has %.0f events, which make %.0f records and commands\n", days/cpu,
-		float64(r.Events)/cpu, facts/cpu, float64(r.Events)/days, facts/days)
+		"a store-day has %.0f events, %d at least, which make %.0f records and commands; a seed takes %.1f ms\n",
+		days/cpu, float64(r.Events)/cpu, facts/cpu, float64(r.Events)/days, r.Fewest, facts/days,
+		1000*cpu/float64(max(1, r.Seeds)))
 }
 
 // again is how a failed run is seen.
@@ -168,6 +174,9 @@ func (o fleetOptions) again(f fleet.Result) string {
 	}
 	if o.Days > 0 {
 		args += fmt.Sprintf(" --days %d", o.Days)
+	}
+	if o.Busy > 0 {
+		args += fmt.Sprintf(" --busy %d", o.Busy)
 	}
 	if o.Without != "" {
 		args += " --without " + o.Without

@@ -27,7 +27,8 @@ import (
 const (
 	folder       = "firmware-sim/fleet/mutants"
 	page         = "firmware-sim/fleet/MUTANTS.md"
-	gcPercent    = 400 // a world is small, and makes much garbage
+	gcPercent    = 1600 // a world is small, and makes much garbage
+	enoughMemory = 640 << 20
 	outputOfFail = 2000
 )
 
@@ -65,6 +66,7 @@ type found struct {
 // huntSeeds runs seeds until one fails.
 func huntSeeds(ctx context.Context, seeds uint64) error {
 	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(enoughMemory)
 	report, err := fleet.Swarm(ctx, fleet.SwarmOptions{From: 1, To: seeds, Failures: 1})
 	if err != nil {
 		return err
