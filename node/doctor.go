@@ -21,6 +21,7 @@ type DoctorOptions struct {
 	Listen   string           `help:"Address of the store's pages and its local API." default:"127.0.0.1:8090"`
 	Admin    string           `help:"Admin address of the node, which is asked while it runs." default:"127.0.0.1:8091"`
 	Cloud    string           `help:"host:port of the cloud, several with commas; the join string's unless given." placeholder:"HOST:PORT"`
+	Logo     string           `help:"PNG picture for the head of receipts." placeholder:"FILE"`
 	Country  string           `help:"ISO 3166 code of the country whose rules weighed goods follow."`
 	JSON     bool             `name:"json" help:"Print the findings as lines of JSON."`
 	SelfTest bool             `help:"Print a code, show it, and wait until every scanner has read it."`
@@ -128,7 +129,8 @@ func (d *doctor) checkConfig(file string) {
 		where = "no file; all options are the usual ones"
 	}
 	_, rules := decoder(d.o.Country, d.o.Measures)
-	err := errors.Join(devices.Check(d.o.Devices), checkStations(d.o.Stations, d.o.Devices), rules)
+	_, logo := readLogo(d.o.Logo)
+	err := errors.Join(devices.Check(d.o.Devices), checkStations(d.o.Stations, d.o.Devices), rules, logo)
 	d.judge("configuration", fmt.Sprintf("%s: %d devices, %d stations", where, len(d.o.Devices), len(d.o.Stations)),
 		err, "Correct the configuration file and start the node again.")
 }

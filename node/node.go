@@ -38,6 +38,7 @@ type Options struct {
 	ReconnectCap time.Duration      `help:"Longest wait between tries to reach the cloud." default:"60s"`
 	Language     string             `help:"Language of the pages and receipts: nl, da, de or en; the store's unless given."`
 	Log          process.LogOptions `embed:"" prefix:"log-"`
+	Logo         string             `help:"PNG picture for the head of receipts, black on white, up to 384 by 240 dots of 1/8 mm." placeholder:"FILE"`
 	Country      string             `help:"ISO 3166 code of the country whose rules weighed goods follow; none unless given."`
 	Devices      []devices.Config   `kong:"-" toml:"device"`
 	Stations     []kiosk.Station    `kong:"-" toml:"station"`
@@ -155,11 +156,15 @@ func (n *node) open(ctx context.Context) (err error) {
 	if err := n.openFloor(ctx); err != nil {
 		return err
 	}
+	logo, err := readLogo(n.o.Logo)
+	if err != nil {
+		return err
+	}
 	n.link = n.newLink()
 	n.floor.SetLink(floorLink{n.link})
 	n.kiosk = kiosk.New(kiosk.Options{Floor: n.floor, Products: n.products, Journal: n.journal,
 		Devices: n.devices, Link: n.link, Info: n.kioskInfo(), Stations: n.o.Stations, Staff: n.o.Staff,
-		Logger: n.log, Registry: n.registry})
+		Logo: logo, Logger: n.log, Registry: n.registry})
 	n.addChecks()
 	return nil
 }

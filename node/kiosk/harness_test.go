@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/internal/process"
 	"holdfast.dev/node/catalogue"
 	"holdfast.dev/node/devices"
@@ -76,6 +77,7 @@ type shopOptions struct {
 	devices  []devices.Config
 	stations []Station
 	path     string
+	logo     receipt.Image
 }
 
 func openShop(t *testing.T, so shopOptions) *shop {
@@ -113,7 +115,7 @@ func openShop(t *testing.T, so shopOptions) *shop {
 		Info: Info{Store: 7, Name: "Holdfast Utrecht", Town: "Utrecht", Street: "Oudegracht 12", Currency: "EUR",
 			Timezone: "Europe/Amsterdam", Language: so.lang, NodeID: "n-1", Realm: "r1",
 			Build: "test"},
-		Stations: so.stations, Registry: prometheus.NewRegistry(),
+		Stations: so.stations, Logo: so.logo, Registry: prometheus.NewRegistry(),
 		Staff: []Staff{{Name: "Anna", Role: "staff", PINHash: pinHash}, {Name: "Mads", Role: "manager", PINHash: pinHash}}})
 	s.run(set)
 	server := httptest.NewUnstartedServer(s.Handler())

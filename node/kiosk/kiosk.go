@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"holdfast.dev/hardware/receipt"
 	"holdfast.dev/node/catalogue"
 	"holdfast.dev/node/devices"
 	"holdfast.dev/node/kiosk/spool"
@@ -69,8 +70,8 @@ type Link interface {
 	Watch() <-chan struct{}
 }
 
-// Options say what a Kiosk stands on. Stations, Staff, Logger and Registry may
-// be left out.
+// Options say what a Kiosk stands on. Stations, Staff, Logo, Logger and Registry
+// may be left out.
 type Options struct {
 	Floor    *shopfloor.Floor
 	Products *catalogue.Products
@@ -80,6 +81,7 @@ type Options struct {
 	Info     Info
 	Stations []Station
 	Staff    []Staff
+	Logo     receipt.Image // at the head of what customers get
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
 }

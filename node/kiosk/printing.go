@@ -312,6 +312,9 @@ func (k *Kiosk) saleOf(st shopfloor.Station) paper.Sale {
 // print queues a paper.
 func (k *Kiosk) print(ctx context.Context, j spool.Job, p paper.Paper, m paper.Mark) (spool.Job, error) {
 	d := p.Document(m)
+	if j.Kind != kindPickSlip {
+		d = paper.Headed(d, k.o.Logo)
+	}
 	data, err := receipt.Job(d)
 	if err != nil {
 		return j, fmt.Errorf("lay out %s: %w", j.Kind, err)

@@ -43,7 +43,8 @@ func TestEverySampleOptionIsOne(t *testing.T) {
 			t.Errorf("the sample shows no %s", kind)
 		}
 	}
-	if c.Run.Country == "" || len(c.Run.Measures) != 1 || len(c.Run.Stations) != 1 || c.Run.Stations[0].Drawer != 1 {
+	if c.Run.Country == "" || c.Run.Logo == "" || len(c.Run.Measures) != 1 ||
+		len(c.Run.Stations) != 1 || c.Run.Stations[0].Drawer != 1 {
 		t.Errorf("the sample gives %+v", c.Run)
 	}
 	if len(c.Doctor.Devices) != len(c.Run.Devices) {

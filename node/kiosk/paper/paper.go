@@ -81,6 +81,14 @@ func (s *sheet) end() receipt.Document {
 	return receipt.Document{Width: Width, Blocks: s.blocks}
 }
 
+// Headed is a paper with a logo at its head, if there is one.
+func Headed(d receipt.Document, logo receipt.Image) receipt.Document {
+	if logo.Height > 0 {
+		d.Blocks = append([]receipt.Block{logo}, d.Blocks...)
+	}
+	return d
+}
+
 // dateTime writes a moment in full: paper is read later.
 func (s *sheet) dateTime(t time.Time) string {
 	return words.Date(s.lang, t) + " " + words.Time(s.lang, t)

@@ -3,15 +3,19 @@ package paper_test
 import (
 	"bytes"
 	"image"
+	"image/color"
 	"image/png"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"holdfast.dev/firmware-sim/printer"
 	"holdfast.dev/hardware/escpos"
+	"holdfast.dev/hardware/receipt"
+	"holdfast.dev/hardware/star"
 	"holdfast.dev/node/kiosk/paper"
 	"holdfast.dev/stock/words"
 )
@@ -42,6 +46,55 @@ func TestTheReceiptOfTheDocsIsTheOneThatPrints(t *testing.T) {
 	if a.Bounds() != b.Bounds() || !bytes.Equal(a.Pix, b.Pix) {
 		t.Error("the receipt does not look like docs/receipt.png; -update writes it anew")
 	}
+}
+
+// TestALogoStandsAtTheHead prints a receipt with a logo and compares it dot by
+// dot with testdata/sale-logo.png.
+func TestALogoStandsAtTheHead(t *testing.T) {
+	plain := sale(words.EN).Document(paper.Copy)
+	if got := paper.Headed(plain, receipt.Image{}); len(got.Blocks) != len(plain.Blocks) {
+		t.Error("no logo is printed as one")
+	}
+	d := paper.Headed(plain, crest())
+	golden(t, "sale-en-logo", receipt.Text(d))
+	for _, p := range slices.Concat(escpos.Profiles, star.Profiles) {
+		if _, err := receipt.Compose(d, p.Paper()); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+	data, err := escpos.Encode(d, escpos.Profiles[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, path := printed(t, data), filepath.Join("testdata", "sale-logo.png")
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := dots(t, got), dots(t, want)
+	if a.Bounds() != b.Bounds() || !bytes.Equal(a.Pix, b.Pix) {
+		t.Errorf("the receipt does not look like %s; -update writes it anew", path)
+	}
+}
+
+// crest is a logo as wide as a logo may be: a frame with a diagonal in it.
+func crest() receipt.Image {
+	const width, height, thick = 384, 96, 6
+	img := image.NewGray(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			frame := x < thick || y < thick || x >= width-thick || y >= height-thick
+			if !frame && (x-y*width/height)/thick != 0 {
+				img.SetGray(x, y, color.Gray{Y: 0xff})
+			}
+		}
+	}
+	return receipt.FromImage(img)
 }
 
 func basket() paper.Sale {
