@@ -320,7 +320,7 @@ func (o *Office) ListReservations(ctx context.Context, r *shopv1.ListReservation
 			resp.NextPageToken = strconv.FormatUint(found[size-1].Reserve.GetDirective(), 10)
 		}
 		for _, p := range found {
-			shown, err := o.g.toReservation(tx, p, "")
+			shown, err := o.g.readReservation(tx, p, "")
 			if err != nil {
 				return err
 			}

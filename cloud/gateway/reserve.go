@@ -19,47 +19,69 @@ import (
 	"holdfast.dev/stock/token"
 )
 
-// wanted turns a cart into what the state machine understands.
-func (g *Gateway) wanted(ctx context.Context, lines []*shopv1.CartLine) (all []*recordv1.WantedLine, err error) {
-	if len(lines) == 0 || len(lines) > headoffice.MaxLines {
-		return nil, stock.Refuse(stock.BadRequest, "a cart of %d lines", len(lines)).With("what", "lines")
+// cart is what a shopper wants of a store, as the state machine understands it,
+// with what was read to find that out.
+type cart struct {
+	lines    []*recordv1.WantedLine
+	products []*recordv1.Product // of the lines
+	store    *headoffice.Store
+}
+
+// sells returns a product of the cart, or nil.
+func (c *cart) sells(sku uint32) *recordv1.Product {
+	for _, p := range c.products {
+		if p.GetSku() == sku {
+			return p
+		}
 	}
-	err = g.view(ctx, func(tx *journal.Tx) error {
-		all = nil
+	return nil
+}
+
+// wanted reads what a cart is about.
+func (g *Gateway) wanted(ctx context.Context, store uint32, lines []*shopv1.CartLine) (c cart, err error) {
+	if len(lines) == 0 || len(lines) > headoffice.MaxLines {
+		return c, stock.Refuse(stock.BadRequest, "a cart of %d lines", len(lines)).With("what", "lines")
+	}
+	err = g.view(ctx, func(tx *journal.Tx) (err error) {
+		c = cart{}
 		for _, l := range lines {
 			p, err := product(tx, l.GetGtin())
 			if err != nil {
 				return err
 			}
-			all = append(all, &recordv1.WantedLine{Sku: p.GetSku(), Units: int64(l.GetQuantity())})
+			c.products = append(c.products, p)
+			c.lines = append(c.lines, &recordv1.WantedLine{Sku: p.GetSku(), Units: int64(l.GetQuantity())})
 		}
-		return nil
+		c.store, err = headoffice.FindStore(tx, stock.StoreID(store))
+		return err
 	})
-	return all, err
+	return c, err
 }
 
 // proposeUnits proposes a command that needs units of a store's pool. While the
 // pool is short and the store connected, the store is asked for more; a faster
 // cart may take what it grants, so asking has a few rounds.
-func (g *Gateway) proposeUnits(ctx context.Context, store stock.StoreID, lines []*recordv1.WantedLine,
-	c *recordv1.Command) (*recordv1.Result, error) {
-	needs := make([]Need, len(lines))
-	for i, l := range lines {
+func (g *Gateway) proposeUnits(ctx context.Context, of *cart, c *recordv1.Command) (*recordv1.Result, error) {
+	result, err := g.o.Engine.Propose(ctx, c)
+	if !stock.Refused(err, stock.Short) {
+		return result, err
+	}
+	store := of.store.ID
+	of.store = nil // what the store tells meanwhile makes it another one
+	needs := make([]Need, len(of.lines))
+	for i, l := range of.lines {
 		needs[i] = Need{SKU: stock.SKU(l.GetSku()), Units: stock.Units(l.GetUnits())}
 	}
 	wait, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	granted := true
-	for round := 0; ; round++ {
-		result, err := g.o.Engine.Propose(ctx, c)
-		if !granted || round >= askRounds || !stock.Refused(err, stock.Short) || !g.connected(ctx, store) {
-			return result, err
-		}
+	for round := 0; round < askRounds && stock.Refused(err, stock.Short) && g.connected(ctx, store); round++ {
 		if err := g.o.Stores.AskGrant(wait, store, needs); err != nil {
 			g.o.Logger.Debug("ask for units", "store", store, "err", err)
-			granted = false
+			return g.o.Engine.Propose(ctx, c)
 		}
+		result, err = g.o.Engine.Propose(ctx, c)
 	}
+	return result, err
 }
 
 // maxPIN and minPIN bound a shopper's PIN, in digits.
@@ -108,7 +130,7 @@ func (g *Gateway) CreateReservation(ctx context.Context, r *shopv1.CreateReserva
 	if err != nil {
 		return nil, err
 	}
-	lines, err := g.wanted(ctx, r.GetLines())
+	cart, err := g.wanted(ctx, r.GetStore(), r.GetLines())
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +139,14 @@ func (g *Gateway) CreateReservation(ctx context.Context, r *shopv1.CreateReserva
 	if err != nil {
 		return nil, err
 	}
-	result, err := g.proposeUnits(ctx, stock.StoreID(r.GetStore()), lines, &recordv1.Command{
+	result, err := g.proposeUnits(ctx, &cart, &recordv1.Command{
 		Request: request[:], Body: &recordv1.Command_ReserveNow{ReserveNow: &recordv1.ReserveNow{
-			Reservation: id[:], Store: r.GetStore(), Lines: lines, Shopper: who}}})
+			Reservation: id[:], Store: r.GetStore(), Lines: cart.lines, Shopper: who}}})
 	if err != nil {
 		return nil, err
+	}
+	if made := result.GetReservation(); cart.store != nil && [16]byte(made.GetReserve().GetReservation()) == id {
+		return g.toReservation(&cart, headoffice.Promised(made), r.GetContact().GetLanguage())
 	}
 	return g.promised(ctx, result.GetReservation(), id, r.GetContact().GetLanguage())
 }
@@ -132,12 +157,12 @@ func (g *Gateway) CreateHold(ctx context.Context, r *shopv1.CreateHoldRequest) (
 	if err != nil {
 		return nil, err
 	}
-	lines, err := g.wanted(ctx, r.GetLines())
+	cart, err := g.wanted(ctx, r.GetStore(), r.GetLines())
 	if err != nil {
 		return nil, err
 	}
-	result, err := g.proposeUnits(ctx, stock.StoreID(r.GetStore()), lines, &recordv1.Command{
-		Body: &recordv1.Command_Hold{Hold: &recordv1.Hold{Hold: id[:], Store: r.GetStore(), Lines: lines}}})
+	result, err := g.proposeUnits(ctx, &cart, &recordv1.Command{
+		Body: &recordv1.Command_Hold{Hold: &recordv1.Hold{Hold: id[:], Store: r.GetStore(), Lines: cart.lines}}})
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +278,7 @@ func (g *Gateway) promised(ctx context.Context, r *recordv1.ReservationResult, m
 		return g.reservation(ctx, id, lang)
 	}
 	err = g.view(ctx, func(tx *journal.Tx) error {
-		resp, err = g.toReservation(tx, headoffice.Promised(r), lang)
+		resp, err = g.readReservation(tx, headoffice.Promised(r), lang)
 		return err
 	})
 	return resp, err
@@ -266,10 +291,29 @@ func (g *Gateway) reservation(ctx context.Context, id [16]byte, lang string) (re
 		if err != nil {
 			return err
 		}
-		resp, err = g.toReservation(tx, p, lang)
+		resp, err = g.readReservation(tx, p, lang)
 		return err
 	})
 	return resp, err
+}
+
+// readReservation reads what a shopper is told beside the promise itself.
+func (g *Gateway) readReservation(tx *journal.Tx, p *headoffice.Promise, lang string) (*shopv1.Reservation, error) {
+	var of cart
+	var err error
+	if of.store, err = headoffice.FindStore(tx, p.Store); err != nil {
+		return nil, err
+	}
+	for _, l := range p.Reserve.GetLines() {
+		known, err := headoffice.ProductBySKU(tx, stock.SKU(l.GetSku()))
+		if err != nil {
+			return nil, err
+		}
+		if known != nil {
+			of.products = append(of.products, known)
+		}
+	}
+	return g.toReservation(&of, p, lang)
 }
 
 var shownStates = map[headoffice.State]shopv1.ReservationState{
@@ -292,14 +336,12 @@ func (g *Gateway) connected(ctx context.Context, store stock.StoreID) (yes bool)
 	return err == nil && yes
 }
 
-func (g *Gateway) toReservation(tx *journal.Tx, p *headoffice.Promise, lang string) (*shopv1.Reservation, error) {
+// toReservation is what a shopper is told, with a signed token.
+func (g *Gateway) toReservation(of *cart, p *headoffice.Promise, lang string) (*shopv1.Reservation, error) {
 	if lang == "" {
 		lang = p.Reserve.GetLanguage()
 	}
-	store, err := headoffice.FindStore(tx, p.Store)
-	if err != nil {
-		return nil, err
-	}
+	store := of.store
 	st := g.o.Stores.Standing(store)
 	out := &shopv1.Reservation{Reservation: idText(p.ID[:]), Store: uint32(p.Store), State: shownStates[p.State],
 		CreateTime: stamp(p.ConfirmedAt), PickupUntil: stamp(p.PickupUntil()), FinishTime: stamp(p.FinishedAt()),
@@ -312,14 +354,13 @@ func (g *Gateway) toReservation(tx *journal.Tx, p *headoffice.Promise, lang stri
 	if p.Mirror != nil {
 		out.Shelf = p.Mirror.Shelf
 	}
-	if out.Lines, err = g.reservationLines(tx, p, langOf(lang)); err != nil {
-		return nil, err
-	}
+	out.Lines = reservationLines(of, p, langOf(lang))
 	id, key := g.o.KeyID, g.o.Key
 	if g.o.KeyAt != nil {
 		id, key = g.o.KeyAt(p.ConfirmedAt)
 	}
-	out.Token, err = token.Sign(g.tokenOf(p, id), key)
+	text, err := token.Sign(g.tokenOf(p, id), key)
+	out.Token = text
 	return out, err
 }
 
@@ -344,15 +385,11 @@ func (g *Gateway) tokenOf(p *headoffice.Promise, key uint32) token.Token {
 	return t
 }
 
-func (g *Gateway) reservationLines(tx *journal.Tx, p *headoffice.Promise, lang string) ([]*shopv1.ReservationLine, error) {
+func reservationLines(of *cart, p *headoffice.Promise, lang string) []*shopv1.ReservationLine {
 	lines := make([]*shopv1.ReservationLine, len(p.Reserve.GetLines()))
 	for i, l := range p.Reserve.GetLines() {
 		out := &shopv1.ReservationLine{Gtin: l.GetGtin(), Name: l.GetName(), Quantity: int32(l.GetUnits())}
-		known, err := headoffice.ProductBySKU(tx, stock.SKU(l.GetSku()))
-		if err != nil {
-			return nil, err
-		}
-		if known != nil {
+		if known := of.sells(l.GetSku()); known != nil {
 			sold := toProduct(known, lang)
 			out.Gtin, out.Name, out.Unit = sold.Gtin, sold.Name, sold.Unit
 			out.PriceMinor, out.Currency = sold.PriceMinor, sold.Currency
@@ -366,5 +403,5 @@ func (g *Gateway) reservationLines(tx *journal.Tx, p *headoffice.Promise, lang s
 		}
 		lines[i] = out
 	}
-	return lines, nil
+	return lines
 }
