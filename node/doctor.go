@@ -25,7 +25,8 @@ type DoctorOptions struct {
 	Country  string           `help:"ISO 3166 code of the country whose rules weighed goods follow."`
 	JSON     bool             `name:"json" help:"Print the findings as lines of JSON."`
 	SelfTest bool             `help:"Print a code, show it, and wait until every scanner has read it."`
-	Wait     time.Duration    `help:"How long the self-test waits for the scans." default:"60s"`
+	Drawer   string           `help:"Find out, with somebody who closes and opens it, how the cash drawer on this printer says that it is open." placeholder:"PRINTER"`
+	Wait     time.Duration    `help:"How long the self-test waits for the scans, or for the drawer." default:"60s"`
 	Devices  []devices.Config `kong:"-" toml:"device"`
 	Stations []kiosk.Station  `kong:"-" toml:"station"`
 	Measures []Measure        `kong:"-" toml:"measure"`

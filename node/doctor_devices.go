@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -135,7 +136,7 @@ func helpFor(s devices.State) string {
 // runs, since each line has one owner. The devices of a node that does not run
 // are opened here.
 func (d *doctor) withDevices(ctx context.Context, running bool) error {
-	if running && d.o.SelfTest {
+	if running && (d.o.SelfTest || d.o.Drawer != "") {
 		return d.testRunning(ctx)
 	}
 	if running || len(d.o.Devices) == 0 || devices.Check(d.o.Devices) != nil {
@@ -151,8 +152,12 @@ func (d *doctor) withDevices(ctx context.Context, running bool) error {
 	}()
 	settled(ctx, set)
 	d.checkDevices(set.States())
+	t := selfTest{set: set, wait: d.o.Wait, tell: d.tell}
 	if d.o.SelfTest {
-		selfTest{set: set, wait: d.o.Wait, tell: d.tell}.run(ctx)
+		t.run(ctx)
+	}
+	if d.o.Drawer != "" {
+		t.calibrate(ctx, d.o.Drawer)
 	}
 	cancel()
 	return <-done
@@ -177,7 +182,8 @@ func settled(ctx context.Context, set *devices.Set) {
 func (d *doctor) testRunning(ctx context.Context) error {
 	seconds := min(maxProofSeconds, max(1, int(d.o.Wait.Seconds())))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
-		fmt.Sprintf("http://%s/self-test?seconds=%d", d.o.Admin, seconds), nil)
+		fmt.Sprintf("http://%s/self-test?seconds=%d&devices=%t&drawer=%s", d.o.Admin, seconds, d.o.SelfTest,
+			url.QueryEscape(d.o.Drawer)), nil)
 	if err != nil {
 		return err
 	}

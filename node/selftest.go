@@ -26,7 +26,7 @@ const (
 
 // selfTest proves that the devices of a store do what they say: what is printed
 // is read by a scanner, a text stands on the display, the scale answers. It
-// opens no door and no drawer.
+// opens no door and no drawer; for a drawer it asks somebody.
 type selfTest struct {
 	set  *devices.Set
 	wait time.Duration // for somebody to scan what was printed

@@ -56,5 +56,11 @@ func (n *node) serveSelfTest(w http.ResponseWriter, r *http.Request) {
 		_ = out.Encode(f) // a reader that went away ends r's context
 		_ = c.Flush()
 	}}
-	t.run(r.Context())
+	ask := r.URL.Query()
+	if ask.Get("devices") != "false" {
+		t.run(r.Context())
+	}
+	if printer := ask.Get("drawer"); printer != "" {
+		t.calibrate(r.Context(), printer)
+	}
 }

@@ -57,7 +57,10 @@ type Config struct {
 	DeviceNames []string `toml:"device_names"`
 
 	Profile string `toml:"profile"` // of a printer: what its model can do
-	Width   int    `toml:"width"`   // of a receipt, in characters; zero: DefaultWidth
+	// DrawerSwitch is the level of the switch of the drawer on a printer that means
+	// open: high, low or none; empty: what the profile says.
+	DrawerSwitch string `toml:"drawer_switch"`
+	Width        int    `toml:"width"` // of a receipt, in characters; zero: DefaultWidth
 
 	Page int `toml:"page"` // of an Epson display: its code page, 437 if zero
 

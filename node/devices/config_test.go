@@ -55,6 +55,8 @@ func TestCheckNamesWhatADeviceCannotBe(t *testing.T) {
 		want string
 	}{
 		{"model", Config{Kind: Scanner, Model: "abacus", Path: "x"}, `"abacus"`},
+		{"switch of a drawer", Config{Kind: Printer, Driver: "escpos-tcp", Path: "x", DrawerSwitch: "ajar"},
+			`drawer_switch "ajar" is none of`},
 		{"model of a printer", Config{Kind: Printer, Model: "usb-serial", Path: "x"}, "only scanners have models"},
 		{"parity", Config{Kind: Scanner, Driver: "serial", Path: "x", Parity: "both"}, `"both"`},
 		{"aim", Config{Kind: Scanner, Driver: "serial", Path: "x", AIM: "often"}, `"often"`},

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"holdfast.dev/hardware/receipt/session"
 )
 
 const (
@@ -49,7 +47,6 @@ type device struct {
 
 func newDevice(cfg Config, set *Set, opts Options) *device {
 	d := drivers[cfg.Kind][cfg.Driver]
-	profile, err := profileOf(d.profiles, cfg)
 	return &device{
 		cfg: cfg, driver: d, answers: answers(cfg), set: set,
 		logger: opts.Logger.With("device", cfg.Name), maxBackoff: opts.MaxBackoff,
@@ -57,7 +54,7 @@ func newDevice(cfg Config, set *Set, opts Options) *device {
 		status: status{State: State{
 			Name: cfg.Name, Kind: cfg.Kind, Driver: cfg.Driver, Path: cfg.Path, Width: cfg.Width,
 			Phase: Connecting, Since: time.Now(),
-			drawerSwitch: err == nil && profile.BackChannel && profile.Drawer != session.NoSwitch,
+			DrawerSwitch: drawerSwitch(d, cfg),
 		}},
 	}
 }

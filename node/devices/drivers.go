@@ -191,17 +191,37 @@ func checkKeyboard(cfg Config) error {
 
 // profileOf finds the profile of a printer; the first one is the usual.
 func profileOf(all []session.Profile, cfg Config) (session.Profile, error) {
-	if cfg.Profile == "" && len(all) > 0 {
-		return all[0], nil
-	}
 	names := make([]string, 0, len(all))
 	for _, p := range all {
-		if p.Name == cfg.Profile {
-			return p, nil
+		if p.Name == cfg.Profile || cfg.Profile == "" {
+			return withDrawer(p, cfg.DrawerSwitch)
 		}
 		names = append(names, p.Name)
 	}
 	return session.Profile{}, fmt.Errorf("profile %q is none of %q", cfg.Profile, names)
+}
+
+// withDrawer is a profile with the switch of the drawer that hangs on it, unless
+// nothing is said of that.
+func withDrawer(p session.Profile, level string) (session.Profile, error) {
+	switch s := session.Switch(level); s {
+	case "":
+	case session.OpenHigh, session.OpenLow, session.NoSwitch:
+		p.Drawer = s
+	default:
+		return p, fmt.Errorf("drawer_switch %q is none of %q", level,
+			[]session.Switch{session.OpenHigh, session.OpenLow, session.NoSwitch})
+	}
+	return p, nil
+}
+
+// drawerSwitch is what a printer's drawer says of itself, if it says anything.
+func drawerSwitch(d driver, cfg Config) string {
+	p, err := profileOf(d.profiles, cfg)
+	if err != nil || !p.BackChannel {
+		return string(session.NoSwitch)
+	}
+	return string(p.Drawer)
 }
 
 func checkLabels(cfg Config) error {

@@ -235,6 +235,24 @@ func TestACashDrawerOpensOnceForEachSale(t *testing.T) {
 	}
 }
 
+func TestADrawerWhoseSwitchIsWiredTheOtherWayIsReadSo(t *testing.T) {
+	sim, err := printer.Start(printer.Options{TCP: "127.0.0.1:0", OutDir: t.TempDir(),
+		Model: printer.Model{Drawer: printer.DrawerLow}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sim.Close()
+	s := start(t, devices.Config{Name: "slips", Kind: devices.Printer, Driver: "escpos-tcp",
+		Path: sim.State().Address, DrawerSwitch: "low"})
+	await(t, s, "slips", devices.Ready)
+	eventually(t, "closed", func() bool { return stateOf(s, "slips").Drawer() == hardware.DrawerClosed })
+	sim.OpenDrawer()
+	eventually(t, "open", func() bool { return stateOf(s, "slips").Drawer() == hardware.DrawerOpen })
+	if got := stateOf(s, "slips").DrawerSwitch; got != "low" {
+		t.Errorf("the switch is %q", got)
+	}
+}
+
 func TestAPacketScannerIsSetUpByItsModelAndBeepsAtARefusal(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "gun")
 	sim, err := scanner.Start(scanner.Options{Mode: scanner.SSI, Link: link, Baud: 9600, Packets: true})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast.dev/hardware"
+	"holdfast.dev/hardware/receipt/session"
 )
 
 // Phase says how a device is doing.
@@ -59,7 +60,9 @@ type State struct {
 	Taken   bool                    // what lies on the scale was weighed for somebody already
 	Shown   [2]string               // what stands on a display, as far as it is known
 
-	drawerSwitch bool // the printer tells how its drawer is
+	// DrawerSwitch is the level of a drawer's switch that means open, on a printer
+	// of receipts: high, low, or none if it does not tell.
+	DrawerSwitch string
 }
 
 // DoorFault is a door that did not open for sure when it was last told to.
@@ -92,7 +95,7 @@ func (s State) Prints() bool { return s.Kind == Printer || s.Kind == LabelPrinte
 // Drawer is what the printer's switch says of the cash drawer.
 func (s State) Drawer() hardware.DrawerState {
 	switch {
-	case !s.drawerSwitch || s.Opened.IsZero() || s.Printer == nil || s.Printer.At.IsZero():
+	case s.DrawerSwitch == string(session.NoSwitch) || s.Opened.IsZero() || s.Printer == nil || s.Printer.At.IsZero():
 		return hardware.DrawerUnknown
 	case s.Printer.DrawerOpen:
 		return hardware.DrawerOpen
