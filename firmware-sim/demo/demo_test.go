@@ -54,7 +54,7 @@ func TestATakenPortIsNamedWithItsFlag(t *testing.T) {
 
 func TestFreePortsAreAllDifferent(t *testing.T) {
 	for _, members := range []int{1, 3} {
-		l, err := plan(Options{Ports: DefaultPorts(), Stores: 3, Members: members, FreePorts: true})
+		l, err := plan(Options{Stores: 3, Members: members, FreePorts: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,11 +20,6 @@ type Ports struct {
 	Console int // the demo's own console
 }
 
-// DefaultPorts are those that the documentation names.
-func DefaultPorts() Ports {
-	return Ports{Shop: 8080, Nodes: 8443, Admin: 8081, Members: 8444, Kiosk: 8090, Console: 8070}
-}
-
 // memberPorts are those of one member of the cloud.
 type memberPorts struct{ shop, nodes, admin, members int }
 

@@ -66,15 +66,6 @@ var steps = []step{
 // leaderStep is taken when the cloud has several members.
 const leaderStep = "leader"
 
-// Names lists the steps in their order.
-func Names() []string {
-	names := make([]string, len(steps))
-	for i, s := range steps {
-		names[i] = s.name
-	}
-	return names
-}
-
 // Run goes through all steps. A step that needs one that failed is not run.
 func Run(ctx context.Context, o Options) Report {
 	r := newRun(o.Room)

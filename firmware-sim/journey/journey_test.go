@@ -20,7 +20,11 @@ import (
 func TestTheStoryHasAllItsSteps(t *testing.T) {
 	want := []string{"import", "enrol", "receive", "online", "sell", "reserve", "pick", "collect", "cut", "unheard",
 		"last-unit", "race", "plug", "leader", "kill"}
-	if diff := cmp.Diff(want, Names()); diff != "" {
+	got := make([]string, len(steps))
+	for i, s := range steps {
+		got[i] = s.name
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	for i, s := range steps {

@@ -86,27 +86,6 @@ func (l *language) frame(cmd []byte) (length int, known bool) {
 	return row.size, true
 }
 
-// Command is one row of the list of commands that the printer understands.
-type Command struct {
-	Code    string // bytes in hexadecimal
-	Name    string
-	Does    string
-	Ignored bool // read to its end, without effect
-}
-
-// Commands lists what a language of Options understands.
-func Commands(name string) ([]Command, error) {
-	l, err := languageOf(name)
-	if err != nil {
-		return nil, err
-	}
-	var all []Command
-	for _, r := range l.rows {
-		all = append(all, Command{hexBytes([]byte(r.code)), r.name, r.does, r.do == nil})
-	}
-	return all, nil
-}
-
 // Languages of Options.
 const (
 	ESCPOS   = "escpos"

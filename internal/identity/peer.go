@@ -26,14 +26,6 @@ const trustDomain = "holdfast"
 // of the SHA-256 of the public key. A new key is a new node.
 type NodeID string
 
-// ParseNodeID returns the node id that s spells, or a refusal.
-func ParseNodeID(s string) (NodeID, error) {
-	if raw, err := hex.DecodeString(s); err != nil || len(raw) != 16 || s != strings.ToLower(s) {
-		return "", stock.Refuse(stock.BadRequest, "%q is not a node id", s).With("what", "node id")
-	}
-	return NodeID(s), nil
-}
-
 // nodeIDOf wants the key's SubjectPublicKeyInfo.
 func nodeIDOf(spki []byte) NodeID {
 	sum := sha256.Sum256(spki)

@@ -114,12 +114,10 @@ func CategoryName(category, lang string) string {
 	return category
 }
 
-// CategoryIcon gives the picture of a product category as inline SVG. It knows
-// the categories of the demonstration and the usual English words of product
-// catalogues; anything else gets a box.
-func CategoryIcon(category string) string { return string(pictogram(category, "")) }
-
-// category is CategoryIcon for templates; size is "small", "big" or left out.
+// category gives the picture of a product category as inline SVG, for templates;
+// size is "small", "big" or left out. It knows the categories of the
+// demonstration and the usual English words of product catalogues; anything
+// else gets a box.
 func category(name string, size ...string) template.HTML {
 	class := ""
 	if len(size) > 0 && size[0] != "" {

@@ -33,7 +33,7 @@ func TestCategoriesOfManyCataloguesHaveAPicture(t *testing.T) {
 
 func TestEveryPictureIsSoundSVG(t *testing.T) {
 	for _, k := range append(kinds, kind{glyph: "other"}) {
-		svg := CategoryIcon(k.glyph)
+		svg := string(pictogram(k.glyph, ""))
 		decoder := xml.NewDecoder(strings.NewReader(svg))
 		for {
 			token, err := decoder.Token()

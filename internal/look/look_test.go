@@ -178,7 +178,7 @@ func TestTemplatesCallEveryFunction(t *testing.T) {
 		`<span class="gtin">9520 0019</span>`, `<span class="code">K7MD 42XR</span>`, `<span class="code">hf1-x</span>`,
 		"12,99\u00a0€", "1.234", "OK", "Ost",
 		`<span class="link-state" data-state="offline">offline since 14:02</span>`, "1",
-		strings.Replace(CategoryIcon("Cheese"), "pictogram", "pictogram pictogram-small", 1), Asset("look.css"),
+		strings.Replace(string(pictogram("Cheese", "")), "pictogram", "pictogram pictogram-small", 1), Asset("look.css"),
 		`<span class="gtin">9 520001 002724</span>`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

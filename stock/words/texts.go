@@ -4,7 +4,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -45,9 +44,6 @@ func Has(key string) bool {
 	_, ok := texts()[key]
 	return ok
 }
-
-// Keys lists the keys of all texts, sorted.
-func Keys() []string { return slices.Sorted(maps.Keys(texts())) }
 
 func (s sentence) in(lang Lang) message {
 	if m, ok := s[lang]; ok {

@@ -112,7 +112,7 @@ func TestKeyNamesTheTextInItsFile(t *testing.T) {
 	if got, want := T(DA, "common.no_such"), "common.no_such"; got != want {
 		t.Errorf("T of an unknown key = %q, want %q", got, want)
 	}
-	for _, key := range Keys() {
+	for key := range texts() {
 		if !Has(key) {
 			t.Errorf("Has(%q) is false", key)
 		}
