@@ -114,8 +114,9 @@ func (j *Journal) runAll(batch []*request) (Position, error) {
 	tx := newTx(context.Background(), j.writer, writing)
 	defer tx.end()
 	head := *j.head.Load()
-	for _, r := range batch {
+	for i, r := range batch {
 		var err error
+		tx.first = i == 0
 		switch {
 		case r.decide != nil:
 			head, err = j.propose(tx, r, head)

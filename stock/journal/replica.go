@@ -128,20 +128,20 @@ func (j *Journal) Harden(ctx context.Context) (Applied, error) {
 func (j *Journal) ApplyLog(ctx context.Context, entries []LogEntry) ([][]LogResult, error) {
 	var results [][]LogResult
 	err := j.replay(ctx, false, func(tx *Tx, head Position) (a Applied, next Position, err error) {
-		if _, err := tx.Exec(beginEntries); err != nil {
+		if err := tx.mark(); err != nil {
 			return a, head, err
 		}
 		run := entryRun{j: j, tx: tx}
 		results, a, next, err = run.all(entries, head)
 		if errors.Is(err, errMustUndo) {
-			if _, err := tx.Exec(undoEntries); err != nil {
+			if err := tx.backToMark(); err != nil {
 				return a, head, err
 			}
 			run.careful = true
 			results, a, next, err = run.all(entries, head)
 		}
 		if err == nil {
-			_, err = tx.Exec(endEntries)
+			err = tx.unmark()
 		}
 		return a, next, err
 	})

@@ -43,6 +43,7 @@ type Tx struct {
 	mode  mode
 	wrote bool // some statement changed the database since the flag was cleared
 	ended bool
+	first bool    // nothing was written in the transaction before this function
 	open  []*rows // results that were not closed yet
 }
 
@@ -135,6 +136,32 @@ func (tx *Tx) closeRows() {
 	for len(tx.open) > 0 {
 		tx.open[len(tx.open)-1].Close()
 	}
+}
+
+// mark is where backToMark goes back to, until unmark. At the beginning of a
+// transaction that is its own beginning: a savepoint would copy every page that
+// is written after it.
+func (tx *Tx) mark() (err error) {
+	if !tx.first {
+		_, err = tx.Exec(beginEntries)
+	}
+	return err
+}
+
+func (tx *Tx) backToMark() (err error) {
+	if !tx.first {
+		_, err = tx.Exec(undoEntries)
+		return err
+	}
+	tx.closeRows()
+	return errors.Join(tx.c.rollback.run(), tx.c.begin.run())
+}
+
+func (tx *Tx) unmark() (err error) {
+	if !tx.first {
+		_, err = tx.Exec(endEntries)
+	}
+	return err
 }
 
 func (tx *Tx) end() {
