@@ -224,7 +224,7 @@ func (d *desk) promise(s *store, id []byte, p *recordv1.Shopper, all []claim) (*
 	if err != nil {
 		return nil, err
 	}
-	return promised(s.id, reserve, Confirmed), d.save(s)
+	return promised(s.id, reserve, Confirmed), d.saveChain(s)
 }
 
 // reserve writes down what was promised, in the words of the store's people.

@@ -79,7 +79,7 @@ func (d *desk) returnQuota(r *recordv1.ReturnQuota) (*recordv1.Result, error) {
 	if err := d.giveBack(s, q, n); err != nil {
 		return nil, err
 	}
-	return returned(n, q), d.save(s)
+	return returned(n, q), d.saveChain(s)
 }
 
 // giveBack returns n free units to the store; the caller saves the store.

@@ -28,6 +28,7 @@ const (
   connected=?, member=?, session_at=?, seq=?, hash=?, applied_at=?, timeline=?, directive=?,
   directive_hash=?, acked=?, keys_version=?, boot_count=?, boot_id=?, build=?, catalogue=?,
   backlog=?, quarantined=?, frozen=?, forked_at=? WHERE store=?`
+	updateChain  = `UPDATE store SET directive=?, directive_hash=? WHERE store=?`
 	updateInfo   = `UPDATE store SET info = ? WHERE store = ?`
 	updatePolicy = `UPDATE store SET policy = ? WHERE store = ?`
 )
@@ -57,6 +58,9 @@ type store struct {
 	quarantined bool   // its counters contradicted ours; facts are archived only
 	frozen      bool   // no node is served before an operator admits one
 	forkedAt    int64  // when its history last differed from ours
+
+	decodedInfo   *recordv1.StoreInfo // of info, once somebody asked
+	decodedPolicy *recordv1.Policy    // of policy, the same
 }
 
 // scanner is a row that can be read once.
@@ -115,21 +119,39 @@ func (d *desk) save(s *store) error {
 	return nil
 }
 
-// terms decodes a store's policy.
+// saveChain writes a store of which only the chain of directives has changed.
+func (d *desk) saveChain(s *store) error {
+	d.touch(s.id)
+	_, err := d.tx.Exec(updateChain, s.directives.Seq, s.directives.Hash, s.id)
+	if err != nil {
+		return fmt.Errorf("save the directives of store %d: %w", s.id, err)
+	}
+	return nil
+}
+
+// terms decodes a store's policy, which nobody may change.
 func (s *store) terms() (*recordv1.Policy, error) {
+	if s.decodedPolicy != nil {
+		return s.decodedPolicy, nil
+	}
 	p := new(recordv1.Policy)
 	if err := proto.Unmarshal(s.policy, p); err != nil {
 		return nil, fmt.Errorf("decode policy of store %d: %w", s.id, err)
 	}
+	s.decodedPolicy = p
 	return p, nil
 }
 
-// about decodes what shoppers may know of a store.
+// about decodes what shoppers may know of a store, which nobody may change.
 func (s *store) about() (*recordv1.StoreInfo, error) {
+	if s.decodedInfo != nil {
+		return s.decodedInfo, nil
+	}
 	i := new(recordv1.StoreInfo)
 	if err := proto.Unmarshal(s.info, i); err != nil {
 		return nil, fmt.Errorf("decode store %d: %w", s.id, err)
 	}
+	s.decodedInfo = i
 	return i, nil
 }
 
