@@ -87,13 +87,6 @@ func Sign(t Token, key ed25519.PrivateKey) (string, error) {
 	return prefix + toBase45(append(body, ed25519.Sign(key, signed(body))...)), nil
 }
 
-// Parse reads a token without asking who signed it. Text that is no token is
-// refused as Unreadable.
-func Parse(text string) (Token, error) {
-	t, _, _, err := split(text)
-	return t, err
-}
-
 // Verify reads a token and checks its signature. It refuses a key that is not
 // in the set as UnknownKey, and what that key did not sign, or not in its
 // time, as BadSignature.
