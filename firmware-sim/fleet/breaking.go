@@ -3,6 +3,8 @@ package fleet
 import (
 	"errors"
 	"time"
+
+	"holdfast.dev/node/shopfloor"
 )
 
 var (
@@ -208,4 +210,14 @@ func (w *World) skew(st *store, c chance) {
 	b.tooNew = true
 	st.line.reset(true, true)
 	w.after(d, "cloud upgraded", func() { b.tooNew = false })
+}
+
+// tillRestart lets a till forget what it has seen and what it keeps.
+func (w *World) tillRestart(st *store, c chance) {
+	t := oneOf(c, st.tills...)
+	w.logf("store %d: %s starts anew, and forgets %d requests", st.id, t.name, len(t.kept))
+	for _, k := range t.kept {
+		t.note(k.uid, false)
+	}
+	t.kept, t.seen = nil, shopfloor.Seen{}
 }

@@ -185,7 +185,7 @@ func (st *store) reloadCloud(tx *journal.Tx) error {
 func (r *routine) reconcile(c chance, frozen bool) {
 	w, o := r.w, r.w.office
 	incarnation := o.incarnation
-	r.sleep(c.span(0, w.mix.day/20))
+	r.sleep(c.span(0, w.mix.reminder))
 	for _, st := range w.stores {
 		if frozen {
 			r.admit(st, c, incarnation)

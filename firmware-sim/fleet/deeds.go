@@ -40,6 +40,7 @@ const (
 	deedLoss
 	deedClone
 	deedCloudRestore
+	deedTillRestart
 	numDeeds
 )
 
@@ -114,4 +115,5 @@ var acts = map[deed]func(*World, *store, chance){
 	deedLoss:         (*World).losing,
 	deedClone:        (*World).cloning,
 	deedCloudRestore: (*World).restoringCloud,
+	deedTillRestart:  (*World).tillRestart,
 }

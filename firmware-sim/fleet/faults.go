@@ -39,10 +39,11 @@ const (
 	faultLoss
 	faultClone
 	faultCloudRestore
+	faultTillRestart
 )
 
-// faults lists the kinds: how often a run has them, in permille, and how often
-// a day at most. Those without a deed change how other things go.
+// faults lists the kinds: how often a run has them, in permille (0: see newMix),
+// and how often a day at most. Those without a deed change how other things go.
 var faults = []struct {
 	bit   FaultSet
 	name  string
@@ -79,6 +80,7 @@ var faults = []struct {
 	{faultLoss, "loss", deedLoss, 250, 1},
 	{faultClone, "clone", deedClone, 200, 1},
 	{faultCloudRestore, "cloud-restore", deedCloudRestore, 200, 1},
+	{faultTillRestart, "till-restart", deedTillRestart, 0, 6},
 }
 
 // has tells whether all of these kinds are in the set.

@@ -37,6 +37,7 @@ type mix struct {
 	wanted       int           // SKUs that most people want
 	stocked      int           // SKUs that people deal with
 	first        int           // of them, the one that is wanted most
+	reminder     time.Duration // until the cloud hears at last of orders that it forgot
 	units        int           // of a SKU when a store opens, one more than at most
 	dead         time.Duration // silence after which a peer counts as dead
 	flush        time.Duration // how long an ordinary record may wait
@@ -103,7 +104,7 @@ func newMix(c chance, o Options) mix {
 		m.days = min(o.Days, maxDays)
 	}
 	for _, f := range faults {
-		if c.of(f.often) {
+		if f.often > 0 && c.of(f.often) {
 			m.faults |= f.bit
 		}
 	}
@@ -115,6 +116,9 @@ func newMix(c chance, o Options) mix {
 	for _, d := range deeds {
 		m.rates[d.deed] = d.rate * c.between(1, 8)
 	}
+	if m.deeds < fullDay && m.faults != 0 && c.of(300) { // full days are what they were before tills did
+		m.faults |= faultTillRestart
+	}
 	return m
 }
 
@@ -125,18 +129,22 @@ func (m *mix) howBusy(c chance, day time.Duration, o Options) {
 	m.deeds = c.deeds()
 	fewer := [2]int{c.between(1, usualStores), c.between(1, usualDays)}
 	scarce := oneOf(c, 3, 6, openingUnits)
-	first := c.IntN(assortment)
+	first, late := c.IntN(assortment), oneOf(c, 20, 3)
 	if o.Busy > 0 {
 		m.deeds = min(max(o.Busy, leastDay), fullDay)
 	}
-	m.day, m.units = day, openingUnits
+	m.day, m.units, m.reminder = day, openingUnits, day/20
 	if m.deeds < fullDay {
 		m.stores, m.days = min(m.stores, fewer[0]), min(m.days, fewer[1])
 		m.day, m.units, m.first = day*time.Duration(m.deeds)/fullDay, scarce, first
+		m.reminder = m.day / time.Duration(late)
 	}
 	m.round = m.day / time.Duration(max(leastRounds, m.share(fullRounds)))
 	m.wanted = m.share(wantedMost)
 	m.stocked = max(leastStocked, m.share(assortment))
+	if o.Busy > 0 { // asked for, such as to measure: then with the whole assortment
+		m.stocked = assortment
+	}
 }
 
 // share is a full day's number, as far as this run's days are full.
@@ -146,9 +154,9 @@ func (m *mix) share(full int) int { return (full*m.deeds + fullDay - 1) / fullDa
 func (c chance) deeds() int {
 	within := func(low, high float64) int { return int(low * math.Pow(high/low, c.Float64())) }
 	switch kind := c.IntN(100); {
-	case kind < 3:
+	case kind < 2:
 		return fullDay
-	case kind < 15:
+	case kind < 10:
 		return within(smallDay, fullDay)
 	}
 	return within(leastDay, smallDay)

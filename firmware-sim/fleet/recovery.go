@@ -270,7 +270,22 @@ func (w *World) losing(st *store, c chance) {
 	if !b.up || st.replacing {
 		return
 	}
-	w.exchange(st, c, c.IntN(3))
+	kind := c.IntN(3)
+	if w.mix.deeds == fullDay || c.of(500) {
+		w.exchange(st, c, kind)
+		return
+	}
+	d := c.span(w.mix.day/50, w.mix.day/5) // the line goes first, and with the box what nobody else has heard of
+	w.logf("store %d: line is cut for %s, then the box is lost", st.id, d)
+	st.line.broken(d, func() {
+		st.line.up = false
+		st.line.reset(true, true)
+	})
+	w.after(d, "box lost", func() {
+		if b.up && st.box == b && !st.replacing && !w.healed {
+			w.exchange(st, c, kind)
+		}
+	})
 }
 
 // What becomes of a box that was replaced.

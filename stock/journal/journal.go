@@ -199,17 +199,21 @@ func (j *Journal) release() error {
 	if j.readers != nil {
 		errs = append(errs, j.readers.close())
 	}
-	switch {
-	case j.writer == nil:
-	case j.spare != nil && j.path == "":
-		errs = append(errs, j.spare.keep(j.writer))
-	default:
-		errs = append(errs, j.writer.close())
+	if j.writer != nil {
+		errs = append(errs, j.letGo(j.writer))
 	}
 	if j.unlock != nil {
 		errs = append(errs, j.unlock())
 	}
 	return errors.Join(errs...)
+}
+
+// letGo gives up a connection that writes.
+func (j *Journal) letGo(c *conn) error {
+	if j.spare != nil && j.path == "" {
+		return j.spare.keep(c)
+	}
+	return c.close()
 }
 
 // Head returns the last durable record, from memory.

@@ -57,7 +57,7 @@ func (j *Journal) Verify(ctx context.Context, progress func(done, total uint64))
 		err = v.verify(ctx, j)
 	}
 	r.Records = v.at.Seq
-	if err = errors.Join(err, scratch.close(), remove()); err != nil {
+	if err = errors.Join(err, j.letGo(scratch), remove()); err != nil {
 		return r, fmt.Errorf("verify: %w", err)
 	}
 	return r, nil
@@ -67,6 +67,12 @@ func (j *Journal) Verify(ctx context.Context, progress func(done, total uint64))
 // because it grows as large, or in memory if the journal is. It begins with what
 // base has, if that is named.
 func (j *Journal) openScratch(ctx context.Context, base string) (*conn, func() error, error) {
+	if j.path == "" && j.spare != nil {
+		c, _, err := j.spare.open(nil)
+		if c != nil || err != nil {
+			return c, func() error { return nil }, err
+		}
+	}
 	dsn, remove := "file::memory:", func() error { return nil }
 	if j.path != "" {
 		dir, err := os.MkdirTemp(filepath.Dir(j.path), filepath.Base(j.path)+scratchSuffix)
