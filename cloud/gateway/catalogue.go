@@ -73,7 +73,7 @@ func (g *Gateway) SearchProducts(ctx context.Context, r *shopv1.SearchProductsRe
 // GetProduct returns one product.
 func (g *Gateway) GetProduct(ctx context.Context, r *shopv1.GetProductRequest) (resp *shopv1.Product, err error) {
 	err = g.view(ctx, func(tx *journal.Tx) error {
-		p, err := product(tx, r.GetGtin())
+		p, err := g.product(tx, r.GetGtin())
 		if err == nil {
 			resp = toProduct(p, langOf(r.GetLanguage()))
 		}
@@ -164,7 +164,7 @@ func (g *Gateway) availability(tx *journal.Tx, store stock.StoreID, p *recordv1.
 // GetAvailability says how many of a product one store can promise.
 func (g *Gateway) GetAvailability(ctx context.Context, r *shopv1.GetAvailabilityRequest) (resp *shopv1.Availability, err error) {
 	err = g.view(ctx, func(tx *journal.Tx) error {
-		p, err := product(tx, r.GetGtin())
+		p, err := g.product(tx, r.GetGtin())
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (g *Gateway) ListAvailability(ctx context.Context, r *shopv1.ListAvailabili
 }
 
 func (g *Gateway) everywhere(tx *journal.Tx, r *shopv1.ListAvailabilityRequest) ([]*shopv1.Availability, error) {
-	p, err := product(tx, r.GetGtin())
+	p, err := g.product(tx, r.GetGtin())
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,8 @@ type Options struct {
 // Gateway serves shopv1.Shop and, by Office, shopv1.HeadOffice.
 type Gateway struct {
 	shopv1.UnimplementedShopServer
-	o Options
+	o        Options
+	products headoffice.Products
 }
 
 const (
@@ -130,12 +131,12 @@ func idText(raw []byte) string {
 }
 
 // product finds a product by its number as a caller wrote it.
-func product(tx *journal.Tx, text string) (*recordv1.Product, error) {
+func (g *Gateway) product(tx *journal.Tx, text string) (*recordv1.Product, error) {
 	number, err := gtin.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	p, err := headoffice.ProductByGTIN(tx, number.Digits())
+	p, err := g.products.ByGTIN(tx, number.Digits())
 	if err == nil && (p == nil || p.GetRetired()) {
 		return nil, stock.Refuse(stock.UnknownProduct, "no product %s", number.Digits()).
 			With("gtin", number.String())

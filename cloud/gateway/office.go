@@ -273,7 +273,7 @@ func (o *Office) ListBooks(ctx context.Context, r *shopv1.ListBooksRequest) (*sh
 }
 
 func (o *Office) bookOf(tx *journal.Tx, id stock.StoreID, number string, resp *shopv1.ListBooksResponse) error {
-	p, err := product(tx, number)
+	p, err := o.g.product(tx, number)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (g *Gateway) wanted(ctx context.Context, store uint32, lines []*shopv1.Cart
 	err = g.view(ctx, func(tx *journal.Tx) (err error) {
 		c = cart{}
 		for _, l := range lines {
-			p, err := product(tx, l.GetGtin())
+			p, err := g.product(tx, l.GetGtin())
 			if err != nil {
 				return err
 			}

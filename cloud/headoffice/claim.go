@@ -46,7 +46,7 @@ func checkLines(lines []*recordv1.WantedLine) error {
 func (d *desk) claims(s *store, lines []*recordv1.WantedLine) ([]claim, error) {
 	all := make([]claim, 0, len(lines))
 	for _, l := range lines {
-		p, err := loadProduct(d.tx, selectBySKU, l.GetSku())
+		p, err := d.products.BySKU(d.tx, stock.SKU(l.GetSku()))
 		if err != nil {
 			return nil, err
 		}

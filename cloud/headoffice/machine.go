@@ -40,6 +40,8 @@ type Machine struct {
 	// Changed, when set, is told inside the transaction which stores the
 	// command with this number touched. It must not use the transaction.
 	Changed func(seq uint64, stores []stock.StoreID)
+
+	products Products
 }
 
 // Migrations returns the SQL of each version of the tables.
@@ -63,7 +65,7 @@ func (m *Machine) Apply(tx *journal.Tx, seq uint64, data []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	d.version, d.request = c.GetVersion(), c.GetRequest()
+	d.version, d.request, d.products = c.GetVersion(), c.GetRequest(), &m.products
 	result, err := d.do(&c)
 	if err != nil {
 		return nil, err
@@ -97,6 +99,7 @@ type desk struct {
 	touched   []stock.StoreID
 	version   uint32      // of the command
 	request   []byte      // that it answers
+	products  *Products   // nil: none are kept
 	changed   func() bool // whether the office's row is not as it was
 }
 

@@ -2,8 +2,6 @@ package headoffice
 
 import (
 	"bytes"
-	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -202,15 +200,7 @@ func checkPrice(p *recordv1.Product) error {
 
 // loadProduct returns nil when there is none.
 func loadProduct(tx *journal.Tx, q string, key any) (*recordv1.Product, error) {
-	var row []byte
-	err := tx.QueryRow(q, key).Scan(&row)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load product %v: %w", key, err)
-	}
-	return decodeProduct(row)
+	return (*Products)(nil).load(tx, q, key)
 }
 
 func decodeProduct(row []byte) (*recordv1.Product, error) {

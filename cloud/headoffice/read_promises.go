@@ -103,12 +103,13 @@ func findPromise(tx *journal.Tx, id [16]byte) (*Promise, error) {
 }
 
 func scanPromise(row scanner) (*Promise, error) {
-	p := &Promise{Reserve: new(recordv1.Reserve), State: Confirmed}
+	p := &Promise{State: Confirmed}
 	var reserve []byte
 	err := row.Scan(&p.Store, &p.ID, &p.Timeline, &reserve, &p.ConfirmedAt, &p.CancelAt, &p.released)
 	if err != nil {
 		return nil, err
 	}
+	p.Reserve = new(recordv1.Reserve)
 	return p, proto.Unmarshal(reserve, p.Reserve)
 }
 

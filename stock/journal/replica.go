@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -223,13 +224,13 @@ func (r *entryRun) entry(a *Applied, head Position, e *LogEntry) ([]LogResult, P
 		}
 	}
 	a.Version = max(a.Version, e.Version)
-	sum := binary.BigEndian.AppendUint64(append([]byte{}, a.Digest[:]...), e.Index)
+	sum := digestOf(a.Digest, e.Index)
 	if e.Drop > 0 {
 		n, err := r.drop(head, e.Drop)
 		if err != nil {
 			return nil, head, err
 		}
-		sum = binary.BigEndian.AppendUint64(append(sum, 'd'), uint64(n))
+		sum.number('d', uint64(n))
 	}
 	results := make([]LogResult, len(e.Commands))
 	for i := range e.Commands {
@@ -237,10 +238,9 @@ func (r *entryRun) entry(a *Applied, head Position, e *LogEntry) ([]LogResult, P
 		if head, err = r.command(head, &e.Commands[i], &results[i]); err != nil {
 			return nil, head, err
 		}
-		sum = results[i].appendTo(sum)
+		results[i].addTo(&sum)
 	}
-	whole := sha256.Sum256(sum)
-	a.Digest = Hash(whole[:16])
+	a.Digest = sum.hash()
 	if e.Check != nil {
 		a.Marked = Check{Index: e.Index, Digest: a.Digest}
 	}
@@ -338,17 +338,38 @@ func deterministic(err error) error {
 	return nil
 }
 
-// appendTo adds what decides whether two copies had the same result.
-func (r *LogResult) appendTo(sum []byte) []byte {
-	switch refusal, refused := stock.AsRefusal(r.Err); {
-	case refused:
-		return binary.BigEndian.AppendUint16(append(sum, 'r'), uint16(refusal.Code))
-	case r.Err != nil:
-		return append(sum, 'c')
+// runningDigest is a hash over all entries so far and what came of them.
+type runningDigest struct {
+	sum   hash.Hash
+	space [32]byte
+}
+
+func digestOf(before Hash, index uint64) runningDigest {
+	d := runningDigest{sum: sha256.New()}
+	d.sum.Write(binary.BigEndian.AppendUint64(append(d.space[:0], before[:]...), index)) // never fails
+	return d
+}
+
+// number adds one number, after a letter that says what it is.
+func (d *runningDigest) number(what byte, n uint64) {
+	d.sum.Write(binary.BigEndian.AppendUint64(append(d.space[:0], what), n))
+}
+
+func (d *runningDigest) hash() Hash { return Hash(d.sum.Sum(nil)[:16]) }
+
+// addTo adds what decides whether two copies had the same result.
+func (r *LogResult) addTo(d *runningDigest) {
+	if r.Err != nil {
+		b := append(d.space[:0], 'c')
+		if refusal, refused := stock.AsRefusal(r.Err); refused {
+			b = binary.BigEndian.AppendUint16(append(d.space[:0], 'r'), uint16(refusal.Code))
+		}
+		d.sum.Write(b)
+		return
 	}
-	sum = binary.BigEndian.AppendUint64(append(sum, 's'), r.Outcome.Seq)
-	sum = binary.AppendUvarint(sum, uint64(len(r.Outcome.Reply)))
-	return append(sum, r.Outcome.Reply...)
+	b := binary.BigEndian.AppendUint64(append(d.space[:0], 's'), r.Outcome.Seq)
+	d.sum.Write(binary.AppendUvarint(b, uint64(len(r.Outcome.Reply))))
+	d.sum.Write(r.Outcome.Reply)
 }
 
 // readApplied makes the table if need be and reads how far the journal came.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -86,6 +87,18 @@ func TestWhatEveryCopyRefusesIsAResult(t *testing.T) {
 	}
 	if units(t, j, 7) != 0 || units(t, j, 5) != 2 {
 		t.Errorf("a refused command left %d and %d units", units(t, j, 7), units(t, j, 5)-2)
+	}
+}
+
+// Members of several versions compare it.
+func TestTheDigestIsOverTheSameBytesInEveryVersion(t *testing.T) {
+	j := openCopy(t, "", &copyShelf{})
+	results := mustApply(t, j, entry(2, Command{Data: move(5, 3)}, Command{Data: move(nullSKU, 1)},
+		Command{Data: move(5, -9)}))[0]
+	all := append(make([]byte, 16), 0, 0, 0, 0, 0, 0, 0, 2, 's', 0, 0, 0, 0, 0, 0, 0, 1, 8)
+	all = append(append(all, results[0].Outcome.Reply...), 'c', 'r', 0, byte(stock.Short))
+	if sum := sha256.Sum256(all); j.Applied().Digest != Hash(sum[:16]) {
+		t.Error("another digest")
 	}
 }
 
