@@ -7,23 +7,23 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// serve runs s on a free loopback port; stop ends it and returns its fault.
-func serve(t *testing.T, s *http.Server) (url string, stop func() error) {
+// site is where the servers of these tests are.
+const site = "http://pages"
+
+// serve runs s at the end of a pipe; stop ends it and returns its fault.
+func serve(t *testing.T, s *http.Server) (line *pipe, stop func() error) {
 	t.Helper()
-	l, err := Listen("http-addr", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	line = newPipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve("pages", s, l).Run(ctx) }()
+	go func() { done <- Serve("pages", s, line).Run(ctx) }()
 	stopped := false
 	stop = func() error {
 		if stopped {
@@ -38,15 +38,25 @@ func serve(t *testing.T, s *http.Server) (url string, stop func() error) {
 			t.Error(err)
 		}
 	})
-	return "http://" + l.Addr().String(), stop
+	return line, stop
 }
 
-// serverLimit is the timeout of servers that a stream of events outlives.
-const serverLimit = 700 * time.Millisecond
+// browser is a client at the other end of a pipe.
+func browser(t *testing.T, line *pipe, change func(*http.Transport)) *http.Client {
+	t.Helper()
+	way := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return line.dial(ctx)
+	}}
+	if change != nil {
+		change(way)
+	}
+	t.Cleanup(way.CloseIdleConnections)
+	return &http.Client{Transport: way}
+}
 
-// sixEvents sends events for longer than serverLimit, and waits until the client
-// leaves or the server stops.
-func sixEvents(t *testing.T, left chan<- struct{}) http.HandlerFunc {
+// sixEvents sends events for longer than any time that a server has for an
+// answer, and waits until the client leaves or the server stops.
+func sixEvents(t *testing.T, s *http.Server, left chan<- struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		defer close(left)
 		stream, ctx, err := OpenStream(w, r)
@@ -54,8 +64,7 @@ func sixEvents(t *testing.T, left chan<- struct{}) http.HandlerFunc {
 			t.Error(err)
 			return
 		}
-		stream.limit = serverLimit / 2
-		tick := time.NewTicker(serverLimit / 5)
+		tick := time.NewTicker(s.WriteTimeout / 2)
 		defer tick.Stop()
 		for i := range 6 {
 			select {
@@ -72,9 +81,9 @@ func sixEvents(t *testing.T, left chan<- struct{}) http.HandlerFunc {
 	}
 }
 
-func wantSixEvents(t *testing.T, client *http.Client, url string) {
+func wantSixEvents(t *testing.T, client *http.Client) {
 	t.Helper()
-	resp, err := client.Get(url)
+	resp, err := client.Get(site)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,55 +98,55 @@ func wantSixEvents(t *testing.T, client *http.Client, url string) {
 			t.Fatalf("line %d: got %q (%v), want %q", i, lines.Text(), lines.Err(), w)
 		}
 	}
+	go io.Copy(io.Discard, resp.Body) // a browser reads on
 }
 
 func TestEventStreamOutlivesTheServersTimeouts(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { outlives(t, http2) }) })
+	}
+}
+
+func outlives(t *testing.T, http2 bool) {
 	left := make(chan struct{})
-	s := HTTPServer("", sixEvents(t, left))
-	s.ReadTimeout, s.WriteTimeout = serverLimit, serverLimit
-	url, stop := serve(t, s)
-	wantSixEvents(t, http.DefaultClient, url)
+	s := HTTPServer("", nil)
+	s.Handler = sixEvents(t, s, left)
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(!http2)
+	s.Protocols.SetUnencryptedHTTP2(http2)
+	line, stop := serve(t, s)
+	wantSixEvents(t, browser(t, line, func(way *http.Transport) { way.Protocols = s.Protocols }))
 	begin := time.Now()
 	if err := stop(); err != nil { // an open stream must not hold up the stop
 		t.Error(err)
 	}
 	<-left
-	if took := time.Since(begin); took > drain/2 {
+	if took := time.Since(begin); took > time.Second {
 		t.Errorf("stopping took %s", took)
 	}
 }
 
-func TestEventStreamOutlivesTheTimeoutsOfHTTP2(t *testing.T) {
-	left := make(chan struct{})
-	s := httptest.NewUnstartedServer(sixEvents(t, left))
-	s.EnableHTTP2 = true
-	s.Config.ReadTimeout, s.Config.WriteTimeout = serverLimit, serverLimit
-	s.StartTLS()
-	wantSixEvents(t, s.Client(), s.URL)
-	s.CloseClientConnections()
-	<-left
-	s.Close()
-}
-
 func TestStreamFieldsCannotBreakOut(t *testing.T) {
-	s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stream, _, err := OpenStream(w, r)
-		if err == nil {
-			err = stream.Send("1\ndata: forged", "x\r\ny", "")
+	synctest.Test(t, func(t *testing.T) {
+		s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stream, _, err := OpenStream(w, r)
+			if err == nil {
+				err = stream.Send("1\ndata: forged", "x\r\ny", "")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}))
+		line, _ := serve(t, s)
+		if got, want := get(t, line), ": ping\n\nid: 1 data: forged\nevent: x  y\ndata: \n\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
-		if err != nil {
-			t.Error(err)
-		}
-	}))
-	url, _ := serve(t, s)
-	if got, want := get(t, url), ": ping\n\nid: 1 data: forged\nevent: x  y\ndata: \n\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	})
 }
 
-func get(t *testing.T, url string) string {
+func get(t *testing.T, line *pipe) string {
 	t.Helper()
-	resp, err := http.Get(url)
+	resp, err := browser(t, line, nil).Get(site)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,42 +159,46 @@ func get(t *testing.T, url string) string {
 }
 
 func TestRequestInProgressFinishesBeforeTheServerStops(t *testing.T) {
-	entered, release := make(chan struct{}), make(chan struct{})
-	s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(entered)
-		<-release
-		if err := r.Context().Err(); err != nil {
-			t.Errorf("the request's context ended: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		entered, release := make(chan struct{}), make(chan struct{})
+		s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			close(entered)
+			<-release
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("the request's context ended: %v", err)
+			}
+			io.WriteString(w, "booked")
+		}))
+		line, stop := serve(t, s)
+		answer := make(chan string, 1)
+		go func() { answer <- get(t, line) }()
+		<-entered
+		s.RegisterOnShutdown(func() { close(release) })
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
-		io.WriteString(w, "booked")
-	}))
-	url, stop := serve(t, s)
-	answer := make(chan string, 1)
-	go func() { answer <- get(t, url) }()
-	<-entered
-	s.RegisterOnShutdown(func() { close(release) })
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	if got := <-answer; got != "booked" {
-		t.Errorf("got %q", got)
-	}
+		if got := <-answer; got != "booked" {
+			t.Errorf("got %q", got)
+		}
+	})
 }
 
 func TestSlowHeadersAreCutOff(t *testing.T) {
-	s := HTTPServer("", http.NotFoundHandler())
-	s.ReadHeaderTimeout = 50 * time.Millisecond
-	url, _ := serve(t, s)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost:")
-	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if _, err := io.ReadAll(conn); errors.Is(err, context.DeadlineExceeded) {
-		t.Error("the server waits for ever")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := HTTPServer("", http.NotFoundHandler())
+		line, _ := serve(t, s)
+		conn, err := line.dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost:")
+		began := time.Now()
+		conn.SetReadDeadline(began.Add(time.Hour))
+		if _, err := io.ReadAll(conn); err != nil || time.Since(began) > s.ReadHeaderTimeout {
+			t.Errorf("the server waits for %s: %v", time.Since(began), err)
+		}
+	})
 }
 
 func TestServersHaveAllTimeouts(t *testing.T) {
@@ -200,32 +213,35 @@ func TestServersHaveAllTimeouts(t *testing.T) {
 }
 
 func TestStreamGivesUpOnAClientThatDoesNotRead(t *testing.T) {
-	result := make(chan error, 1)
-	s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stream, ctx, err := OpenStream(w, r)
+	synctest.Test(t, func(t *testing.T) {
+		result := make(chan error, 1)
+		s := HTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stream, ctx, err := OpenStream(w, r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for err == nil && ctx.Err() == nil {
+				err = stream.Send("", "", strings.Repeat("x", 1<<20))
+			}
+			result <- err
+		}))
+		line, _ := serve(t, s)
+		conn, err := line.dial(t.Context())
 		if err != nil {
-			t.Error(err)
-			return
+			t.Fatal(err)
 		}
-		stream.limit = 50 * time.Millisecond
-		for err == nil && ctx.Err() == nil {
-			err = stream.Send("", "", strings.Repeat("x", 1<<20))
+		defer conn.Close()
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		for lines := bufio.NewScanner(conn); lines.Scan() && lines.Text() != ": ping"; {
 		}
-		result <- err
-	}))
-	url, _ := serve(t, s)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	select {
-	case err := <-result:
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("got %v, want a deadline", err)
+		select {
+		case err := <-result:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("got %v, want a deadline", err)
+			}
+		case <-time.After(time.Hour):
+			t.Error("the handler is stuck")
 		}
-	case <-time.After(10 * time.Second):
-		t.Error("the handler is stuck")
-	}
+	})
 }
