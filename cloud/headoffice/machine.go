@@ -46,7 +46,8 @@ type Machine struct {
 
 // Migrations returns the SQL of each version of the tables.
 func (m *Machine) Migrations() []string {
-	return []string{books.Migration(), tables, books.RecoveryMigration(), recoveryTables, careTables}
+	return []string{books.Migration(), tables, books.RecoveryMigration(), recoveryTables, careTables,
+		leanIndexes}
 }
 
 // Apply changes the tables by one encoded Command and returns its encoded

@@ -1,5 +1,13 @@
 package headoffice
 
+// leanIndexes is the SQL of the sixth version: one index lists all promises of a
+// store and the open ones, where two were written for each.
+const leanIndexes = `
+DROP INDEX promise_open;
+DROP INDEX promise_directive;
+CREATE INDEX promise_directive ON promise (store, timeline, directive, finished_at);
+`
+
 // tables is the SQL of the first version. Every row of a store has the store
 // first in its key, so that the same rows can live on engines that are split
 // by store. The CHECKs repeat in SQL what the rules refuse in Go.
