@@ -315,6 +315,9 @@ type rush struct {
 const (
 	shoppers = 200
 	tillRush = 6
+	// rushWithin is how soon the last loser is told, also where 200 shoppers, the
+	// programs and much else share a few cores. What it took is in the result.
+	rushWithin = 3 * time.Second
 )
 
 // race lets 200 shoppers and a till want the last ten units at once.
@@ -339,8 +342,8 @@ func (r *run) race(ctx context.Context) (string, error) {
 	if err := errors.Join(append(crowd.faults, err)...); err != nil {
 		return "", err
 	}
-	if crowd.worst > within {
-		return "", wrong("a loser waited %s", crowd.worst)
+	if crowd.worst > rushWithin {
+		return "", wrong("a loser waited %s, longer than %s", crowd.worst, rushWithin)
 	}
 	if err := r.settled(ctx, r.b, soon); err != nil {
 		return "", err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -76,7 +77,11 @@ type Options struct {
 	Logger    *slog.Logger
 	Backoff   Backoff       // default 500 ms, 60 s
 	DeadAfter time.Duration // silence after which the cloud counts as dead; default 13 s
+	Dial      Dialer        // of the sessions' connections; nil: TCP
 }
+
+// Dialer makes a connection to an address.
+type Dialer func(ctx context.Context, address string) (net.Conn, error)
 
 // Link keeps a session with the cloud for as long as Run runs, and the node's
 // certificate fresh. Its other methods may be called from any goroutine.

@@ -44,7 +44,7 @@ type stream struct {
 // connect prepares a connection; it is made by its first call. Several addresses,
 // with commas, are those of processes that serve alike: any that answers is used,
 // and the load spreads because every connection begins with another one.
-func connect(address string, config *tls.Config) (*grpc.ClientConn, error) {
+func connect(address string, config *tls.Config, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	several := manual.NewBuilderWithScheme("cloud")
 	all := strings.Split(address, ",")
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -53,7 +53,7 @@ func connect(address string, config *tls.Config) (*grpc.ClientConn, error) {
 		state.Addresses[i].Addr = strings.TrimSpace(one)
 	}
 	several.InitialState(state)
-	conn, err := grpc.NewClient(several.Scheme()+":///nodes", grpc.WithResolvers(several),
+	options := append(more, grpc.WithResolvers(several),
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: connectWait}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
@@ -62,6 +62,7 @@ func connect(address string, config *tls.Config) (*grpc.ClientConn, error) {
 		grpc.WithMaxHeaderListSize(maxHeaders),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy())
+	conn, err := grpc.NewClient(several.Scheme()+":///nodes", options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
@@ -81,7 +82,11 @@ func (l *Link) dial(ctx context.Context, e Dial) *stream {
 
 // run opens the stream, then sends what is queued until the stream ends.
 func (s *stream) run(e Dial) error {
-	conn, err := connect(e.Address, s.link.o.Identity.ClientTLS())
+	var way []grpc.DialOption
+	if dial := s.link.o.Dial; dial != nil {
+		way = append(way, grpc.WithContextDialer(dial))
+	}
+	conn, err := connect(e.Address, s.link.o.Identity.ClientTLS(), way...)
 	if err != nil {
 		return err
 	}
