@@ -200,18 +200,24 @@ func (w *World) found(findings []check.Finding, err error) error {
 
 // sameQuotas checks that what was observed is what the cloud's tables hold.
 func (st *store) sameQuotas(cloud *journal.Tx) error {
-	eye, err := newRowEye(cloud, st, st.cloud.timeline)
+	quotas, err := check.Quotas(cloud, st.id, st.cloud.timeline)
+	if err != nil {
+		return err
+	}
+	legacy, err := check.Legacies(cloud, st.id)
+	if err != nil {
+		return err
+	}
+	mirrors, err := check.Mirrors(cloud, st.id)
 	if err != nil {
 		return err
 	}
 	for _, c := range st.cells {
-		row, err := eye.look(c)
-		if err != nil {
-			return err
-		}
-		if row.quota != c.quota || row.mirror != c.mirror || row.legacy != c.mirrorLegacy {
-			c.fail("INV-0", "the cloud's tables have %+v %v %d, last seen was %+v %v %d", row.quota, row.mirror,
-				row.legacy, c.quota, c.mirror, c.mirrorLegacy)
+		quota, mirror := quotas[c.sku], mirrors[c.sku]
+		if quota != c.quota || mirror.Balances != c.mirror.Balances ||
+			!sameRights(mirror.Rights, c.mirror.Rights) || legacy[c.sku] != c.mirrorLegacy {
+			c.fail("INV-0", "the cloud's tables have %+v %v %d, last seen was %+v %v %d", quota, mirror,
+				legacy[c.sku], c.quota, c.mirror, c.mirrorLegacy)
 		}
 	}
 	return nil

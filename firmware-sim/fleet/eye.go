@@ -107,6 +107,9 @@ func (s *seenRecord) look(tx *journal.Tx, st stock.StoreID) error {
 	for sku := stock.SKU(1); everyRow(s.rec) && sku <= assortment; sku++ {
 		skus = append(skus, sku)
 	}
+	if len(skus) == 0 {
+		return nil
+	}
 	legacy, err := check.Legacies(tx, st)
 	if err != nil {
 		return err
@@ -218,12 +221,16 @@ func (o *office) look(tx *journal.Tx, s *seenCommand) error {
 		if err != nil {
 			return err
 		}
+		s.stores = append(s.stores, seenStore{st: st, cloud: view})
+		skus := st.changedIn(view, changed[st])
+		if len(skus) == 0 {
+			continue
+		}
 		eye, err := newRowEye(tx, st, view.timeline)
 		if err != nil {
 			return err
 		}
-		s.stores = append(s.stores, seenStore{st: st, cloud: view})
-		for _, sku := range st.changedIn(view, changed[st]) {
+		for _, sku := range skus {
 			row, err := eye.look(st.cell(sku))
 			if err != nil {
 				return err

@@ -16,6 +16,7 @@ const (
 	assortment   = 50  // SKUs of every store
 	fullDay      = 110 // things that people do in a store on a full day
 	leastDay     = 10  // and on a quiet one
+	leastAsked   = 8   // that somebody may ask for
 	smallDay     = 26  // and on most
 	usualStores  = 4
 	usualDays    = 3
@@ -131,7 +132,7 @@ func (m *mix) howBusy(c chance, day time.Duration, o Options) {
 	scarce := oneOf(c, 3, 6, openingUnits)
 	first, late := c.IntN(assortment), oneOf(c, 20, 3)
 	if o.Busy > 0 {
-		m.deeds = min(max(o.Busy, leastDay), fullDay)
+		m.deeds = min(max(o.Busy, leastAsked), fullDay)
 	}
 	m.day, m.units, m.reminder = day, openingUnits, day/20
 	if m.deeds < fullDay {

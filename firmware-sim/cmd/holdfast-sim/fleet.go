@@ -25,7 +25,7 @@ const (
 type fleetOptions struct {
 	Seeds    string `help:"Seeds to run, such as 1..2000." default:"1..2000"`
 	Seed     uint64 `help:"Run one seed only, and tell what happens with --verbose."`
-	Busy     int    `help:"Things that people do in a store on a day, 10 to 110; the seed decides unless given."`
+	Busy     int    `help:"Things that people do in a store on a day, 8 to 110; the seed decides unless given."`
 	Stores   int    `help:"Stores of each run; the seed decides unless given."`
 	Days     int    `help:"Days of each run; the seed decides unless given."`
 	Until    uint64 `help:"With --seed: stop after this step."`

@@ -11,6 +11,7 @@ import (
 	"holdfast.dev/cloud/headoffice"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/books"
+	"holdfast.dev/stock/escrow"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 )
@@ -52,12 +53,22 @@ func Accounts(tx *journal.Tx, store stock.StoreID) ([]books.Account, error) {
 	var all []books.Account
 	for after := stock.SKU(0); ; {
 		page, err := books.Accounts(tx, store, after, pageSize)
-		if err != nil || len(page) == 0 {
+		all = append(all, page...)
+		if err != nil || len(page) < pageSize {
 			return all, err
 		}
-		all = append(all, page...)
 		after = page[len(page)-1].SKU
 	}
+}
+
+// Mirrors reads the cloud's copy of a store's books, by SKU.
+func Mirrors(cloud *journal.Tx, store stock.StoreID) (map[stock.SKU]books.Account, error) {
+	all, err := Accounts(cloud, store)
+	bySKU := make(map[stock.SKU]books.Account, len(all))
+	for _, a := range all {
+		bySKU[a.SKU] = a
+	}
+	return bySKU, err
 }
 
 const sumLegacies = `SELECT sku, sum(granted - returned_rights - assigned) FROM legacy
@@ -81,6 +92,28 @@ func Legacies(tx *journal.Tx, store stock.StoreID) (map[stock.SKU]stock.Units, e
 			all = make(map[stock.SKU]stock.Units)
 		}
 		all[sku] = n
+	}
+	return all, rows.Err()
+}
+
+const sumQuotas = `SELECT sku, sum(granted), sum(returned), sum(assigned), sum(held) FROM quota
+  WHERE store = ? AND timeline = ? GROUP BY sku ORDER BY sku`
+
+// Quotas reads what the cloud may promise of a store in a timeline, by SKU.
+func Quotas(tx *journal.Tx, store stock.StoreID, t stock.Timeline) (map[stock.SKU]escrow.Pool, error) {
+	rows, err := tx.Query(sumQuotas, store, t)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make(map[stock.SKU]escrow.Pool)
+	for rows.Next() {
+		var sku stock.SKU
+		var q escrow.Pool
+		if err := rows.Scan(&sku, &q.Granted, &q.Returned, &q.Assigned, &q.Held); err != nil {
+			return nil, err
+		}
+		all[sku] = q
 	}
 	return all, rows.Err()
 }
@@ -223,21 +256,25 @@ func (p *pair) rights() error {
 	if err != nil {
 		return err
 	}
+	quotas, err := Quotas(p.cloud, p.store, p.office.Timeline)
+	if err != nil {
+		return err
+	}
+	mirrors, err := Mirrors(p.cloud, p.store)
+	if err != nil {
+		return err
+	}
 	for _, a := range accounts {
-		row, err := headoffice.BookOf(p.cloud, p.store, a.SKU)
-		if err != nil {
-			return err
-		}
 		if a.Rights.Timeline != p.office.Timeline {
 			continue
 		}
-		r, q := a.Rights, row.Pool
+		r, q := a.Rights, quotas[a.SKU]
 		p.f.check(r.Granted >= q.Granted && r.Returned <= q.Returned && r.Assigned <= q.Assigned, "INV-2",
 			"store %d sku %d: counters ran ahead: store %+v, cloud %+v", p.store, a.SKU, r, q)
 		p.f.check(q.Free() >= 0 && q.Held >= 0, "INV-1", "store %d sku %d: pool %d, held %d", p.store,
 			a.SKU, q.Free(), q.Held)
 		if p.level {
-			m := row.Mirror
+			m := mirrors[a.SKU]
 			p.f.check(m.Balances == a.Balances && m.Rights == a.Rights, "INV-3",
 				"store %d sku %d: the cloud's copy is %v %+v, the store has %v %+v", p.store, a.SKU,
 				m.Balances, m.Rights, a.Balances, a.Rights)
