@@ -149,3 +149,65 @@ func TestABackupOfAShortenedLogIsACloud(t *testing.T) {
 		}
 	}
 }
+
+func requests(t *testing.T, e *engine.Engine) (n int) {
+	t.Helper()
+	err := e.View(t.Context(), func(tx *journal.Tx) error {
+		return tx.QueryRow(`SELECT count(*) FROM promise_request`).Scan(&n)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// handedOver are a store's records of an order that it heard of and handed over.
+func handedOver(t *testing.T, e *engine.Engine, of *recordv1.Result) []*recordv1.Record {
+	t.Helper()
+	r := of.GetReservation().GetReserve()
+	var hash []byte
+	err := e.View(t.Context(), func(tx *journal.Tx) error {
+		return tx.QueryRow(`SELECT hash FROM directive WHERE directive = ?`, r.GetDirective()).Scan(&hash)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*recordv1.Record{
+		{Hlc: startMS << 16, DirectivesApplied: r.GetDirective(), DirectiveHash: hash,
+			Body: &recordv1.Record_Accept{Accept: &recordv1.Accept{Reserve: r, Directive: r.GetDirective()}}},
+		{Hlc: startMS << 16, Body: &recordv1.Record_Collect{Collect: &recordv1.Collect{
+			Reservation: r.GetReservation(), Lines: []*recordv1.OutcomeLine{{Line: 1, Units: 1}}}}}}
+}
+
+func TestARequestIsForgottenWithItsPromise(t *testing.T) {
+	a, f := openAged(t), &feed{}
+	propose(t, a.Engine, f.batch(t, receipt(1, 10), grant(1, 5, 5)))
+	var made []*recordv1.Result
+	for n := range 3 {
+		made = append(made, propose(t, a.Engine, reserve(n, 1)))
+	}
+	forget := &recordv1.Record{Hlc: startMS << 16, Body: &recordv1.Record_Forget{
+		Forget: &recordv1.Forget{Before: startMS + 1, Through: 1}}}
+	for _, step := range []struct {
+		what string
+		do   *recordv1.Command
+		left int
+	}{
+		{"an order is handed over", f.batch(t, handedOver(t, a.Engine, made[0])...), 3},
+		{"its store forgets it", f.batch(t, forget), 2},
+		{"another is handed over", f.batch(t, handedOver(t, a.Engine, made[1])...), 2},
+		{"time goes by", &recordv1.Command{Body: &recordv1.Command_ExpireData{
+			ExpireData: &recordv1.ExpireData{}}}, 1},
+	} {
+		if step.left == 1 {
+			a.now = a.now.Add(engine.KeptCommands + time.Hour)
+		}
+		propose(t, a.Engine, step.do)
+		if n := requests(t, a.Engine); n != step.left {
+			t.Errorf("%s: %d requests are known, want %d", step.what, n, step.left)
+		}
+	}
+	if r, err := a.Journal().Verify(t.Context(), nil); err != nil || !r.OK() {
+		t.Errorf("%v %v", err, r.Mismatches)
+	}
+}

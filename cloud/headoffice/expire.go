@@ -73,8 +73,7 @@ func (d *desk) expireData() (*recordv1.Result, error) {
 			if table == requestTable && d.version < careful {
 				continue
 			}
-			q := "DELETE FROM " + table + " WHERE " + o.key + " IN (" + find + ")"
-			n, err := d.tx.Exec(q, d.now-retentionMS, maxForgotten)
+			n, err := d.forgetRows(table, o.key, find)
 			if err != nil {
 				return nil, fmt.Errorf("forget old rows of %s: %w", table, err)
 			}
@@ -82,6 +81,15 @@ func (d *desk) expireData() (*recordv1.Result, error) {
 		}
 	}
 	return counted(rows), nil
+}
+
+// forgetRows forgets the rows of a table that a query finds.
+func (d *desk) forgetRows(table, key, find string) (int64, error) {
+	if table == requestTable {
+		return d.dropRequests(find, d.now-retentionMS, maxForgotten)
+	}
+	q := "DELETE FROM " + table + " WHERE " + key + " IN (" + find + ")"
+	return d.tx.Exec(q, d.now-retentionMS, maxForgotten)
 }
 
 // nothingOld tells whether there is nothing to forget.

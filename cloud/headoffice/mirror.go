@@ -16,7 +16,7 @@ const (
   AND finished_at = 0`
 	updateReleased = `UPDATE promise SET released = ? WHERE store = ? AND reservation = ?`
 	dropPromise    = `DELETE FROM promise WHERE store = ? AND reservation = ? AND finished_at > 0`
-	dropRequest    = `DELETE FROM promise_request WHERE store = ? AND reservation = ?`
+	thatPromise    = `SELECT store, reservation FROM promise WHERE store = ? AND reservation = ?`
 	insertAnomaly  = `INSERT INTO anomaly (store, seq, number, at, code, what) VALUES (?,?,?,?,?,?)`
 )
 
@@ -326,10 +326,12 @@ func (m *mirror) saveBooks() error {
 		}
 	}
 	for _, id := range m.book.Forgotten() {
-		for _, drop := range []string{dropRequest, dropPromise} {
-			if _, err := m.d.tx.Exec(drop, m.s.id, id[:]); err != nil {
-				return fmt.Errorf("forget promise %x: %w", id, err)
-			}
+		_, err := m.d.dropRequests(thatPromise, m.s.id, id[:])
+		if err == nil {
+			_, err = m.d.tx.Exec(dropPromise, m.s.id, id[:])
+		}
+		if err != nil {
+			return fmt.Errorf("forget promise %x: %w", id, err)
 		}
 	}
 	for _, r := range m.book.Changed() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 )
@@ -25,6 +27,8 @@ const (
 	insertRequest = `INSERT INTO promise_request (request, store, reservation) VALUES (?,?,?)
   ON CONFLICT (request) DO NOTHING`
 	selectRequest = `SELECT reservation FROM promise_request WHERE request = ?`
+	deleteRequest = `DELETE FROM promise_request WHERE request = ? AND store = ? AND reservation = ?`
+	readReserves  = `SELECT store, reserve FROM promise WHERE (store, reservation) IN `
 )
 
 const (
@@ -42,6 +46,33 @@ func (d *desk) keepRequest(s *store, r *recordv1.Reserve) error {
 		return fmt.Errorf("keep the request of promise %x: %w", r.GetReservation(), err)
 	}
 	return nil
+}
+
+// dropRequests forgets the requests that led to the promises which a query finds,
+// and returns how many those were. A promise says which request it answers.
+func (d *desk) dropRequests(find string, args ...any) (dropped int64, err error) {
+	rows, err := d.tx.Query(readReserves+"("+find+")", args...)
+	if err != nil {
+		return 0, fmt.Errorf("look for promises: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var store stock.StoreID
+		var data []byte
+		if err := rows.Scan(&store, &data); err != nil {
+			return 0, fmt.Errorf("read promise: %w", err)
+		}
+		r := new(recordv1.Reserve)
+		if err := proto.Unmarshal(data, r); err != nil {
+			return 0, fmt.Errorf("decode promise: %w", err)
+		}
+		n, err := d.tx.Exec(deleteRequest, blob(r.GetRequest()), store, r.GetReservation())
+		if err != nil {
+			return 0, fmt.Errorf("forget the request of promise %x: %w", r.GetReservation(), err)
+		}
+		dropped += n
+	}
+	return dropped, rows.Err()
 }
 
 // ledTo finds the promise that this command's request led to before the cloud
