@@ -72,49 +72,6 @@ func policy(floor int64) *recordv1.Policy {
 		PickupWindowMs: time.Hour.Milliseconds(), HoldMs: time.Hour.Milliseconds()}
 }
 
-func TestDeadSocketIsNoticedAtOnce(t *testing.T) {
-	c := newCloud(t, nil)
-	n := c.enrol()
-	p := newProxy(t, c.addr, nil)
-	n.start(t, p.addr(), nil)
-	n.reaches(t, nodeuplink.Online)
-	p.refuse.Store(true)
-	start := time.Now()
-	p.cut()
-	n.reaches(t, nodeuplink.Offline)
-	eventually(t, c.server.Watch, func() bool { on, _ := c.server.Connected(store); return !on })
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %s", took)
-	}
-	p.refuse.Store(false)
-	n.reaches(t, nodeuplink.Online)
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("back after %s", took)
-	}
-}
-
-// TestSilentLineIsNoticedByBothSides uses a tenth of the real times.
-func TestSilentLineIsNoticedByBothSides(t *testing.T) {
-	const dead = 1300 * time.Millisecond
-	c := newCloud(t, func(o *uplink.Options) { o.DeadAfter = dead })
-	n := c.enrol()
-	p := newProxy(t, c.addr, nil)
-	n.start(t, p.addr(), func(o *nodeuplink.Options) { o.DeadAfter = dead })
-	n.reaches(t, nodeuplink.Online)
-	p.silent.Store(true)
-	start := time.Now()
-	n.reaches(t, nodeuplink.Offline)
-	eventually(t, c.server.Watch, func() bool { on, _ := c.server.Connected(store); return !on })
-	if took := time.Since(start); took > dead+500*time.Millisecond {
-		t.Errorf("took %s", took)
-	}
-	if seen := c.server.LastSeen(store); time.Since(seen) < dead/2 {
-		t.Errorf("last seen %s ago", time.Since(seen))
-	}
-	p.silent.Store(false)
-	n.reaches(t, nodeuplink.Online)
-}
-
 func TestCatalogueComesBesideTheJournalAndResumes(t *testing.T) {
 	c := newCloud(t, nil)
 	n := c.enrol()

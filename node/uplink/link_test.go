@@ -82,7 +82,7 @@ func (c *fakeCloud) dial(s *socket) Dialer {
 		near, far := net.Pipe()
 		select {
 		case s.calls <- far:
-			return &line{Conn: near, dead: &c.dead}, nil
+			return &line{near, c, c.deaths.Load()}, nil
 		case <-s.closed:
 			return nil, errRefused
 		case <-ctx.Done():
@@ -91,24 +91,27 @@ func (c *fakeCloud) dial(s *socket) Dialer {
 	}
 }
 
-// line is a node's end of a connection. While it is dead nothing comes through,
-// and nobody is told.
+// line is a node's end of a connection. After a death of the cloud's lines
+// nothing comes through it any more, and nobody is told.
 type line struct {
 	net.Conn
-	dead *atomic.Bool
+	cloud *fakeCloud
+	born  int64 // after so many deaths
 }
+
+func (l *line) dead() bool { return l.born != l.cloud.deaths.Load() }
 
 func (l *line) Read(b []byte) (int, error) {
 	for {
 		n, err := l.Conn.Read(b)
-		if err != nil || !l.dead.Load() {
+		if err != nil || !l.dead() {
 			return n, err
 		}
 	}
 }
 
 func (l *line) Write(b []byte) (int, error) {
-	if l.dead.Load() {
+	if l.dead() {
 		return len(b), nil
 	}
 	return l.Conn.Write(b)
@@ -121,7 +124,7 @@ type fakeCloud struct {
 	uplinkv1.UnimplementedUplinkServer
 	beside    string       // addresses of the cloud's other processes, with commas
 	down      atomic.Bool  // nobody listens
-	dead      atomic.Bool  // the line is
+	deaths    atomic.Int64 // of all lines that there were
 	dialled   atomic.Int64 // how often a node tried to connect; at one moment is once
 	last      atomic.Int64 // when it did
 	session   func(session) error
@@ -324,13 +327,12 @@ func TestALineThatDiesWithoutAWordIsNoticedIn13Seconds(t *testing.T) {
 		if s := l.State(); s.Phase != Online || cloud.dialled.Load() != 1 {
 			t.Errorf("after a quiet hour: %+v, dialled %d times", s, cloud.dialled.Load())
 		}
-		cloud.dead.Store(true)
+		cloud.deaths.Add(1)
 		died := time.Now()
 		l.reach(t, func(s State) bool { return s.Phase == Offline })
 		if took := time.Since(died); took > 13*time.Second {
 			t.Errorf("noticed after %s", took)
 		}
-		cloud.dead.Store(false)
 		l.reach(t, online)
 	})
 }
