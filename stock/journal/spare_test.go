@@ -102,6 +102,24 @@ func TestAJournalThatStoppedLeavesAWorkingConnection(t *testing.T) {
 	}
 }
 
+func TestASpareConnectionForgetsPagesOfTheSameNumber(t *testing.T) {
+	ctx := t.Context()
+	s := new(Spare)
+	t.Cleanup(func() { s.Close() })
+	_, done := withSpare(t, s, nil)
+	done() // the next ones can be written over
+	for n := uint64(1); n <= 3; n++ {
+		j, done := withSpare(t, s, nil)
+		if head := j.Head(); head.Seq != 0 {
+			t.Errorf("round %d begins at record %d", n, head.Seq)
+		}
+		if out, err := j.Append(ctx, say(uid(7), move(n, 5))); err != nil || out.Repeated || out.Seq != 1 {
+			t.Errorf("round %d: %+v, %v", n, out, err)
+		}
+		done()
+	}
+}
+
 func TestNoMoreConnectionsAreSpareThanTheBoundSays(t *testing.T) {
 	s := new(Spare)
 	var all []func()
