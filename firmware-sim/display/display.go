@@ -6,6 +6,7 @@ package display
 import (
 	"fmt"
 	"image/color"
+	"io"
 	"net/url"
 	"strings"
 	"sync"
@@ -55,6 +56,16 @@ func Start(o Options) (*Display, error) {
 	if d.Cable, err = wire.Start(o.Options, d.machine); err != nil {
 		return nil, err
 	}
+	return d, nil
+}
+
+// On switches a display on at the other end of a connection.
+func On(conn io.ReadWriteCloser, dialect string) (*Display, error) {
+	d, err := newDisplay(dialect)
+	if err != nil {
+		return nil, err
+	}
+	d.Cable = wire.Attach(conn, d.machine)
 	return d, nil
 }
 

@@ -25,11 +25,8 @@ const patience = 10 * time.Second
 // on switches a display on and gives a way to send to it and wait.
 func on(t *testing.T, dialect string) (*display.Display, func(string) display.State) {
 	t.Helper()
-	d, err := display.Start(display.Options{Options: wire.Options{TCP: "127.0.0.1:0"}, Dialect: dialect})
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := net.Dial("tcp", d.Cable.Address())
+	host, far := net.Pipe()
+	d, err := display.On(far, dialect)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +106,7 @@ func TestUnknownCommandsAreCountedAndSkipped(t *testing.T) {
 	if s := display.Play([]byte("\x1b!A\x01B"), false); s.Unknown != 2 || s.Lines[0][:2] != "AB" {
 		t.Errorf("got %+v", s)
 	}
-	if _, err := display.Start(display.Options{Dialect: "vt100"}); err == nil {
+	if _, err := display.On(nil, "vt100"); err == nil {
 		t.Error("any dialect will do")
 	}
 }

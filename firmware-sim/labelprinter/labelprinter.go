@@ -6,6 +6,7 @@ package labelprinter
 import (
 	"fmt"
 	"image/color"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -71,6 +72,16 @@ func Start(o Options) (*Printer, error) {
 	if p.Cable, err = wire.Start(o.Options, saving{p.machine, p}); err != nil {
 		return nil, err
 	}
+	return p, nil
+}
+
+// On switches a printer on at the other end of a connection.
+func On(conn io.ReadWriteCloser, o Options) (*Printer, error) {
+	p, err := newPrinter(o)
+	if err != nil {
+		return nil, err
+	}
+	p.Cable = wire.Attach(conn, saving{p.machine, p})
 	return p, nil
 }
 

@@ -29,12 +29,8 @@ const (
 // on is a printer and the host's end of its line.
 func on(t *testing.T, o labelprinter.Options) (*labelprinter.Printer, func(send, want string)) {
 	t.Helper()
-	o.Options = wire.Options{TCP: "127.0.0.1:0"}
-	p, err := labelprinter.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := net.Dial("tcp", p.Cable.Address())
+	host, far := net.Pipe()
+	p, err := labelprinter.On(far, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package locker
 
 import (
 	"fmt"
+	"io"
 	"net/url"
 	"time"
 
@@ -56,6 +57,16 @@ func Start(o Options) (*Locker, error) {
 	if l.Cable, err = wire.Start(o.Options, l.machine); err != nil {
 		return nil, err
 	}
+	return l, nil
+}
+
+// On switches a locker on at the other end of a connection.
+func On(conn io.ReadWriteCloser, o Options) (*Locker, error) {
+	l, err := newLocker(o)
+	if err != nil {
+		return nil, err
+	}
+	l.Cable = wire.Attach(conn, l.machine)
 	return l, nil
 }
 

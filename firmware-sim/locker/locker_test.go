@@ -12,18 +12,13 @@ import (
 	"time"
 
 	"holdfast.dev/firmware-sim/locker"
-	"holdfast.dev/firmware-sim/wire"
 )
 
 // line is a locker and the host's end of its line: bytes in hex, both ways.
 func line(t *testing.T, o locker.Options) (*locker.Locker, func(send, want string)) {
 	t.Helper()
-	o.Options = wire.Options{TCP: "127.0.0.1:0"}
-	l, err := locker.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := net.Dial("tcp", l.Cable.Address())
+	host, far := net.Pipe()
+	l, err := locker.On(far, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +100,7 @@ func TestDoorsBehaveAsDoors(t *testing.T) {
 
 func TestWrongLockersAreRefused(t *testing.T) {
 	for _, o := range []locker.Options{{Dialect: "cu99"}, {Doors: 17}, {Doors: -1}} {
-		if _, err := locker.Start(o); err == nil {
+		if _, err := locker.On(nil, o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
 	}

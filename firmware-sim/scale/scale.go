@@ -5,6 +5,7 @@ package scale
 
 import (
 	"fmt"
+	"io"
 	"net/url"
 	"time"
 
@@ -53,6 +54,16 @@ func Start(o Options) (*Scale, error) {
 	if s.Cable, err = wire.Start(o.Options, s.machine); err != nil {
 		return nil, err
 	}
+	return s, nil
+}
+
+// On switches a scale on at the other end of a connection.
+func On(conn io.ReadWriteCloser, protocol string) (*Scale, error) {
+	s, err := newScale(protocol)
+	if err != nil {
+		return nil, err
+	}
+	s.Cable = wire.Attach(conn, s.machine)
 	return s, nil
 }
 

@@ -19,11 +19,8 @@ import (
 // at is a scale and the host's end of its line.
 func at(t *testing.T, protocol string) (*scale.Scale, func(send, want string)) {
 	t.Helper()
-	s, err := scale.Start(scale.Options{Options: wire.Options{TCP: "127.0.0.1:0"}, Protocol: protocol})
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := net.Dial("tcp", s.Cable.Address())
+	host, far := net.Pipe()
+	s, err := scale.On(far, protocol)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +69,7 @@ func TestADamagedByteIsNoCommand(t *testing.T) {
 	if got := s.State(); got.Unknown != 1 {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := scale.Start(scale.Options{Protocol: "kitchen"}); err == nil {
+	if _, err := scale.On(nil, "kitchen"); err == nil {
 		t.Error("any protocol will do")
 	}
 }

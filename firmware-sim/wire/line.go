@@ -145,6 +145,41 @@ func (e *ends) queue(b []byte, delay time.Duration) {
 	}
 }
 
+// madeLine is a connection that is there already.
+type madeLine struct {
+	conn io.ReadWriteCloser
+	ends *ends
+}
+
+func (l *madeLine) plug(feed chan<- []byte, baud int) error {
+	if l.conn == nil {
+		return errors.New("connection is closed")
+	}
+	e, conn := newEnds(baud), l.conn
+	l.ends = e
+	e.works.Go(func() { e.pump(conn, feed) })
+	e.works.Go(func() { e.send(func() io.Writer { return conn }) })
+	return nil
+}
+
+func (l *madeLine) unplug() {
+	if l.conn == nil {
+		return
+	}
+	close(l.ends.gone)
+	l.conn.Close()
+	l.ends.works.Wait()
+	l.conn = nil
+}
+
+func (l *madeLine) write(b []byte, delay time.Duration) {
+	if l.conn != nil {
+		l.ends.queue(b, delay)
+	}
+}
+
+func (l *madeLine) address() string { return "" }
+
 // ptyLine is a serial line: the other end opens a terminal device.
 type ptyLine struct {
 	link          string // symbolic link to the device, or empty

@@ -5,6 +5,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -71,6 +72,17 @@ func Start(o Options, m Machine) (*Cable, error) {
 	}
 	go c.run()
 	return c, nil
+}
+
+// Attach plugs a device into a connection that is there already, as tests of
+// drivers do on a clock of their own. Once unplugged, it stays so. There is no
+// pacing.
+func Attach(conn io.ReadWriteCloser, m Machine) *Cable {
+	c := newCable(Options{}, m)
+	c.line = &madeLine{conn: conn}
+	c.plug()
+	go c.run()
+	return c
 }
 
 func newCable(o Options, m Machine) *Cable {
