@@ -19,9 +19,9 @@ import (
 // pages which are written often are copied once. Most is then copied beside the
 // writer, and only what came meanwhile while it is shut out.
 const (
-	checkpointFrames = 1000 // pages of 4 KiB
-	relaxedFrames    = 4000 // the same, of a journal with NORMAL
-	alarmFrames      = 8192 // 32 MiB
+	checkpointFrames = 1000  // pages of 4 KiB
+	relaxedFrames    = 8000  // the same, of a journal with NORMAL
+	alarmFrames      = 16384 // 64 MiB
 	idleCheckpoint   = 30 * time.Second
 	checkpointSQL    = `PRAGMA wal_checkpoint(PASSIVE)`
 )
