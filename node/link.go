@@ -46,6 +46,7 @@ func (f uplinkFloor) GrantUpTo(ctx context.Context, wants []*uplinkv1.Want) ([]*
 // restored from a backup says so before anything else.
 func (f uplinkFloor) Welcome(ctx context.Context, w *uplinkv1.Welcome) error {
 	f.SampleClock(w.GetServerMs())
+	f.Meet(w.GetResumeFrom() - 1)
 	return f.BeginTimeline(ctx, stock.Timeline(w.GetTimeline()), w.GetResumeFrom()-1)
 }
 

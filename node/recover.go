@@ -31,6 +31,7 @@ var errRebuilt = errors.New("the store was rebuilt from the cloud")
 func (f uplinkFloor) Recover(ctx context.Context, w *uplinkv1.Welcome, remote *uplink.Remote) error {
 	epoch := stock.Epoch{Timeline: stock.Timeline(w.GetEpoch().GetTimeline()),
 		Counter: w.GetEpoch().GetCounter()}
+	f.Meet(w.GetResumeFrom() - 1)
 	switch w.GetMode() {
 	case recordv1.SessionMode_SESSION_MODE_FAST_FORWARD:
 		if err := f.fastForward(ctx, w.GetResumeFrom()-1, remote); err != nil {

@@ -295,4 +295,12 @@ func TestStoreGetsItsOwnPastBack(t *testing.T) {
 	if taken.GetTaken() != 10 { // five facts, told twice: the answer to the second is the first's
 		t.Errorf("%d facts taken", taken.GetTaken())
 	}
+	// Another box reads the same disk: its epoch is another.
+	salvage, err = box.Salvage(t.Context())
+	must(t, err)
+	must(t, salvage.Send(&uplinkv1.SalvageChunk{From: 4, Records: chunk.GetRecords(),
+		Epoch: &recordv1.Epoch{Timeline: 1, Counter: 2}}))
+	if _, err := salvage.CloseAndRecv(); err != nil {
+		t.Errorf("the same records by another box: %v", err)
+	}
 }

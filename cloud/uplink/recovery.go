@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 
 	"google.golang.org/grpc"
@@ -122,19 +123,30 @@ func (s *Server) Salvage(st salvageStream) error {
 func (s *Server) salvage(
 	ctx context.Context, store stock.StoreID, chunk *uplinkv1.SalvageChunk,
 ) (uint64, error) {
-	h, size := sha256.New(), 0
+	size := 0
 	for _, raw := range chunk.GetRecords() {
-		h.Write(raw)
 		size += len(raw)
 	}
 	if len(chunk.GetRecords()) > maxSalvage || size > maxSalvageData {
 		return 0, stock.Refuse(stock.TooMany, "%d records of %d bytes at once", len(chunk.GetRecords()), size).
 			With("limit", maxSalvage).With("what", "records")
 	}
-	result, err := s.o.Office.Propose(ctx, &recordv1.Command{Request: h.Sum(nil)[:16], Actor: "old box",
-		Body: &recordv1.Command_SalvageUpload{SalvageUpload: &recordv1.SalvageUpload{
-			Store: uint32(store), Epoch: chunk.GetEpoch(), Records: chunk.GetRecords()}}})
+	result, err := s.o.Office.Propose(ctx, SalvageCommand(&recordv1.SalvageUpload{
+		Store: uint32(store), Epoch: chunk.GetEpoch(), Records: chunk.GetRecords()}))
 	return result.GetCount().GetRows(), err
+}
+
+// SalvageCommand passes on what a former box had recorded. Its request is made
+// of all that it says, the epoch of the box that hands over included: a disk may
+// be read a second time by another box.
+func SalvageCommand(u *recordv1.SalvageUpload) *recordv1.Command {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %d.%d\n", u.GetStore(), u.GetEpoch().GetTimeline(), u.GetEpoch().GetCounter())
+	for _, raw := range u.GetRecords() {
+		h.Write(raw)
+	}
+	return &recordv1.Command{Request: h.Sum(nil)[:16], Actor: "old box",
+		Body: &recordv1.Command_SalvageUpload{SalvageUpload: u}}
 }
 
 // present returns a caller that is its store's node now.

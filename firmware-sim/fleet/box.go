@@ -191,10 +191,30 @@ func (b *box) restart() {
 		return
 	}
 	b.w.logf("store %d: box %d runs again at record %d", b.st.id, b.number, b.journal.Head().Seq)
+	b.loadRows()
 	if b.st.box == b && b.st.head != b.journal.Head() {
 		b.st.bereft = b.st.bereft || b.st.astray && b.w.office.incarnation > 0
 		b.st.astray = true
 		b.st.reload(b)
+	}
+}
+
+// loadRows reads the books of a box that does not count: it may have been
+// rebuilt.
+func (b *box) loadRows() {
+	if b.st.box == b {
+		return
+	}
+	b.rows = make(map[stock.SKU]books.Account)
+	err := b.journal.View(b.w.ctx, func(tx *journal.Tx) error {
+		all, err := books.Accounts(tx, b.st.id, 0, assortment+1)
+		for _, a := range all {
+			b.rows[a.SKU] = a
+		}
+		return err
+	})
+	if err != nil {
+		b.w.fail("FAULT", "store %d: read the books: %v", b.st.id, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	recordv1 "holdfast.dev/proto/record/v1"
 	uplinkv1 "holdfast.dev/proto/uplink/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/books"
 )
 
 const (
@@ -142,6 +143,7 @@ func (b *box) ask(e uplink.Effect) {
 func (b *box) welcome(e uplink.Greet) {
 	err, answered := b.call(func() error {
 		b.floor.SampleClock(e.Welcome.GetServerMs())
+		b.floor.Meet(e.Welcome.GetResumeFrom() - 1)
 		return b.floor.BeginTimeline(b.w.ctx, stock.Timeline(e.Welcome.GetTimeline()), e.Welcome.GetResumeFrom()-1)
 	})
 	if answered {
@@ -294,10 +296,18 @@ func (l tillLine) AskReturn(_ context.Context, wants []shopfloor.Want) error {
 	return nil
 }
 
+// account is a product's book in this box.
+func (b *box) account(sku stock.SKU) books.Account {
+	if b.st.box == b {
+		return b.st.cell(sku).book
+	}
+	return b.rows[sku]
+}
+
 // returned tells whether what was asked for is here.
 func (b *box) returned(wants []shopfloor.Want) bool {
 	for _, w := range wants {
-		if b.st.cell(w.SKU).book.Rights.Returned < w.Target {
+		if b.account(w.SKU).Rights.Returned < w.Target {
 			return false
 		}
 	}

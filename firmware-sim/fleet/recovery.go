@@ -1,10 +1,10 @@
 package fleet
 
 import (
-	"crypto/sha256"
 	"errors"
 	"time"
 
+	clouduplink "holdfast.dev/cloud/uplink"
 	"holdfast.dev/node/shopfloor"
 	"holdfast.dev/node/uplink"
 	recordv1 "holdfast.dev/proto/record/v1"
@@ -38,6 +38,7 @@ func (b *box) recover(e uplink.Recover) {
 func (b *box) recoverAs(r *routine, e uplink.Recover) error {
 	w := e.Welcome
 	epoch := stock.Epoch{Timeline: stock.Timeline(w.GetEpoch().GetTimeline()), Counter: w.GetEpoch().GetCounter()}
+	b.floor.Meet(w.GetResumeFrom() - 1)
 	switch w.GetMode() {
 	case recordv1.SessionMode_SESSION_MODE_FAST_FORWARD:
 		if err := b.fastForward(r, w.GetResumeFrom()-1); err != nil {
@@ -166,13 +167,10 @@ func (b *box) salvage(r *routine, j *journal.Journal, from uint64) error {
 		}
 		upload := &recordv1.SalvageUpload{Store: uint32(b.st.id),
 			Epoch: &recordv1.Epoch{Timeline: uint32(b.epoch.Timeline), Counter: b.epoch.Counter}}
-		h := sha256.New()
 		for _, e := range page {
 			upload.Records = append(upload.Records, e.Data)
-			h.Write(e.Data)
 		}
-		_, err = r.propose(b.ids, &recordv1.Command{Request: h.Sum(nil)[:16], Actor: "old box",
-			Body: &recordv1.Command_SalvageUpload{SalvageUpload: upload}})
+		_, err = r.propose(b.ids, clouduplink.SalvageCommand(upload))
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,20 @@ func (t *till) talksTo() *box {
 	return t.st.box
 }
 
+// tillsAt are the tills that talk to a box; all of them if there is none.
+func (st *store) tillsAt(b *box) []*till {
+	var at []*till
+	for _, t := range st.tills {
+		if t.talksTo() == b {
+			at = append(at, t)
+		}
+	}
+	if len(at) == 0 {
+		return st.tills
+	}
+	return at
+}
+
 // enter waits for the till's turn.
 func (t *till) enter(r *routine) {
 	for t.busy {
@@ -59,6 +73,7 @@ func (t *till) leave() {
 type step struct {
 	st    *store
 	by    chance
+	box   *box        // that has to be asked; nil: any that a till talks to
 	skus  []stock.SKU // whose units are in doubt until then
 	keep  id          // of what the till keeps until the cloud has it; zero: nothing
 	do    func(f *shopfloor.Floor, till string) error
@@ -71,7 +86,7 @@ func (r *routine) ask(s step) error {
 	if w.has(faultLostAnswers) && s.by.of(150) {
 		lost = s.by.between(1, 2)
 	}
-	t := oneOf(s.by, s.st.tills...)
+	t := oneOf(s.by, s.st.tillsAt(s.box)...)
 	for {
 		t.enter(r)
 		err, answered := s.once(w, t)

@@ -91,8 +91,11 @@ func (r *routine) visit(st *store, t *ticket, c chance) bool {
 	if order == nil {
 		return r.visitUnheard(st, t, c)
 	}
-	behind := order
-	h, err := r.collect(st, t, c, c.of(500), lineSKUs(t.lines))
+	behind, at := order, st.box // a copy of the box may not know what was picked
+	if st.tillsAt(at)[0].talksTo() != at {
+		return false
+	}
+	h, err := r.collect(st, t, c, step{box: at, skus: lineSKUs(t.lines)}, c.of(500))
 	if err != nil {
 		return r.refused(st, t, c, err)
 	}
@@ -103,14 +106,13 @@ func (r *routine) visit(st *store, t *ticket, c chance) bool {
 func lineSKUs(lines []wish) []stock.SKU { return skusOf(lines) }
 
 // collect asks the box to hand an order over.
-func (r *routine) collect(st *store, t *ticket, c chance, byCode bool, doubted []stock.SKU) (h shopfloor.Handover,
-	err error) {
+func (r *routine) collect(st *store, t *ticket, c chance, s step, byCode bool) (h shopfloor.Handover, err error) {
 	cause, shown := shopfloor.Cause{ID: c.id(), Actor: "Jo"}, shopfloor.Presented{Code: t.token}
 	if byCode {
 		shown.Code = t.code
 	}
 	ask := func() error {
-		return r.ask(step{st: st, by: c, skus: doubted, keep: cause.ID,
+		return r.ask(step{st: st, by: c, box: s.box, skus: s.skus, keep: cause.ID,
 			do: func(f *shopfloor.Floor, _ string) (err error) {
 				h, err = f.CollectFor(r.w.ctx, cause, shown)
 				return err
@@ -156,7 +158,7 @@ func (r *routine) visitUnheard(st *store, t *ticket, c chance) bool {
 		giveBack()
 		return false
 	}
-	h, err := r.collect(st, t, c, false, lineSKUs(t.lines))
+	h, err := r.collect(st, t, c, step{skus: lineSKUs(t.lines)}, false)
 	if err != nil {
 		giveBack()
 		return r.refused(st, t, c, err)

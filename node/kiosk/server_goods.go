@@ -51,6 +51,9 @@ func (s *server) Sell(ctx context.Context, r *storev1.SellRequest) (*storev1.Sel
 		return nil, err
 	}
 	lines, currency, err := s.k.saleLines(ctx, r.GetLines())
+	if before := s.k.recorded(ctx, id, err); before.GetSale() != nil {
+		return soldAs(before), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +73,30 @@ func (s *server) Sell(ctx context.Context, r *storev1.SellRequest) (*storev1.Sel
 	if err != nil {
 		return nil, err
 	}
-	sale := w.Record.GetSale()
-	out := &storev1.SellResponse{Seq: w.Seq, Mode: saleModes[sale.GetMode()], Currency: sale.GetCurrency()}
+	return soldAs(w.Record), nil
+}
+
+// recorded returns the record that a request has led to before, if it cannot be
+// read any more because a product is not in the catalogue: that of a store that
+// came back is there a little later than its records. Else it returns nil.
+func (k *Kiosk) recorded(ctx context.Context, id shopfloor.ID, err error) *recordv1.Record {
+	if !stock.Refused(err, stock.UnknownProduct) {
+		return nil
+	}
+	rec, err := k.o.Floor.Asked(ctx, id)
+	if err != nil {
+		return nil // the refusal says enough
+	}
+	return rec
+}
+
+func soldAs(rec *recordv1.Record) *storev1.SellResponse {
+	sale := rec.GetSale()
+	out := &storev1.SellResponse{Seq: rec.GetSeq(), Mode: saleModes[sale.GetMode()], Currency: sale.GetCurrency()}
 	for _, l := range sale.GetLines() {
 		out.TotalMinor += l.GetTotalMinor()
 	}
-	return out, nil
+	return out
 }
 
 // Receive books a delivery of several lines at once.
@@ -85,6 +106,9 @@ func (s *server) Receive(ctx context.Context, r *storev1.ReceiveRequest) (*store
 		return nil, err
 	}
 	lines, err := s.k.movementLines(ctx, r.GetLines())
+	if before := s.k.recorded(ctx, id, err); before.GetReceipt() != nil {
+		return &storev1.ReceiveResponse{Seq: before.GetSeq(), Repeated: true}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +173,9 @@ func (s *server) Refund(ctx context.Context, r *storev1.RefundRequest) (*storev1
 		}
 	}
 	lines, err := s.k.movementLines(ctx, r.GetLines())
+	if before := s.k.recorded(ctx, id, err); before.GetRefund() != nil {
+		return &storev1.RefundResponse{Seq: before.GetSeq()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +193,9 @@ func (s *server) Refund(ctx context.Context, r *storev1.RefundRequest) (*storev1
 // Reshelve books units that came back to the shelf.
 func (s *server) Reshelve(ctx context.Context, r *storev1.ReshelveRequest) (*storev1.ReshelveResponse, error) {
 	c, p, n, err := s.k.one(ctx, r)
+	if before := s.k.recorded(ctx, c.ID, err); before.GetReshelve() != nil {
+		return &storev1.ReshelveResponse{Seq: before.GetSeq()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +209,9 @@ func (s *server) Reshelve(ctx context.Context, r *storev1.ReshelveRequest) (*sto
 // Damage books damaged units.
 func (s *server) Damage(ctx context.Context, r *storev1.DamageRequest) (*storev1.DamageResponse, error) {
 	c, p, n, err := s.k.one(ctx, r)
+	if before := s.k.recorded(ctx, c.ID, err); before.GetDamage() != nil {
+		return &storev1.DamageResponse{Seq: before.GetSeq()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

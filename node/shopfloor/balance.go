@@ -38,13 +38,15 @@ func (f *Floor) Balance(ctx context.Context) error {
 			if f.o.Rest != nil {
 				f.o.Rest(ctx)
 			}
+			if ctx.Err() == nil {
+				continue // what was touched meanwhile, and moves that wait for their turn
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-f.attention.wake:
 		case <-line:
-		case <-time.After(turnWait):
 		}
 	}
 }
@@ -53,8 +55,6 @@ const (
 	// BalanceRest is the time between two looks at what the cloud is given that
 	// suits a store: a look takes milliseconds that a busy till would wait for.
 	BalanceRest = 200 * time.Millisecond
-	// turnWait is how often Balance sees whether moves that wait have their turn.
-	turnWait = time.Second
 	// looksAtOnce bounds the SKUs that are looked at, and moved, together: tills
 	// get their turn between.
 	looksAtOnce = 32

@@ -44,6 +44,11 @@ func (f *Floor) SaveAcked(ctx context.Context) error {
 	})
 }
 
+// Meet notes the last record that the cloud says it has of this store. The next
+// Hello tells what is here under that number: where two boxes took turns, the
+// other marks may all lie before or after the records that differ.
+func (f *Floor) Meet(seq uint64) { f.met.Store(seq) }
+
 // Hello is how this store presents its history to the cloud.
 func (f *Floor) Hello(ctx context.Context) (*recordv1.Hello, error) {
 	head := f.j.Head()
@@ -60,6 +65,13 @@ func (f *Floor) Hello(ctx context.Context) (*recordv1.Hello, error) {
 		at, err := f.j.At(ctx, head.Seq-back)
 		if err != nil {
 			return nil, fmt.Errorf("hash of record %d: %w", head.Seq-back, err)
+		}
+		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: at.Seq, Hash: at.Hash[:]})
+	}
+	if known := f.met.Load(); known >= max(first, 1) && known < head.Seq {
+		at, err := f.j.At(ctx, known)
+		if err != nil {
+			return nil, fmt.Errorf("hash of record %d: %w", known, err)
 		}
 		h.Marks = append(h.Marks, &recordv1.LogMark{Seq: at.Seq, Hash: at.Hash[:]})
 	}

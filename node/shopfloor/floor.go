@@ -97,6 +97,7 @@ type Floor struct {
 	suspectSince atomic.Int64
 	digestAt     atomic.Int64
 	forecast     *forecast
+	met          atomic.Uint64 // the last record that the cloud said it has; 0: it did not say
 	sweptAt      atomic.Int64
 	learnedAt    atomic.Int64
 

@@ -7,6 +7,7 @@ import (
 	"holdfast.dev/node/shopfloor"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
+	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
 )
 
@@ -246,5 +247,69 @@ func TestQuantitiesThatAreNoneChangeNothing(t *testing.T) {
 		if s.Head().Seq != head {
 			t.Errorf("%d units wrote %d records", n, s.Head().Seq-head)
 		}
+	}
+}
+
+// emptied is a catalogue that is not there yet.
+type emptied struct{ shelf }
+
+func (emptied) ByGTIN(*journal.Tx, string) (*recordv1.Product, error) { return nil, nil }
+
+func TestAScanThatIsRecordedIsAnsweredBeforeTheCatalogueIsThere(t *testing.T) {
+	s := kept(t)
+	s.receive(3)
+	sold := shopfloor.Scan{ID: s.id(), Data: []byte(breadGTIN[1:])}
+	first, _, err := s.Scan(t.Context(), "till1", sold)
+	if err != nil || first.Refusal != nil {
+		t.Fatal(first.Refusal, err)
+	}
+	s.catalogue = emptied{}
+	s.start()
+	again, station, err := s.Scan(t.Context(), "till1", sold)
+	if err != nil || again.Refusal != nil || again.Seq != first.Seq || again.Amount != first.Amount {
+		t.Errorf("the same scan is answered with %+v, %v; want record %d", again, err, first.Seq)
+	}
+	if len(station.Lines) != 1 {
+		t.Errorf("the basket has %d lines", len(station.Lines))
+	}
+	other, _, err := s.Scan(t.Context(), "till1", shopfloor.Scan{ID: s.id(), Data: sold.Data})
+	if err != nil || code(other) != stock.UnknownProduct {
+		t.Errorf("another scan: %+v, %v", other, err)
+	}
+	s.want("after", map[ledger.Account]stock.Units{ledger.Sellable: 2})
+}
+
+func TestHelloTellsWhatIsUnderTheNumberThatTheCloudNamed(t *testing.T) {
+	s := open(t)
+	for range 20 {
+		s.receive(1)
+	}
+	head := s.Head().Seq
+	named := head - 11 // no mark of its own
+	marked := func() bool {
+		h, err := s.Hello(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range h.GetMarks() {
+			if at, err := s.j.At(t.Context(), m.GetSeq()); err != nil || string(at.Hash[:]) != string(m.GetHash()) {
+				t.Errorf("mark %d: %x, want %x, %v", m.GetSeq(), m.GetHash(), at.Hash, err)
+			}
+			if m.GetSeq() == named {
+				return true
+			}
+		}
+		return false
+	}
+	if marked() {
+		t.Fatal("the test proves nothing")
+	}
+	s.Meet(named)
+	if !marked() {
+		t.Errorf("record %d of %d is not among the marks", named, head)
+	}
+	s.Meet(head + 5) // the cloud knows more
+	if marked() {
+		t.Error("a mark of what is not here")
 	}
 }

@@ -78,6 +78,9 @@ func (f *Floor) read(ctx context.Context, d *desk, s Scan) (Answer, error) {
 
 func (f *Floor) readProduct(ctx context.Context, d *desk, s Scan, sym gtin.Symbol) (Answer, error) {
 	p, err := f.findProduct(ctx, sym)
+	if stock.Refused(err, stock.UnknownProduct) && s.ID != (ID{}) {
+		return f.readBefore(ctx, d, s, sym, err)
+	}
 	if err != nil {
 		return Answer{}, err
 	}
@@ -115,6 +118,34 @@ func (f *Floor) readProduct(ctx context.Context, d *desk, s Scan, sym gtin.Symbo
 	}
 	a.Seq = w.Seq
 	return a, err
+}
+
+// readBefore answers a scan of a product that is not in the catalogue by what it
+// has led to when it was asked before: the catalogue of a store that came back
+// is there a little later than its records. A scan without a record is refused.
+func (f *Floor) readBefore(ctx context.Context, d *desk, s Scan, sym gtin.Symbol, refusal error) (Answer, error) {
+	rec, err := f.Asked(ctx, s.ID)
+	if err != nil {
+		return Answer{}, err
+	}
+	p := &recordv1.Product{Gtin: sym.GTIN.Digits(), Name: sym.GTIN.String()}
+	a := Answer{Product: p, Seq: rec.GetSeq()}
+	switch sale, receipt := rec.GetSale(), rec.GetReceipt(); {
+	case d.Mode == Selling && len(sale.GetLines()) == 1:
+		line := sale.GetLines()[0]
+		p.Sku, p.PriceMinor, p.VatPermille = line.GetSku(), line.GetPriceMinor(), line.GetVatPermille()
+		p.Currency = sale.GetCurrency()
+		a.Done, a.Units, a.Amount = "floor.sold", stock.Units(line.GetUnits()), line.GetTotalMinor()
+		d.Question = nil
+		d.add(Written{Seq: rec.GetSeq(), Record: rec, Repeated: true}, p)
+	case d.Mode == Receiving && len(receipt.GetLines()) == 1:
+		line := receipt.GetLines()[0]
+		p.Sku = line.GetSku()
+		a.Done, a.Units = "floor.received", stock.Units(line.GetUnits())
+	default:
+		return Answer{}, refusal
+	}
+	return a, nil
 }
 
 func (d *desk) actor() string {
