@@ -14,6 +14,7 @@ import (
 
 	recordv1 "holdfast.dev/proto/record/v1"
 	storev1 "holdfast.dev/proto/store/v1"
+	"holdfast.dev/stock/journal"
 )
 
 func TestAScanSellsAndTheBasketAddsUp(t *testing.T) {
@@ -325,5 +326,39 @@ func TestABasketOfAStationWithoutAPrinterEndsOnce(t *testing.T) {
 	}
 	if _, st := s.get("/v1/stations/spare"); at(st, "basket", 0) == nil {
 		t.Error("the next basket ended with it")
+	}
+}
+
+func TestWhatIsRecordedIsAnsweredBeforeTheCatalogueIsThere(t *testing.T) {
+	s := openShop(t, shopOptions{})
+	lines := `"lines":[{"gtin":"` + breadGTIN + `","quantity":2}]`
+	one := `"gtin":"` + breadGTIN + `","quantity":1`
+	requests := []struct{ path, body string }{
+		{"/v1/receipts", `"document":"D1",` + strings.Replace(lines, ":2", ":5", 1)},
+		{"/v1/sales", `"till":"till-1",` + lines},
+		{"/v1/refunds", lines},
+		{"/v1/reshelves", one},
+		{"/v1/damages", one},
+	}
+	var bodies []string
+	var first []any
+	for _, r := range requests {
+		bodies = append(bodies, `{"requestId":"`+uuid.NewString()+`",`+r.body+`}`)
+		first = append(first, at(s.must(r.path, bodies[len(bodies)-1]), "seq"))
+	}
+	err := s.journal.Local(t.Context(), func(tx *journal.Tx) error {
+		_, err := tx.Exec(`DELETE FROM local_product`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range requests {
+		if _, answer := s.post(r.path, bodies[i]); at(answer, "seq") != first[i] {
+			t.Errorf("%s again: %v, want record %v", r.path, answer, first[i])
+		}
+		if _, no := s.post(r.path, `{"requestId":"`+uuid.NewString()+`",`+r.body+`}`); reason(no) != "UNKNOWN_PRODUCT" {
+			t.Errorf("%s, another request: %v", r.path, no)
+		}
 	}
 }
