@@ -125,7 +125,7 @@ func (r *routine) payByScan(st *store, c chance, b wish) bool {
 	if p.weighed {
 		scan.Units = b.units
 	}
-	err := r.ask(step{st: st, by: c, skus: []stock.SKU{b.cell.sku},
+	err := r.ask(step{st: st, by: c, asked: scan.ID, skus: []stock.SKU{b.cell.sku},
 		do: func(f *shopfloor.Floor, till string) error {
 			a, _, err := f.Scan(r.w.ctx, till, scan)
 			if err == nil && a.Refusal != nil {

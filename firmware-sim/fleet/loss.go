@@ -33,6 +33,7 @@ type fact struct {
 	handed  *promise // that it handed over
 	kept    bool     // a till keeps the request
 	told    bool     // the disk that has it was read
+	refused bool     // nobody heard that it was booked, and who asked again was told no
 }
 
 // change is what a record did to the books of one SKU. slips are the part of
@@ -234,7 +235,7 @@ func (st *store) tally() {
 	}
 	st.lost = st.lost[:0]
 	for _, f := range st.facts {
-		if f.first == f && !booked[f] && f.matters() {
+		if f.first == f && !booked[f] && !f.refused && f.matters() {
 			st.lost = append(st.lost, f)
 			for i := range f.changes {
 				f.changes[i].lose()

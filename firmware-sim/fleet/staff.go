@@ -150,7 +150,7 @@ func (r *routine) pickLine(st *store, c chance, key id, l reservation.Line) {
 func (r *routine) pickUnits(st *store, c chance, key id, u wish) {
 	cause := shopfloor.Cause{ID: c.id(), Actor: "Jo"}
 	var done shopfloor.Written
-	err := r.ask(step{st: st, by: c, skus: []stock.SKU{u.cell.sku},
+	err := r.ask(step{st: st, by: c, asked: cause.ID, skus: []stock.SKU{u.cell.sku},
 		do: func(f *shopfloor.Floor, _ string) (err error) {
 			done, err = f.Pick(r.w.ctx, cause, key, u.cell.sku, u.units)
 			return err
@@ -170,7 +170,7 @@ func (r *routine) pickUnits(st *store, c chance, key id, u wish) {
 func (r *routine) missing(st *store, c chance, key id, line uint32, u wish) bool {
 	cause := shopfloor.Cause{ID: c.id(), Actor: "Jo"}
 	var done shopfloor.Written
-	err := r.ask(step{st: st, by: c, skus: []stock.SKU{u.cell.sku},
+	err := r.ask(step{st: st, by: c, asked: cause.ID, skus: []stock.SKU{u.cell.sku},
 		do: func(f *shopfloor.Floor, _ string) (err error) {
 			done, err = f.Missing(r.w.ctx, cause, key, line, u.units)
 			return err
@@ -181,7 +181,7 @@ func (r *routine) missing(st *store, c chance, key id, line uint32, u wish) bool
 // stage puts what is picked of an order onto a pickup shelf.
 func (r *routine) stage(st *store, c chance, key id) {
 	cause, shelf := shopfloor.Cause{ID: c.id(), Actor: "Jo"}, fmt.Sprintf("P%d", c.IntN(20))
-	err := r.ask(step{st: st, by: c, do: func(f *shopfloor.Floor, _ string) error {
+	err := r.ask(step{st: st, by: c, asked: cause.ID, do: func(f *shopfloor.Floor, _ string) error {
 		_, err := f.Stage(r.w.ctx, cause, key, shelf)
 		return err
 	}})
@@ -203,7 +203,7 @@ func (w *World) shelving(st *store, c chance) {
 
 func (r *routine) reshelve(st *store, c chance, u wish) {
 	cause := shopfloor.Cause{ID: c.id(), Actor: "Jo"}
-	err := r.ask(step{st: st, by: c, skus: []stock.SKU{u.cell.sku},
+	err := r.ask(step{st: st, by: c, asked: cause.ID, skus: []stock.SKU{u.cell.sku},
 		do: func(f *shopfloor.Floor, _ string) error {
 			_, err := f.Reshelve(r.w.ctx, cause, u.cell.sku, u.units, "A1")
 			return err
@@ -257,7 +257,7 @@ func (w *World) damaging(st *store, c chance) {
 
 func (r *routine) damage(st *store, c chance, cell *cell, away bool) {
 	cause := shopfloor.Cause{ID: c.id(), Actor: "Jo"}
-	err := r.ask(step{st: st, by: c, skus: []stock.SKU{cell.sku},
+	err := r.ask(step{st: st, by: c, asked: cause.ID, skus: []stock.SKU{cell.sku},
 		do: func(f *shopfloor.Floor, _ string) error {
 			_, err := f.Damage(r.w.ctx, cause,
 				&recordv1.Damage{Sku: uint32(cell.sku), Units: 1, WrittenOff: away, Reason: "dropped"})

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"holdfast.dev/node/shopfloor"
+	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 )
 
@@ -76,6 +77,7 @@ type step struct {
 	box   *box        // that has to be asked; nil: any that a till talks to
 	skus  []stock.SKU // whose units are in doubt until then
 	keep  id          // of what the till keeps until the cloud has it; zero: nothing
+	asked id          // of the request, when it is not kept
 	do    func(f *shopfloor.Floor, till string) error
 	again func(f *shopfloor.Floor, epoch stock.Epoch) error // when it was lost; nil: do
 }
@@ -89,8 +91,11 @@ func (r *routine) ask(s step) error {
 	t := oneOf(s.by, s.st.tillsAt(s.box)...)
 	for {
 		t.enter(r)
-		err, answered := s.once(w, t)
+		err, answered := s.once(w, t, lost == 0)
 		t.leave()
+		if answered && err != nil && doubted && t.talksTo().doubtsItself() {
+			answered = false // it says so: what it was asked before it may have forgotten
+		}
 		if answered && lost == 0 {
 			if doubted {
 				s.doubt(-1)
@@ -113,8 +118,14 @@ func (r *routine) ask(s step) error {
 	}
 }
 
-// once asks the box; a finger that slips asks twice.
-func (s step) once(w *World, t *till) (err error, answered bool) {
+// doubtsItself tells whether the box knows that it has lost part of its past.
+func (b *box) doubtsItself() bool {
+	return b.up && b.floor.Mode() == recordv1.NodeMode_NODE_MODE_SAFE
+}
+
+// once asks the box; a finger that slips asks twice. An answer that is not heard
+// changes nothing at the till.
+func (s step) once(w *World, t *till, heard bool) (err error, answered bool) {
 	b := t.talksTo()
 	if !b.up || !t.witness(b) {
 		return errDead, false
@@ -127,8 +138,13 @@ func (s step) once(w *World, t *till) (err error, answered bool) {
 		w.fail("FAULT", "store %d: %v", s.st.id, err)
 		return err, true
 	}
+	if !heard {
+		return err, true
+	}
 	t.seen = b.floor.Seen()
 	if err != nil {
+		s.st.toldNo(s.keep)
+		s.st.toldNo(s.asked)
 		return err, true
 	}
 	if s.keep != (id{}) {
@@ -138,6 +154,20 @@ func (s step) once(w *World, t *till) (err error, answered bool) {
 		return s.twice(w, t, b)
 	}
 	return nil, true
+}
+
+// toldNo notes that a request is refused: if a lost record says that it was
+// booked, nobody did what it says, and it may not be booked again.
+func (st *store) toldNo(request id) {
+	for _, f := range st.lost {
+		if request != (id{}) && f.uid == request {
+			f.refused = true
+			st.w.logf("store %d: record %d is lost, and its request refused", st.id, f.seq)
+			st.w.marks.hit(markToldNo)
+			st.tally()
+			return
+		}
+	}
 }
 
 // twice asks for what was just answered.

@@ -38,6 +38,8 @@ type order struct {
 	raw   []byte
 	voids map[uint64]*recordv1.Void // that are known to come, by what they take back
 	known bool                      // a salvaged fact whose id is in the journal
+	// refused is a salvaged fact whose request was refused since.
+	refused bool
 }
 
 // ApplyDirectives applies orders of the cloud in their order, each with its
@@ -159,6 +161,9 @@ func (f *Floor) salvagedID(ctx context.Context, o *order) (id ID, err error) {
 	}
 	copy(id[:], fact.GetUid())
 	if _, o.known, err = f.j.Find(ctx, id); o.known || err != nil {
+		return ID{}, err
+	}
+	if o.refused, err = f.wasRefused(ctx, id); o.refused || err != nil {
 		return ID{}, err
 	}
 	return id, nil
@@ -308,6 +313,11 @@ func (f *Floor) obeySalvage(tx *journal.Tx, rec *recordv1.Record, s *recordv1.Sa
 			What: "a record of a former box", Raw: s.GetRecords()[0], Code: stock.Unreadable.String()}}
 	case !books.Salvageable(&fact) || f.orderedHere(tx, &fact):
 		note.Outcome = "nothing to book"
+	case o.refused:
+		rec.Body = &recordv1.Record_Unclassified{Unclassified: &recordv1.Unclassified{
+			What: fmt.Sprintf("record %d of epoch %d.%d was never confirmed, and then refused to whoever asked again",
+				fact.GetSeq(), fact.GetEpoch().GetTimeline(), fact.GetEpoch().GetCounter()),
+			Raw: s.GetRecords()[0], Code: stock.AlreadyFinished.String()}}
 	case f.o.Now()-books.Time(&fact) > oldFactMS:
 		rec.Body = &recordv1.Record_Unclassified{Unclassified: &recordv1.Unclassified{
 			What: fmt.Sprintf("record %d of epoch %d.%d is too old to tell whether it was booked",

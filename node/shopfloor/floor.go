@@ -240,7 +240,13 @@ type Cause struct {
 func (f *Floor) write(ctx context.Context, c Cause, build buildFunc) (Written, error) {
 	p, done := f.proposal(c, build)
 	out, err := f.j.Append(ctx, p)
-	return done(ctx, out, err)
+	w, err := done(ctx, out, err)
+	if r, refused := stock.AsRefusal(err); refused && r.Code != stock.Busy {
+		if noteErr := f.noteRefused(ctx, c); noteErr != nil {
+			return w, noteErr
+		}
+	}
+	return w, err
 }
 
 // buildFunc sees the books as they are when its record gets its number.

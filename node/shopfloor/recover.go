@@ -24,6 +24,7 @@ const (
 	localEpoch   = "epoch"
 	localMode    = "mode"
 	localSuspect = "suspect_since"
+	localRefused = "refused:" // and the id of a request
 	localBoot    = "boot_count"
 )
 
@@ -408,4 +409,32 @@ func (f *Floor) HandleItem(ctx context.Context, c Cause, h *recordv1.HandleItem)
 		rec.Body = &recordv1.Record_HandleItem{HandleItem: h}
 		return nil
 	})
+}
+
+// noteRefused remembers that a request was refused while the store does not
+// know all of its past. A former box may have booked it, and its till may never
+// have heard so: what people were told counts, so the fact is not booked when
+// it turns up, but shown to somebody.
+func (f *Floor) noteRefused(ctx context.Context, c Cause) error {
+	if c.ID == (ID{}) || c.Resent != nil || f.Mode() == recordv1.NodeMode_NODE_MODE_NORMAL {
+		return nil
+	}
+	err := f.j.Local(ctx, func(tx *journal.Tx) error {
+		_, err := tx.Exec(upsertLocal, fmt.Sprintf("%s%x", localRefused, c.ID), encodeSeq(uint64(f.o.Now())))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note that request %x was refused: %w", c.ID, err)
+	}
+	return nil
+}
+
+// wasRefused tells whether people were told that a request was refused.
+func (f *Floor) wasRefused(ctx context.Context, id ID) (refused bool, err error) {
+	err = f.j.View(ctx, func(tx *journal.Tx) error {
+		raw, err := getBytes(tx, selectLocal, fmt.Sprintf("%s%x", localRefused, id))
+		refused = raw != nil
+		return err
+	})
+	return refused, err
 }

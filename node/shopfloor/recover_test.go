@@ -240,6 +240,34 @@ func TestFactsThatTwoDisksTellAreBookedOnce(t *testing.T) {
 	n.want("salvaged", map[ledger.Account]stock.Units{ledger.Sellable: 9 - sales, ledger.Sold: sales})
 }
 
+func TestWhatPeopleWereToldIsNotUndoneByAnOldDisk(t *testing.T) {
+	s := open(t)
+	s.receive(3)
+	s.grant(1)
+	n := s.rebuild("")
+	sale := shopfloor.Sell{Cause: shopfloor.Cause{ID: s.id()}, Lines: []*recordv1.SaleLine{{Sku: 1, Units: 2}}}
+	lost := s.Head().Seq
+	if _, err := s.Sell(t.Context(), sale); err != nil { // nobody heard of it, and the box died
+		t.Fatal(err)
+	}
+	_, tail := s.raws(lost)
+	_, err := n.Sell(t.Context(), shopfloor.Sell{Cause: shopfloor.Cause{ID: n.id(), Actor: "another"},
+		Lines: []*recordv1.SaleLine{{Sku: 1, Units: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Sell(t.Context(), sale); !stock.Refused(err, stock.PromisedOnline) {
+		t.Fatalf("the test proves nothing: the sale comes to %v", err)
+	}
+	n.salvage(tail[0])
+	n.want("after the old disk was read", map[ledger.Account]stock.Units{ledger.Sold: 1})
+	_, last := n.raws(n.Head().Seq - 1)
+	var rec recordv1.Record
+	if err := proto.Unmarshal(last[0], &rec); err != nil || rec.GetUnclassified() == nil {
+		t.Errorf("nobody is asked to look: %v %v", &rec, err)
+	}
+}
+
 func TestSaleThatACountHasMissedAlreadyDoesNotChangeTheShelf(t *testing.T) {
 	s := open(t)
 	s.receive(9)

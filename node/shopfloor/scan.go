@@ -143,6 +143,9 @@ func (f *Floor) readBefore(ctx context.Context, d *desk, s Scan, sym gtin.Symbol
 		p.Sku = line.GetSku()
 		a.Done, a.Units = "floor.received", stock.Units(line.GetUnits())
 	default:
+		if err := f.noteRefused(ctx, Cause{ID: s.ID}); err != nil {
+			return Answer{}, err
+		}
 		return Answer{}, refusal
 	}
 	return a, nil
