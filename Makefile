@@ -97,11 +97,11 @@ chaos: build
 	$(BIN)/holdfast-sim chaos --members 3 --netns --scenario splits,line,leaders,followers,kills
 	$(BIN)/holdfast-sim chaos --members 5 --scenario leaders,splits,rejoin,kills
 
-## fleet: 2,000 seeds of stores and their cloud, everything broken that can break
+## fleet: 10,000 seeds of stores and their cloud, everything broken that can break
 fleet: build
-	$(BIN)/holdfast-sim fleet --seeds 1..2000
+	$(BIN)/holdfast-sim fleet --seeds 1..10000
 
-## mutants: the simulator must notice every deliberate mistake; writes the page about them (an hour)
+## mutants: the simulator must notice every deliberate mistake; writes the page about them (a quarter of an hour)
 mutants:
 	$(GO) run ./firmware-sim/fleet/mutants --seeds 20000 --write
 
