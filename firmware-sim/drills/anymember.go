@@ -17,6 +17,9 @@ const fresh = 100
 // thousandths.
 const shareOfWeb = 200
 
+// toldWithin is how soon every member knows what was promised by another.
+const toldWithin = 2 * time.Second
+
 // noticedWithin is how soon the others say that a store is cut off whose member
 // is lost.
 const noticedWithin = 30 * time.Second
@@ -166,14 +169,20 @@ func (s *site) promiseBeyondPool(ctx context.Context) error {
 		if _, err := s.promise(ctx, goods(0), int32(pool)+1); err != nil {
 			return err
 		}
-		after, err := s.office.ListBooks(ctx, &shopv1.ListBooksRequest{Store: store, Gtin: goods(0)})
-		if err != nil {
-			return err
+		granted := book.GetRows()[0].GetGranted()
+		if err = await(ctx, toldWithin, func(ctx context.Context) error { return s.grantedMore(ctx, granted) }); err == nil {
+			return nil
 		}
-		if after.GetRows()[0].GetGranted() > book.GetRows()[0].GetGranted() {
-			return nil // it was asked
-		}
-		time.Sleep(often)
 	}
 	return errors.New("the store was never asked for more")
+}
+
+// grantedMore tells whether the store has granted more than so many units. The
+// member that is asked may be a little behind.
+func (s *site) grantedMore(ctx context.Context, granted int64) error {
+	book, err := s.office.ListBooks(ctx, &shopv1.ListBooksRequest{Store: store, Gtin: goods(0)})
+	if err == nil && book.GetRows()[0].GetGranted() <= granted {
+		err = fmt.Errorf("the store has granted no more than %d", granted)
+	}
+	return err
 }
