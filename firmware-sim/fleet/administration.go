@@ -87,7 +87,9 @@ func (w *World) open(st *store) error {
 			first = append(first, wish{cell, n})
 		}
 	}
-	w.start(func(r *routine) { r.receive(st, c, first) })
+	if len(first) > 0 {
+		w.start(func(r *routine) { r.receive(st, c, first) })
+	}
 	w.observe()
 	return nil
 }

@@ -30,6 +30,9 @@ func (b *box) feed(in uplink.Input) {
 	}
 	if was == uplink.Offline && b.core.State().Phase != was {
 		b.balance()
+		if b.st.box == b && b.st.agrees() {
+			b.st.astray = false // a copy may have greeted before it came to count
+		}
 	}
 	b.arm()
 }

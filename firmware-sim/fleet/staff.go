@@ -36,14 +36,13 @@ func (r *routine) receive(st *store, c chance, units []wish) {
 	for i, u := range units {
 		lines[i] = &recordv1.MovementLine{Sku: uint32(u.cell.sku), Units: int64(u.units)}
 	}
-	receive := func(cause shopfloor.Cause) error {
-		return r.ask(step{st: st, by: c, skus: skusOf(units),
-			do: func(f *shopfloor.Floor, _ string) error {
-				_, err := f.Receive(r.w.ctx, cause, document, lines)
-				return err
-			}})
+	receive := func(f *shopfloor.Floor, cause shopfloor.Cause) error {
+		_, err := f.Receive(r.w.ctx, cause, document, lines)
+		return err
 	}
-	if err := receive(cause); err != nil {
+	err := r.ask(step{st: st, by: c, skus: skusOf(units),
+		do: func(f *shopfloor.Floor, _ string) error { return receive(f, cause) }})
+	if err != nil {
 		if st.mayDiffer() {
 			return
 		}
@@ -55,8 +54,10 @@ func (r *routine) receive(st *store, c chance, units []wish) {
 		u.cell.shelf += u.units
 		u.cell.touch()
 	}
-	if c.of(100) && !st.mayDiffer() { // somebody types the note again
-		if err := receive(shopfloor.Cause{ID: c.id()}); !stock.Refused(err, stock.DocumentUsed) {
+	if b := st.box; c.of(100) && b.up && !st.mayDiffer() { // somebody types the note again
+		again := shopfloor.Cause{ID: c.id()}
+		err, answered := b.call(func() error { return receive(b.floor, again) })
+		if answered && !stock.Refused(err, stock.DocumentUsed) {
 			r.w.fail("INV-4", "store %d: delivery %s was booked twice: %v", st.id, document, err)
 		}
 	}
