@@ -168,6 +168,9 @@ func (st *store) reloadCloud(tx *journal.Tx) error {
 	st.bereft = st.bereft || st.astray || st.replacing
 	st.cloud, st.astray = view, true
 	clear(st.orders)
+	for _, f := range st.facts {
+		f.told = false // what disks have told and the store has not is forgotten
+	}
 	for _, c := range st.cells {
 		row, err := eye.look(c)
 		if err != nil {

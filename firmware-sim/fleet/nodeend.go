@@ -30,8 +30,8 @@ func (b *box) feed(in uplink.Input) {
 	}
 	if was == uplink.Offline && b.core.State().Phase != was {
 		b.balance()
-		if b.st.box == b && b.st.agrees() {
-			b.st.astray = false // a copy may have greeted before it came to count
+		if st := b.st; st.box == b && st.agrees() && st.cloud.acked <= st.applied {
+			st.astray = false // a copy may have greeted before it came to count
 		}
 	}
 	b.arm()

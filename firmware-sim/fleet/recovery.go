@@ -442,7 +442,7 @@ func (st *store) endTwin(twin *box, keep bool, c chance) {
 		st.box = twin
 		st.reload(twin)
 	}
-	st.astray = st.box.core.State().Phase == uplink.Offline || !st.agrees()
+	st.astray = st.box.core.State().Phase == uplink.Offline || !st.agrees() || st.cloud.acked > st.applied
 	image := loser.image
 	loser.image = nil
 	w.start(func(r *routine) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"holdfast.dev/node/shopfloor"
+	"holdfast.dev/node/uplink"
 	recordv1 "holdfast.dev/proto/record/v1"
 	"holdfast.dev/stock"
 )
@@ -93,12 +94,16 @@ func (r *routine) ask(s step) error {
 		t.enter(r)
 		err, answered := s.once(w, t, lost == 0)
 		t.leave()
-		if answered && err != nil && doubted && t.talksTo().doubtsItself() {
-			answered = false // it says so: what it was asked before it may have forgotten
+		if answered && err != nil && doubted && t.talksTo().mayForget() {
+			answered = false // nobody goes by it: what it was asked before it may have forgotten
 		}
 		if answered && lost == 0 {
 			if doubted {
 				s.doubt(-1)
+			}
+			if err != nil {
+				s.st.toldNo(s.keep)
+				s.st.toldNo(s.asked)
 			}
 			return err
 		}
@@ -118,9 +123,11 @@ func (r *routine) ask(s step) error {
 	}
 }
 
-// doubtsItself tells whether the box knows that it has lost part of its past.
-func (b *box) doubtsItself() bool {
-	return b.up && b.floor.Mode() == recordv1.NodeMode_NODE_MODE_SAFE
+// mayForget tells whether the box knows that it has lost part of its past, or
+// cannot know because the cloud has not told it.
+func (b *box) mayForget() bool {
+	return b.up && (b.floor.Mode() == recordv1.NodeMode_NODE_MODE_SAFE ||
+		b.core.State().Phase == uplink.Offline)
 }
 
 // once asks the box; a finger that slips asks twice. An answer that is not heard
@@ -143,8 +150,6 @@ func (s step) once(w *World, t *till, heard bool) (err error, answered bool) {
 	}
 	t.seen = b.floor.Seen()
 	if err != nil {
-		s.st.toldNo(s.keep)
-		s.st.toldNo(s.asked)
 		return err, true
 	}
 	if s.keep != (id{}) {
