@@ -23,7 +23,6 @@ const (
 	markTokenOffline
 	markTwoTills
 	markTillRepeated
-	markToldNo
 	markRecordsUnheard
 	markCommitUnheard
 	markRequestRepeated
@@ -87,7 +86,6 @@ var markNames = [numMarks]string{
 	markTokenOffline:    "an order is collected that was promised after the line was cut",
 	markTwoTills:        "two tills want the same last unit",
 	markTillRepeated:    "a till asks again because the answer was lost",
-	markToldNo:          "a request whose record is lost is refused to a till that asks again",
 	markRecordsUnheard:  "records are applied and the ack is lost",
 	markCommitUnheard:   "records are committed and nobody hears of it",
 	markRequestRepeated: "a shopper's request is repeated because the answer was lost",

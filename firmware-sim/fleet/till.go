@@ -168,7 +168,6 @@ func (st *store) toldNo(request id) {
 		if request != (id{}) && f.uid == request {
 			f.refused = true
 			st.w.logf("store %d: record %d is lost, and its request refused", st.id, f.seq)
-			st.w.marks.hit(markToldNo)
 			st.tally()
 			return
 		}
