@@ -57,7 +57,7 @@ const (
 	BalanceRest = 200 * time.Millisecond
 	// looksAtOnce bounds the SKUs that are looked at, and moved, together: tills
 	// get their turn between.
-	looksAtOnce = 32
+	looksAtOnce = 8
 )
 
 // lineChanges is closed when the line to the cloud changes next.
