@@ -411,6 +411,9 @@ func (f *Floor) HandleItem(ctx context.Context, c Cause, h *recordv1.HandleItem)
 	})
 }
 
+// forgetRefused drops refusals from before a time; ';' follows ':'.
+const forgetRefused = `DELETE FROM local_setting WHERE name >= 'refused:' AND name < 'refused;' AND value < ?`
+
 // noteRefused remembers that a request was refused while the store does not
 // know all of its past. A former box may have booked it, and its till may never
 // have heard so: what people were told counts, so the fact is not booked when
@@ -419,8 +422,13 @@ func (f *Floor) noteRefused(ctx context.Context, c Cause) error {
 	if c.ID == (ID{}) || c.Resent != nil || f.Mode() == recordv1.NodeMode_NODE_MODE_NORMAL {
 		return nil
 	}
+	now := f.o.Now()
 	err := f.j.Local(ctx, func(tx *journal.Tx) error {
-		_, err := tx.Exec(upsertLocal, fmt.Sprintf("%s%x", localRefused, c.ID), encodeSeq(uint64(f.o.Now())))
+		// Facts from before that are too old to be booked anyway.
+		if _, err := tx.Exec(forgetRefused, encodeSeq(uint64(max(0, now-oldFactMS)))); err != nil {
+			return err
+		}
+		_, err := tx.Exec(upsertLocal, fmt.Sprintf("%s%x", localRefused, c.ID), encodeSeq(uint64(now)))
 		return err
 	})
 	if err != nil {

@@ -268,6 +268,40 @@ func TestWhatPeopleWereToldIsNotUndoneByAnOldDisk(t *testing.T) {
 	}
 }
 
+func TestRefusalsAreForgottenWithTheFactsThatTheyAreAbout(t *testing.T) {
+	s := open(t)
+	s.receive(1)
+	s.grant(1)
+	n := s.rebuild("")
+	refuse := func() {
+		t.Helper()
+		if _, err := n.Sell(t.Context(), sellLines(n, &recordv1.SaleLine{Sku: 1, Units: 1})); err == nil {
+			t.Fatal("the test proves nothing: the sale is taken")
+		}
+	}
+	kept := func() (count int) {
+		t.Helper()
+		err := n.j.View(t.Context(), func(tx *journal.Tx) error {
+			return tx.QueryRow(`SELECT count(*) FROM local_setting WHERE name LIKE 'refused:%'`).Scan(&count)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return count
+	}
+	refuse()
+	n.now += 24 * 3600_000
+	refuse()
+	if kept() != 2 {
+		t.Fatalf("%d refusals are kept, want 2", kept())
+	}
+	n.now += 365 * 24 * 3600_000
+	refuse()
+	if kept() != 1 {
+		t.Errorf("%d refusals are kept a year later, want the newest", kept())
+	}
+}
+
 func TestSaleThatACountHasMissedAlreadyDoesNotChangeTheShelf(t *testing.T) {
 	s := open(t)
 	s.receive(9)
