@@ -179,25 +179,6 @@ func (st *store) rows() map[stock.SKU]books.Account {
 	return rows
 }
 
-// foundAgain is how many units a salvaged sale was booked with that the books of
-// its box did not know: a count had missed them before it was sent again.
-func (f *fact) foundAgain(c *cell) (n stock.Units) {
-	sal := f.rec.GetSalvage()
-	if sal == nil {
-		return 0
-	}
-	inner, err := books.Fact(sal)
-	if err != nil {
-		return 0 // firstOf has reported it
-	}
-	for _, l := range inner.GetSale().GetFound() {
-		if stock.SKU(l.GetSku()) == c.sku {
-			n += stock.Units(l.GetUnits())
-		}
-	}
-	return n
-}
-
 func (st *store) close() error {
 	var err error
 	for _, b := range st.boxes {
