@@ -121,7 +121,9 @@ func outlives(t *testing.T, http2 bool) {
 		t.Error(err)
 	}
 	<-left
-	if took := time.Since(begin); took > time.Second {
+	// HTTP/2 stays a second for the client to leave; a stream that holds up
+	// the stop is cut off after drain.
+	if took := time.Since(begin); took >= drain/2 {
 		t.Errorf("stopping took %s", took)
 	}
 }
