@@ -54,7 +54,7 @@ func (st *store) apply(f *fact) {
 	}
 }
 
-// firstOf finds the lost fact that a record tells again; nil if there is none.
+// firstOf finds the fact that a record tells again; nil if there is none.
 func (st *store) firstOf(f *fact) *fact {
 	inner := f.rec
 	if sal := f.rec.GetSalvage(); sal != nil {
@@ -71,6 +71,9 @@ func (st *store) firstOf(f *fact) *fact {
 		if f.rec.GetSalvage() != nil && inner.GetSeq() == lost.rec.GetSeq() && proto.Equal(inner, lost.rec) {
 			return lost
 		}
+	}
+	if same := st.byUID[f.uid]; f.uid != (id{}) && same != f && !same.refused {
+		return same // a count that changed nothing is not missed, and says more now
 	}
 	return nil
 }
