@@ -166,7 +166,7 @@ func TestALeaderWithAHungDiskLosesItsOffice(t *testing.T) {
 	c.until("another leader", func() bool { l := c.leader(); return l != old })
 	c.propose(c.leader(), Proposal{UID: fresh(), Data: add(2, 1)})
 	start := time.Now()
-	if err := old.m.Close(); err != nil || time.Since(start) > 5*time.Second {
+	if err := old.m.Close(); err != nil || time.Since(start) > patienceTest {
 		t.Errorf("closing took %s: %v", time.Since(start), err)
 	}
 	old.m = nil

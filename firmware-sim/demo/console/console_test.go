@@ -113,7 +113,7 @@ func TestButtonsMoveCablesPaperAndPower(t *testing.T) {
 		{"/power", "off", func() bool { return s.Program.State().Killed && !s.Program.State().Running }},
 	} {
 		press(t, c, tt.path, url.Values{"store": {"1"}, "at": {"1.till"}, "to": {tt.to}})
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		err := program.Poll(ctx, time.Millisecond, func() error {
 			if !tt.done() {
 				return context.DeadlineExceeded
@@ -134,7 +134,7 @@ func TestEachMemberHasAPowerSwitch(t *testing.T) {
 	c := idleOf(t, 3)
 	for i, to := range []string{"on", "off", "on"} {
 		press(t, c, "/power", url.Values{"store": {""}, "member": {"2"}, "to": {to}})
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		err := program.Poll(ctx, time.Millisecond, func() error {
 			if p := c.room.Head.Members[1].Program.State(); p.Running != (to == "on") {
 				return context.DeadlineExceeded
@@ -273,7 +273,7 @@ func TestEveryWordOfThePageIsThereInEveryLanguage(t *testing.T) {
 
 func TestEventsBringThePartsThatChanged(t *testing.T) {
 	c := idle(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	go c.Run(ctx)
 	server := httptest.NewServer(c.Handler())
@@ -310,7 +310,7 @@ func TestReceiptsAreServedAsTheyWerePrinted(t *testing.T) {
 	if _, err := io.WriteString(device, "Tjalk Utrecht\nTOTAAL 8,27\n\n\n\n"+cut); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	get := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()

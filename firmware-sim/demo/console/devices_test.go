@@ -18,9 +18,12 @@ import (
 	"holdfast.dev/firmware-sim/program"
 )
 
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := program.Poll(ctx, time.Millisecond, func() error {
 		if !holds() {
