@@ -143,7 +143,8 @@ func (m *Member) begin(ctx context.Context, j *journal.Journal) error {
 	case started:
 		return m.checkState(j)
 	case m.id != "" && m.o.Join != "" && j.Applied().Index == 0:
-		return nil // waits to be taken in, again
+		m.outside = true // waits to be taken in, again
+		return nil
 	case m.id != "":
 		return errors.New("this member was not taken in by any cluster yet: name a member to join")
 	case m.o.Adopt && m.o.Join == "":
@@ -159,6 +160,7 @@ func (m *Member) begin(ctx context.Context, j *journal.Journal) error {
 	case m.o.Join == "":
 		return m.found(ctx, j)
 	}
+	m.outside = true
 	return m.makeID()
 }
 

@@ -269,6 +269,8 @@ func (m *Member) announce() {
 			Version: m.o.Machine.Version(), Tables: len(m.o.Machine.Migrations())})
 		if err != nil {
 			m.log.Info("announce this member", "err", err)
+		} else {
+			m.trans.outside.Store(false)
 		}
 		select {
 		case <-time.After(again):

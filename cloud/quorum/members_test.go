@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
 )
@@ -39,6 +41,41 @@ func TestAWipedMemberComesBackAsAnother(t *testing.T) {
 	if n := len(c.leader().m.servers()); n != 3 {
 		t.Errorf("there are %d members", n)
 	}
+}
+
+func TestAWipedMemberDoesNotActForTheOneThatItWas(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, 3, nil)
+	leader, wiped := c.leader(), c.followers()[0]
+	old := wiped.m.ID()
+	c.fill(leader, 3)
+	c.crash(wiped)
+	if err := os.RemoveAll(wiped.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(wiped.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.start(wiped, leader.name)
+
+	ask := &raft.RequestVoteRequest{Term: leader.m.raft.Load().CurrentTerm() + 1,
+		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(leader.m.ID()),
+			Addr: []byte(leader.name)}}
+	var vote raft.RequestVoteResponse
+	err := leader.m.trans.RequestVote(raft.ServerID(old), raft.ServerAddress(wiped.name), ask, &vote)
+	if err == nil {
+		t.Errorf("asked for the vote of the one before, it says %t", vote.Granted)
+	}
+	c.fill(leader, 2)
+	if n := len(wiped.m.servers()); n > 0 || wiped.m.Err() != nil {
+		t.Errorf("it knows %d members before it is one, and stopped for %v", n, wiped.m.Err())
+	}
+	if err := c.leader().m.Remove(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	c.fill(wiped, 2)
+	c.agree()
 }
 
 func TestARemovedMemberEnds(t *testing.T) {

@@ -114,19 +114,20 @@ type Options struct {
 // Member is one copy of the journal with its part in the log. Its methods may
 // be called from any goroutine.
 type Member struct {
-	o      Options
-	log    *slog.Logger
-	folder folder
-	id     raft.ServerID
-	store  *logstore.Store
-	snaps  *snapshots
-	books  books
-	hub    *hub // nil: alone
-	trans  *transport
-	peers  peers
-	raft   atomic.Pointer[raft.Raft]
-	lead   atomic.Pointer[term] // nil: does not lead, or may not serve yet
-	office sync.Mutex           // held while lead changes
+	o       Options
+	log     *slog.Logger
+	folder  folder
+	id      raft.ServerID
+	outside bool // was no member yet when it was opened
+	store   *logstore.Store
+	snaps   *snapshots
+	books   books
+	hub     *hub // nil: alone
+	trans   *transport
+	peers   peers
+	raft    atomic.Pointer[raft.Raft]
+	lead    atomic.Pointer[term] // nil: does not lead, or may not serve yet
+	office  sync.Mutex           // held while lead changes
 
 	queue   queue
 	reads   reads
@@ -212,7 +213,7 @@ func (m *Member) openTransport() {
 	m.peers.open = make(map[string]*peer)
 	if m.o.Net == nil {
 		_, inner := raft.NewInmemTransport(localAddress)
-		m.trans = newTransport(inner, m.rebuild)
+		m.trans = newTransport(inner, m.outside, m.rebuild)
 		return
 	}
 	m.hub = newHub(m.o.Net, m.servePeer, func(err error) {
@@ -223,7 +224,7 @@ func (m *Member) openTransport() {
 	inner := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: raftLayer{m.hub},
 		MaxPool: pooled, MaxRPCsInFlight: noPipeline, Logger: raftLogger(m.log),
 		Timeout: max(10*m.o.Timing.Election, dialWithin)})
-	m.trans = newTransport(inner, m.rebuild)
+	m.trans = newTransport(inner, m.outside, m.rebuild)
 }
 
 // startRaft makes raft from what the folder holds.

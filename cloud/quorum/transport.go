@@ -1,7 +1,9 @@
 package quorum
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -19,6 +21,10 @@ import (
 // everything that waits in it. Raft's pipeline can lock up for good when the
 // connection breaks while it is full.
 //
+// A member that waits to be taken in hears nothing: its address may be that of a
+// member whose folder was wiped. What is meant for that one, which the others
+// still count on, must not be answered by one that has forgotten its votes.
+//
 // The transport has no Close method, so raft's end does not close it.
 type transport struct {
 	raft.Transport
@@ -28,8 +34,11 @@ type transport struct {
 	done      chan struct{}
 	stop      func()
 	wait      sync.WaitGroup
-	telling   sync.Mutex // held while raft is told something, or ends
+	telling   sync.Mutex  // held while raft is told something, or ends
+	outside   atomic.Bool // nobody took this member in yet
 }
+
+var errOutside = errors.New("this member waits to be taken in: another one was at its address")
 
 const noPipeline = 1
 
@@ -40,13 +49,14 @@ type preVoting interface {
 	raft.WithClose
 }
 
-func newTransport(inner preVoting, installed func()) *transport {
+func newTransport(inner preVoting, outside bool, installed func()) *transport {
 	t := &transport{Transport: inner, WithPreVote: inner, out: make(chan raft.RPC),
 		installed: installed, done: make(chan struct{})}
 	t.stop = sync.OnceFunc(func() {
 		close(t.done)
 		inner.Close()
 	})
+	t.outside.Store(outside)
 	t.wait.Go(t.pump)
 	return t
 }
@@ -67,7 +77,9 @@ func (t *transport) pump() {
 	for {
 		select {
 		case rpc := <-t.Transport.Consumer():
-			if _, snapshot := rpc.Command.(*raft.InstallSnapshotRequest); snapshot {
+			if t.outside.Load() {
+				rpc.Respond(nil, errOutside)
+			} else if _, snapshot := rpc.Command.(*raft.InstallSnapshotRequest); snapshot {
 				t.install(rpc)
 			} else {
 				t.deliver(rpc)
