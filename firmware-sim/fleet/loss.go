@@ -54,7 +54,7 @@ func (st *store) apply(f *fact) {
 	}
 }
 
-// firstOf finds the fact that a record tells again; nil if there is none.
+// firstOf finds the lost fact that a record tells again; nil if there is none.
 func (st *store) firstOf(f *fact) *fact {
 	inner := f.rec
 	if sal := f.rec.GetSalvage(); sal != nil {
@@ -71,9 +71,6 @@ func (st *store) firstOf(f *fact) *fact {
 		if f.rec.GetSalvage() != nil && inner.GetSeq() == lost.rec.GetSeq() && proto.Equal(inner, lost.rec) {
 			return lost
 		}
-	}
-	if same := st.byUID[f.uid]; f.uid != (id{}) && same != f && !same.refused {
-		return same // a count that changed nothing is not missed, and says more now
 	}
 	return nil
 }
@@ -119,7 +116,10 @@ func (st *store) tally() {
 	}
 	st.lost = st.lost[:0]
 	for _, f := range st.facts {
-		if f.first == f && !booked[f] && !f.refused && f.matters() {
+		// A count that changed nothing was not missed when it was asked again at
+		// a copy of the box: there it is a fact of its own.
+		same := st.byUID[f.uid]
+		if f.first == f && !booked[f] && (same == nil || !booked[same.first]) && !f.refused && f.matters() {
 			st.lost = append(st.lost, f)
 			for i := range f.changes {
 				f.changes[i].lose()
