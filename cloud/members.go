@@ -39,12 +39,16 @@ const (
 	exitRemoved = 4
 	// exitTooOld ends a program that is older than what the cloud uses.
 	exitTooOld = 5
+	// exitDiffers ends a proof that found tables which are not what the log says,
+	// exitUnproven one that had too little to prove them from.
+	exitDiffers  = 6
+	exitUnproven = 7
 
 	// greetAgain is how often a process tries to say that it is here.
 	greetAgain = time.Second
 )
 
-// ExitCode returns what a program ends with after this error of Run.
+// ExitCode returns what a program ends with after this error of Run or Verify.
 func ExitCode(err error) int {
 	switch {
 	case errors.Is(err, quorum.ErrInstallLoop):
@@ -53,6 +57,10 @@ func ExitCode(err error) int {
 		return exitRemoved
 	case errors.Is(err, quorum.ErrTooOld):
 		return exitTooOld
+	case errors.Is(err, errDiffers):
+		return exitDiffers
+	case errors.Is(err, errUnproven):
+		return exitUnproven
 	}
 	return exitCode
 }

@@ -42,9 +42,11 @@ type source interface {
 	io.Closer
 	// keyFiles are the cloud's keys, by their names.
 	keyFiles() map[string][]byte
-	// unpack puts a checked database into a folder. Tail is a log whose entries come
-	// on top of it, or "".
-	unpack(ctx context.Context, dir string, progress io.Writer) (tail string, err error)
+	// size is how much there is to unpack, in bytes.
+	size() int64
+	// unpack puts a checked database into a folder, and closes the bar. Tail is a log
+	// whose entries come on top of it, or "".
+	unpack(ctx context.Context, dir string, bar *process.Progress) (tail string, err error)
 	// about says what it is, in words that begin a sentence.
 	about() string
 }
@@ -52,7 +54,7 @@ type source interface {
 // Restore founds a cloud of one process with a backup, in a new timeline: the
 // stores may know more than the backup. It returns a sentence.
 func Restore(ctx context.Context, o RestoreOptions, progress io.Writer) (string, error) {
-	from, err := o.open()
+	from, err := openSource(o.File)
 	if err != nil {
 		return "", err
 	}
@@ -71,16 +73,16 @@ func Restore(ctx context.Context, o RestoreOptions, progress io.Writer) (string,
 		admission(o.TrustNodes), o.Data), nil
 }
 
-// open opens a backup, or the folder of a process that was stopped.
-func (o RestoreOptions) open() (source, error) {
-	info, err := os.Stat(o.File)
+// openSource opens a backup, or the folder of a process that was stopped.
+func openSource(path string) (source, error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the backup: %w", err)
 	}
 	if info.IsDir() {
-		return openStopped(o.File)
+		return openStopped(path)
 	}
-	a, err := openArchive(o.File)
+	a, err := openArchive(path)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +178,7 @@ func (o RestoreOptions) into(ctx context.Context, from source, progress io.Write
 			return b, err
 		}
 	}
-	tail, err := from.unpack(ctx, o.Data, progress)
+	tail, err := from.unpack(ctx, o.Data, process.NewProgress(progress, "restore", from.size()))
 	if err != nil {
 		return b, err
 	}
@@ -189,9 +191,10 @@ func (o RestoreOptions) into(ctx context.Context, from source, progress io.Write
 	return b, errors.Join(err, os.Remove(marker), syncDir(o.Data))
 }
 
-func (a *archive) unpack(ctx context.Context, dir string, progress io.Writer) (tail string, err error) {
+func (a *archive) size() int64 { return a.Size }
+
+func (a *archive) unpack(ctx context.Context, dir string, bar *process.Progress) (tail string, err error) {
 	database := filepath.Join(dir, engine.Database)
-	bar := process.NewProgress(progress, "restore", a.Size)
 	sum, err := copyTo(database, a.database, bar)
 	bar.Close()
 	if err == nil && (sum.size != a.Size || sum.hash != a.SHA256) {

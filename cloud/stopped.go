@@ -2,10 +2,7 @@ package cloud
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +17,9 @@ import (
 
 // memberLog is where a process keeps its part of the log, in its folder.
 const memberLog = "quorum/log.db"
+
+// walSuffix ends the name of the file with what is not yet folded into a database.
+const walSuffix = "-wal"
 
 // runsOn tells whether a process has a folder open.
 func runsOn(dir string) bool {
@@ -67,31 +67,38 @@ func (s *stopped) keyFiles() map[string][]byte { return s.keys }
 
 func (s *stopped) about() string { return "What the process in " + s.dir + " had" }
 
+// files are what there is to copy, by their names in the folder, and what they
+// take. All may be folded into the database, which has no other file then.
+func (s *stopped) files() (names []string, size int64) {
+	for _, name := range []string{engine.Database, engine.Database + walSuffix, memberLog} {
+		if info, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
+			names, size = append(names, name), size+info.Size()
+		}
+	}
+	return names, size
+}
+
+func (s *stopped) size() int64 {
+	_, size := s.files()
+	return size
+}
+
 // unpack copies the database as it is, with what was not yet folded into it, and
 // the log: others may have counted on entries that this process only kept.
-func (s *stopped) unpack(ctx context.Context, dir string, progress io.Writer) (tail string, err error) {
-	database, tail := filepath.Join(dir, engine.Database), filepath.Join(dir, "tail.db")
-	files := map[string]string{engine.Database: database, engine.Database + "-wal": database + "-wal", memberLog: tail}
-	size := int64(0)
-	for from := range files {
-		info, err := os.Stat(filepath.Join(s.dir, from))
-		switch {
-		case err == nil:
-			size += info.Size()
-		case from == engine.Database+"-wal" && errors.Is(err, fs.ErrNotExist): // all is folded in
-			delete(files, from)
-		default:
-			return "", err
-		}
-	}
-	bar := process.NewProgress(progress, "restore", size)
+func (s *stopped) unpack(ctx context.Context, dir string, bar *process.Progress) (tail string, err error) {
 	defer bar.Close()
-	for from, to := range files {
-		if err := copyFile(to, filepath.Join(s.dir, from), bar); err != nil {
+	tail = filepath.Join(dir, "tail.db")
+	names, _ := s.files()
+	for _, name := range names {
+		to := filepath.Join(dir, name)
+		if name == memberLog {
+			to = tail
+		}
+		if err := copyFile(to, filepath.Join(s.dir, name), bar); err != nil {
 			return "", err
 		}
 	}
-	_, err = journal.Inspect(ctx, database)
+	_, err = journal.Inspect(ctx, filepath.Join(dir, engine.Database))
 	return tail, err
 }
 

@@ -27,6 +27,7 @@ type commands struct {
 
 	Backup  cloud.BackupOptions  `cmd:"" help:"Copy a running cloud and its keys to a file."`
 	Restore cloud.RestoreOptions `cmd:"" help:"Found a cloud with a backup, in an empty folder and a new timeline."`
+	Verify  cloud.VerifyOptions  `cmd:"" help:"Prove a backup, or what a stopped process has: replay its commands and compare."`
 
 	Keys struct {
 		Rotate cloud.KeysOptions `cmd:"" help:"Make a new key for pickup codes; those of before stay good."`
@@ -94,6 +95,8 @@ func operate(ctx context.Context, command string, c *commands) (asked bool, sent
 		sentence, err = cloud.Backup(ctx, c.Backup, os.Stderr)
 	case "restore":
 		sentence, err = cloud.Restore(ctx, c.Restore, os.Stderr)
+	case "verify":
+		sentence, err = cloud.Verify(ctx, c.Verify, os.Stderr)
 	case "members":
 		sentence, err = cloud.Members(ctx, c.Members)
 	case "remove":
