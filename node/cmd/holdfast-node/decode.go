@@ -122,9 +122,17 @@ func frameLine(in *bufio.Reader) (line string, end bool, err error) {
 	return strings.TrimSpace(string(raw)), false, err
 }
 
-// unhex reads bytes in hex, with or without spaces between them.
+// between are characters that terminals and traces put between bytes in hex.
+const between = " \t:-,"
+
+// unhex reads bytes in hex, with or without something between them.
 func unhex(line string) ([]byte, error) {
-	frame, err := hex.DecodeString(strings.ReplaceAll(line, " ", ""))
+	frame, err := hex.DecodeString(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(between, r) {
+			return -1
+		}
+		return r
+	}, line))
 	if err != nil {
 		return nil, stock.Refuse(stock.Unreadable, "a line that is no hex")
 	}
@@ -153,16 +161,26 @@ func content(frame []byte) []byte {
 	return frame
 }
 
+// identifier is the AIM identifier in front of a frame, also one of a family
+// that nobody knows; "" for noise that begins like one.
+func identifier(frame []byte) string {
+	if len(frame) < 3 {
+		return ""
+	}
+	s, known := gtin.SymbologyOf(string(frame[:3]))
+	if letter := frame[1] | 0x20; !known && (letter < 'a' || letter > 'z') {
+		return ""
+	}
+	return s.AIM
+}
+
 // decodeFrame says what a frame says, or why it, or its line, is refused.
 func decodeFrame(d gtin.Decoder, frame []byte, err error) decoded {
 	l := decoded{AIs: []decodedAI{}}
 	var s gtin.Symbol
 	if err == nil {
 		frame = content(frame)
-		if len(frame) >= 3 {
-			known, _ := gtin.SymbologyOf(string(frame[:3]))
-			l.Symbology = known.AIM
-		}
+		l.Symbology = identifier(frame)
 		s, err = d.Decode(frame, "")
 	}
 	if r, ok := stock.AsRefusal(err); ok {

@@ -37,8 +37,8 @@ func TestDecodeWritesOneObjectForEachFrame(t *testing.T) {
 		"]C10107038010054471172706303103001250\r", "]Q1https://a.example/01/07038010054471?a=<b",
 		"]Q1https://a.example/01/07038010054471", "]E02112345678900", "SHELF-A1\t", "HF1:7WA%*") +
 		"zz\n\n" + long + "\n" + long + long + "\n" + "5d 45 34 39 36 33 38 35 30 37 34\r\n" +
-		frames("]E07038010054472", "]d2010703801005447110\x1d", "]A0\x1b[2J", "]C110LOT117270630") +
-		"5D4"
+		frames("]E07038010054472", "]d2010703801005447110\x1d", "]A0\x1b[2J", "]C110LOT117270630",
+			"]\x13Bx", "]\u00e90") + "5D:45:34:39\t36-33,38 35:30:37:34\n" + "5D4"
 	const (
 		milk    = `"gtin":"07038010054471","ais":[`
 		milkAI  = `{"ai":"01","value":"07038010054471","title":"GTIN"}`
@@ -70,6 +70,9 @@ func TestDecodeWritesOneObjectForEachFrame(t *testing.T) {
 		`{"symbology":"]C1","kind":"attributes",` +
 			`"ais":[{"ai":"10","value":"LOT117270630","title":"BATCH/LOT"}],` +
 			`"hint":"AI 10 may have swallowed (17)270630: no separator in front of it"}`,
+		`{"symbology":"",` + refusal + `"UNREADABLE","message":"AIM identifier \"]\\x13B\""}}`,
+		`{"symbology":"",` + refusal + `"UNREADABLE","message":"AIM identifier \"]é\""}}`,
+		`{"symbology":"]E4","gtin":"00000096385074","ais":[]}`,
 		`{"symbology":"",` + noHex,
 	}
 	if diff := cmp.Diff(want, decodeText(t, decodeOptions{JSON: true}, in)); diff != "" {
@@ -157,6 +160,7 @@ func FuzzDecodeLine(f *testing.F) {
 	f.Add("5D4530373033383031303035343437310D0A", true)
 	f.Add("5D 43 31 31 30 4C 1D 1D", false)
 	f.Add("2853484546\n\nzz\r\n5d", true)
+	f.Add("5d1342", true)
 	f.Fuzz(func(t *testing.T, in string, asJSON bool) {
 		var out bytes.Buffer
 		if err := decode(decodeOptions{JSON: asJSON}, strings.NewReader(in), &out); err != nil {
@@ -182,6 +186,9 @@ func FuzzDecodeLine(f *testing.F) {
 			var l decoded
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatalf("%s: %v", line, err)
+			}
+			if strings.ContainsFunc(l.Symbology, unicode.IsControl) {
+				t.Fatalf("a control character in the symbology: %s", line)
 			}
 			if said := l.GTIN != "" || len(l.AIs) > 0 || l.Kind != ""; said == (l.Refusal != nil) {
 				t.Fatalf("says something and nothing: %s", line)
