@@ -40,7 +40,7 @@ type Options struct {
 	NodeAddress string `help:"host:port that join strings name, several with commas; the nodes' address unless given." placeholder:"HOST:PORT"`
 	MemberOptions
 	TLS      process.TLSFiles   `embed:"" prefix:"tls-"`
-	Language string             `help:"Language where a shopper asks for none: nl, da, de or en." default:"en"`
+	Language string             `help:"Language where a shopper asks for none: nl, da, de or en." default:"en" enum:"nl,da,de,en"`
 	Rate     float64            `help:"Changes a second that one caller may make." default:"50"`
 	Burst    int                `help:"Changes that one caller may make at once." default:"300"`
 	Log      process.LogOptions `embed:"" prefix:"log-"`

@@ -143,3 +143,20 @@ func TestALoneProcessKeepsLeading(t *testing.T) {
 }
 
 func second(_ string, err error) error { return err }
+
+func TestOperatorsHearWhatIsWrong(t *testing.T) {
+	nowhere := AdminAt{Admin: freeAddress(t)}
+	if _, err := Join(t.Context(), JoinOptions{AdminAt: nowhere, Store: 1}); err == nil ||
+		!strings.HasPrefix(err.Error(), "reach the cloud at "+nowhere.Admin+": dial tcp ") {
+		t.Errorf("nobody is there: %v", err)
+	}
+	p := newPlace(t, "")
+	p.start(t)
+	until(t, "it leads", func() (string, error) { return Members(t.Context(), p.admin()) },
+		func(s string) bool { return strings.Contains(s, "leads") })
+	_, err := PutStore(t.Context(), StoreOptions{AdminAt: p.admin(), ID: 7, Name: "Tjalk", Town: "Utrecht",
+		Country: "NL", Timezone: "Mars/Utopia", Language: "nl", Currency: "EUR"})
+	if err == nil || !strings.Contains(err.Error(), "Mars/Utopia") {
+		t.Errorf("a zone that is none: %v", err)
+	}
+}

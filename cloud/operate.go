@@ -3,14 +3,17 @@ package cloud
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
@@ -33,12 +36,21 @@ func (a AdminAt) dial() (shopv1.HeadOfficeClient, func() error, error) {
 	return shopv1.NewHeadOfficeClient(conn), conn.Close, nil
 }
 
-// explain turns an API error into the sentence that it carries.
-func explain(err error) error {
-	if st, ok := status.FromError(err); ok && err != nil {
-		return errors.New(st.Message())
+// explain turns an API error into the sentence that it carries, with what is wrong
+// about a malformed request behind it.
+func (a AdminAt) explain(err error) error {
+	st, ok := status.FromError(err)
+	switch {
+	case !ok || err == nil:
+		return err
+	case st.Code() == codes.Unavailable && len(st.Details()) == 0:
+		_, why, _ := strings.Cut(st.Message(), "Error while dialing: ")
+		return fmt.Errorf("reach the cloud at %s: %s", a.Admin, cmp.Or(strings.TrimSuffix(why, `"`), st.Message()))
 	}
-	return err
+	if detail := process.Detail(st); detail != "" {
+		return fmt.Errorf("%s [%s]", st.Message(), detail)
+	}
+	return errors.New(st.Message())
 }
 
 // ImportOptions say which product list goes in.
@@ -94,7 +106,7 @@ func importParts(ctx context.Context, office shopv1.HeadOfficeClient, file io.Re
 		resp, err := office.ImportProducts(ctx, &shopv1.ImportProductsRequest{Csv: parts.csv, DryRun: o.DryRun,
 			FirstLine: parts.line, Source: filepath.Base(o.File)})
 		if err != nil {
-			return nil, fmt.Errorf("import from line %d on: %w", parts.line, explain(err))
+			return nil, fmt.Errorf("import from line %d on: %w", parts.line, o.explain(err))
 		}
 		sum.Added += resp.GetAdded()
 		sum.Changed += resp.GetChanged()
@@ -211,7 +223,7 @@ func PutStore(ctx context.Context, o StoreOptions) (string, error) {
 		Town: o.Town, Street: o.Street, Postcode: o.Postcode, Country: o.Country, Latitude: o.Lat,
 		Longitude: o.Lon, Timezone: o.Timezone, Opening: o.Opening, Language: o.Language, Currency: o.Currency}})
 	if err != nil {
-		return "", explain(err)
+		return "", o.explain(err)
 	}
 	return fmt.Sprintf("Store %d is %s in %s.", s.GetStore(), s.GetName(), s.GetTown()), nil
 }
@@ -230,5 +242,5 @@ func Join(ctx context.Context, o JoinOptions) (string, error) {
 	}
 	defer done()
 	resp, err := office.IssueJoin(ctx, &shopv1.IssueJoinRequest{Store: o.Store})
-	return resp.GetJoin(), explain(err)
+	return resp.GetJoin(), o.explain(err)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func Members(ctx context.Context, a AdminAt) (string, error) {
 
 // RemoveMember takes a process out of the cloud for ever and returns a sentence.
 func RemoveMember(ctx context.Context, o MemberWish) (string, error) {
-	err := o.call(ctx, http.MethodDelete, "members/"+o.ID, nil)
+	err := o.call(ctx, http.MethodDelete, "members/"+url.PathEscape(o.ID), nil)
 	return fmt.Sprintf("Member %s is out. It never comes back under this id.", o.ID), err
 }
 
@@ -70,7 +71,7 @@ func RemoveMember(ctx context.Context, o MemberWish) (string, error) {
 func TransferLeader(ctx context.Context, o LeaderWish) (string, error) {
 	path := "members/lead"
 	if o.ID != "" {
-		path = "members/" + o.ID + "/lead"
+		path = "members/" + url.PathEscape(o.ID) + "/lead"
 	}
 	err := o.call(ctx, http.MethodPost, path, nil)
 	return fmt.Sprintf("%s leads.", cmp.Or(o.ID, "Another member")), err

@@ -165,7 +165,7 @@ func (a AdminAt) ask(call func(office shopv1.HeadOfficeClient) (string, error)) 
 	defer done()
 	sentence, err := call(office)
 	if err != nil {
-		return "", explain(err)
+		return "", a.explain(err)
 	}
 	return sentence, nil
 }

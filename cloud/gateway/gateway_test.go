@@ -438,3 +438,21 @@ func TestLimitCountsGRPCChangesAndAnswersInKind(t *testing.T) {
 		t.Errorf("third change by REST: %d %s", w.Code, w.Body)
 	}
 }
+
+func TestAStoreThatMeansNothingIsRefused(t *testing.T) {
+	s := open(t)
+	for name, change := range map[string]func(*shopv1.Store){
+		"timezone": func(s *shopv1.Store) { s.Timezone = "Europe/Amsterdm" },
+		"country":  func(s *shopv1.Store) { s.Country = "Holland" },
+		"currency": func(s *shopv1.Store) { s.Currency = "euro" },
+		"language": func(s *shopv1.Store) { s.Language = "fr" },
+	} {
+		wanted := &shopv1.Store{Store: 8, Name: "Vlet", Timezone: "Europe/Amsterdam", Country: "NL", Currency: "EUR",
+			Language: "nl"}
+		change(wanted)
+		_, err := s.Office().PutStore(t.Context(), &shopv1.PutStoreRequest{Store: wanted})
+		if r, ok := stock.AsRefusal(err); !ok || r.Code != stock.BadRequest || r.Args["what"] != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/journal"
 	"holdfast.dev/stock/ledger"
+	"holdfast.dev/stock/words"
 )
 
 const (
@@ -132,6 +133,9 @@ func (o *Office) importRows(ctx context.Context, list *assortment.List, source s
 // PutStore creates or changes a store.
 func (o *Office) PutStore(ctx context.Context, r *shopv1.PutStoreRequest) (*shopv1.Store, error) {
 	s := r.GetStore()
+	if err := checkWords(s); err != nil {
+		return nil, err
+	}
 	_, err := o.g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_PutStore{
 		PutStore: &recordv1.PutStore{Store: &recordv1.StoreInfo{Store: s.GetStore(), Name: s.GetName(),
 			Town: s.GetTown(), Street: s.GetStreet(), Postcode: s.GetPostcode(), Country: s.GetCountry(),
@@ -142,6 +146,32 @@ func (o *Office) PutStore(ctx context.Context, r *shopv1.PutStoreRequest) (*shop
 		return nil, err
 	}
 	return o.g.GetStore(ctx, &shopv1.GetStoreRequest{Store: s.GetStore()})
+}
+
+// checkWords refuses a store whose zone, country, language or currency means
+// nothing: its clock and its prices would be shown in others, without a word.
+func checkWords(s *shopv1.Store) error {
+	_, known := words.ParseLang(s.GetLanguage())
+	_, zoneErr := time.LoadLocation(s.GetTimezone())
+	for _, c := range []struct {
+		name, text string
+		right      bool
+		want       string
+	}{
+		{"timezone", s.GetTimezone(), zoneErr == nil && s.GetTimezone() != "Local", "an IANA name, such as Europe/Amsterdam"},
+		{"country", s.GetCountry(), capitals(s.GetCountry(), 2), "two capital letters (ISO 3166-1), such as NL"},
+		{"currency", s.GetCurrency(), capitals(s.GetCurrency(), 3), "three capital letters (ISO 4217), such as EUR"},
+		{"language", s.GetLanguage(), known, "nl, da, de or en"},
+	} {
+		if c.text != "" && !c.right {
+			return stock.Refuse(stock.BadRequest, "%s %q is not %s", c.name, c.text, c.want).With("what", c.name)
+		}
+	}
+	return nil
+}
+
+func capitals(text string, n int) bool {
+	return len(text) == n && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // IssueJoin makes a one-time join string.

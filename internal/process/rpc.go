@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,6 +31,9 @@ import (
 
 // errorDomain is the domain of the ErrorInfo that API errors carry.
 const errorDomain = "holdfast.dev"
+
+// argDetail names the developers' sentence in the metadata of a refusal.
+const argDetail = "detail"
 
 // maxMessage bounds one API message, in bytes.
 const maxMessage = 9 << 20
@@ -187,7 +191,7 @@ func apiError(log *slog.Logger, lang words.Lang, method string, err error) error
 		return nil
 	}
 	if r, ok := stock.AsRefusal(err); ok {
-		return RefusalStatus(r, words.Refusal(lang, r)).Err()
+		return RefusalStatus(withDetail(r), words.Refusal(lang, r)).Err()
 	}
 	switch _, isStatus := status.FromError(err); {
 	case isStatus:
@@ -201,15 +205,6 @@ func apiError(log *slog.Logger, lang words.Lang, method string, err error) error
 	return status.Error(codes.Internal, "something broke here; ask again with the same request id")
 }
 
-// newREST is a mux that answers in JSON, and in server-sent events who asks
-// for those.
-func newREST() *runtime.ServeMux {
-	j := runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true},
-		UnmarshalOptions: protojson.UnmarshalOptions{}}
-	return runtime.NewServeMux(runtime.WithForwardResponseOption(moreTime), runtime.WithMarshalerOption("text/event-stream", &eventMarshaler{j}),
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, &j))
-}
-
 // eventMarshaler frames streamed messages as server-sent events.
 type eventMarshaler struct{ runtime.JSONPb }
 
@@ -220,6 +215,17 @@ func (*eventMarshaler) Delimiter() []byte            { return []byte("\n\n") }
 func (m *eventMarshaler) Marshal(v any) ([]byte, error) {
 	b, err := m.JSONPb.Marshal(v)
 	return append([]byte("data: "), bytes.ReplaceAll(b, []byte("\n"), []byte("\ndata: "))...), err
+}
+
+// withDetail tells whoever made a malformed request what is wrong with it, besides
+// the sentence for people. The detail of other refusals may say more than its
+// business.
+func withDetail(r *stock.Refusal) *stock.Refusal {
+	if words.GRPC(r.Code) != codes.InvalidArgument || r.Detail == "" {
+		return r
+	}
+	told := &stock.Refusal{Code: r.Code, Detail: r.Detail, Args: maps.Clone(r.Args)}
+	return told.With(argDetail, r.Detail)
 }
 
 // pipe is a listener inside the process.
