@@ -3,8 +3,10 @@ package devices
 import (
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast.dev/hardware/barcode"
@@ -119,7 +121,7 @@ func checkPaths(list []Config) (wrong []error) {
 
 func checkDriver(cfg Config) error {
 	if !slices.Contains(Kinds(), cfg.Kind) {
-		return fmt.Errorf("kind %q is none of %q", cfg.Kind, Kinds())
+		return fmt.Errorf("kind %q is none of %s", cfg.Kind, listed(Kinds()))
 	}
 	full, err := cfg.full()
 	if err != nil {
@@ -127,17 +129,42 @@ func checkDriver(cfg Config) error {
 	}
 	d, ok := drivers[full.Kind][full.Driver]
 	if !ok {
-		return fmt.Errorf("a %s has no driver %q, only %q", full.Kind, full.Driver, Drivers(full.Kind))
+		return fmt.Errorf("a %s has no driver %q, only %s", full.Kind, full.Driver,
+			listed(Drivers(full.Kind)))
 	}
-	if full.Path == "" {
-		return fmt.Errorf("driver %s needs a path", full.Driver)
-	}
+	path := checkPath(full, d.file)
 	_, parity := serial.ParseParity(full.Parity)
 	_, flow := serial.ParseFlow(full.Flow)
-	if err := errors.Join(parity, flow); err != nil || d.check == nil {
+	if err := errors.Join(path, parity, flow); err != nil || d.check == nil {
 		return err
 	}
 	return d.check(full)
+}
+
+// checkPath tells what a driver would have as a path: a device file, or an
+// address on the network.
+func checkPath(cfg Config, file bool) error {
+	if cfg.Path == "" {
+		return fmt.Errorf("driver %s needs a path", cfg.Driver)
+	}
+	if _, port, err := net.SplitHostPort(cfg.Path); !file && (err != nil || port == "") {
+		return fmt.Errorf("driver %s needs an address with a port, such as 192.0.2.10:9100, not %q",
+			cfg.Driver, cfg.Path)
+	}
+	if file && !strings.Contains(cfg.Path, "/") {
+		return fmt.Errorf("driver %s needs the whole path of a device file, such as /dev/holdfast/…, not %q",
+			cfg.Driver, cfg.Path)
+	}
+	return nil
+}
+
+// listed writes names for people.
+func listed[T ~string](names []T) string {
+	text := make([]string, 0, len(names))
+	for _, name := range names {
+		text = append(text, string(name))
+	}
+	return strings.Join(text, ", ")
 }
 
 // full is the configuration with what the device's model says of the rest.

@@ -26,6 +26,9 @@ func TestEveryDriverOfTheTableCanBeConfigured(t *testing.T) {
 	for kind, rows := range drivers {
 		for name, row := range rows {
 			cfg := Config{Name: "d", Kind: kind, Driver: name, Path: "/dev/x"}
+			if !row.file {
+				cfg.Path = "x:9100"
+			}
 			if kind == Locker {
 				cfg.Boards = []Board{{Address: 1, Locks: 4}}
 			}
@@ -54,17 +57,17 @@ func TestCheckNamesWhatADeviceCannotBe(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{"model", Config{Kind: Scanner, Model: "abacus", Path: "x"}, `"abacus"`},
-		{"switch of a drawer", Config{Kind: Printer, Driver: "escpos-tcp", Path: "x", DrawerSwitch: "ajar"},
+		{"model", Config{Kind: Scanner, Model: "abacus", Path: "/dev/x"}, `"abacus"`},
+		{"switch of a drawer", Config{Kind: Printer, Driver: "escpos-tcp", Path: "x:1", DrawerSwitch: "ajar"},
 			`drawer_switch "ajar" is none of`},
-		{"model of a printer", Config{Kind: Printer, Model: "usb-serial", Path: "x"}, "only scanners have models"},
-		{"parity", Config{Kind: Scanner, Driver: "serial", Path: "x", Parity: "both"}, `"both"`},
-		{"aim", Config{Kind: Scanner, Driver: "serial", Path: "x", AIM: "often"}, `"often"`},
-		{"layout", Config{Kind: Scanner, Driver: "evdev", Path: "x", Layout: "xx"}, `"xx"`},
-		{"locker", Config{Kind: Locker, Driver: "cu16-tcp", Path: "x"}, "no boards"},
-		{"display", Config{Kind: Display, Driver: "epson-tcp", Path: "x", Page: 1}, "page 1"},
-		{"scale", Config{Kind: Scale, Driver: "8217-tcp", Path: "x", Parity: "even"}, "eight_bits"},
-		{"labels", Config{Kind: LabelPrinter, Driver: "zpl-tcp", Path: "x", Profile: "epson"}, `"epson"`},
+		{"model of a printer", Config{Kind: Printer, Model: "usb-serial", Path: "/dev/x"}, "only scanners have models"},
+		{"parity", Config{Kind: Scanner, Driver: "serial", Path: "/dev/x", Parity: "both"}, `"both"`},
+		{"aim", Config{Kind: Scanner, Driver: "serial", Path: "/dev/x", AIM: "often"}, `"often"`},
+		{"layout", Config{Kind: Scanner, Driver: "evdev", Path: "/dev/x", Layout: "xx"}, `"xx"`},
+		{"locker", Config{Kind: Locker, Driver: "cu16-tcp", Path: "x:1"}, "no boards"},
+		{"display", Config{Kind: Display, Driver: "epson-tcp", Path: "x:1", Page: 1}, "page 1"},
+		{"scale", Config{Kind: Scale, Driver: "8217-tcp", Path: "x:1", Parity: "even"}, "eight_bits"},
+		{"labels", Config{Kind: LabelPrinter, Driver: "zpl-tcp", Path: "x:1", Profile: "epson"}, `"epson"`},
 	} {
 		c.cfg.Name = "d"
 		if err := Check([]Config{c.cfg}); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -461,12 +461,15 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		{Name: "d", Kind: Scanner, Driver: "tcp"},
 		{Name: "e", Kind: Scanner, Driver: "serial", Path: "/dev/x", Suffix: "enter"},
 		{Name: "f", Kind: Printer, Driver: "escpos-tcp", Path: "x:1", Profile: "star"},
+		{Name: "g", Kind: Printer, Driver: "escpos-tcp", Path: "192.0.2.10"},
+		{Name: "h", Kind: Scanner, Driver: "serial", Path: "ttyUSB0"},
 	}
 	err := Check(bad)
 	for _, want := range []string{
 		`two devices are called "a"`, "device 3 has no name", `"b": kind "drawer"`,
 		`"c": a printer has no driver "serial"`, `"d": driver tcp needs a path`,
-		`"e": suffix "enter"`, `"f": profile "star"`,
+		`"e": suffix "enter"`, `"f": profile "star"`, `"g": driver escpos-tcp needs an address with a port`,
+		`"h": driver serial needs the whole path of a device file`, "only escpos-serial, escpos-tcp, escpos-usb",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Check = %v, want it to say %s", err, want)

@@ -198,7 +198,7 @@ func profileOf(all []session.Profile, cfg Config) (session.Profile, error) {
 		}
 		names = append(names, p.Name)
 	}
-	return session.Profile{}, fmt.Errorf("profile %q is none of %q", cfg.Profile, names)
+	return session.Profile{}, fmt.Errorf("profile %q is none of %s", cfg.Profile, listed(names))
 }
 
 // withDrawer is a profile with the switch of the drawer that hangs on it, unless
@@ -209,8 +209,8 @@ func withDrawer(p session.Profile, level string) (session.Profile, error) {
 	case session.OpenHigh, session.OpenLow, session.NoSwitch:
 		p.Drawer = s
 	default:
-		return p, fmt.Errorf("drawer_switch %q is none of %q", level,
-			[]session.Switch{session.OpenHigh, session.OpenLow, session.NoSwitch})
+		return p, fmt.Errorf("drawer_switch %q is none of %s", level,
+			listed([]session.Switch{session.OpenHigh, session.OpenLow, session.NoSwitch}))
 	}
 	return p, nil
 }

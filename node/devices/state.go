@@ -2,13 +2,18 @@ package devices
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
 
 	"holdfast.dev/hardware"
+	"holdfast.dev/hardware/evdev"
 	"holdfast.dev/hardware/receipt/session"
+	"holdfast.dev/hardware/serial"
+	"holdfast.dev/hardware/usblp"
 )
 
 // Phase says how a device is doing.
@@ -22,6 +27,23 @@ const (
 	Degraded   Phase = "degraded"   // talks, but cannot do its work: see LastError
 	Lost       Phase = "lost"       // worked, and is gone; it is being reopened
 )
+
+// What may keep the node out of a port that is there.
+const (
+	BarredInUse    = "in_use"    // another program has it open
+	BarredNoRights = "no_rights" // the node's user may not open it
+)
+
+// barredBy tells whether a port could not be opened although it is there.
+func barredBy(cause error) string {
+	switch {
+	case errors.Is(cause, serial.ErrInUse), errors.Is(cause, usblp.ErrInUse), errors.Is(cause, evdev.ErrInUse):
+		return BarredInUse
+	case errors.Is(cause, fs.ErrPermission):
+		return BarredNoRights
+	}
+	return ""
+}
 
 // A scanner is degraded when noisyFrames in a row are garbage, each within
 // noisyWithin of the one before: a wrong speed or a broken cable, not one bad read.
@@ -42,6 +64,7 @@ type State struct {
 	Opened    time.Time // since when its port is open; zero: it is not
 	LastSeen  time.Time // when it last said something, or was opened
 	LastError string    // why it is not ready; empty when it is
+	Barred    string    // what keeps the node out of its port: BarredInUse, BarredNoRights, or empty
 	Fault     string    // the last trouble, also when it is over
 	FaultAt   time.Time // when that began; zero: there was none
 
@@ -203,7 +226,7 @@ func (s *status) judge(trouble string) {
 
 // opened says that the port is open now.
 func (s *status) opened(at time.Time, waitForAnswer bool) {
-	s.LastSeen, s.Opened, s.noisy, s.hushed = at, at, 0, time.Time{}
+	s.LastSeen, s.Opened, s.noisy, s.hushed, s.Barred = at, at, 0, time.Time{}, ""
 	if waitForAnswer {
 		s.become(Connecting, "")
 		return
@@ -214,7 +237,7 @@ func (s *status) opened(at time.Time, waitForAnswer bool) {
 // closed says that the port could not be opened, or failed. What a device said
 // of itself is no longer known.
 func (s *status) closed(cause error, missing bool) {
-	s.Opened = time.Time{}
+	s.Opened, s.Barred = time.Time{}, barredBy(cause)
 	if s.Printer != nil {
 		gone := *s.Printer
 		gone.Online = false

@@ -103,6 +103,8 @@ func Condition(d devices.State) (word, level string) {
 		return "connecting", "warn"
 	case d.Phase == devices.Degraded && trouble == "offline":
 		return "silent", "bad"
+	case trouble == "offline" && d.Barred != "":
+		return d.Barred, "bad"
 	case trouble != "":
 		return trouble, "bad"
 	case d.Printer != nil && d.Printer.PaperLow:
@@ -137,7 +139,7 @@ func (v *view) Devices() (all []template.HTML) {
 
 // barWords are the words of the bar for states that have one of their own.
 var barWords = map[string]string{"ready": "ready", "paper_low": "low", "paper_out": "paper", "cover_open": "cover",
-	"connecting": "connecting", "offline": "gone"}
+	"connecting": "connecting", "offline": "gone", devices.BarredInUse: "gone", devices.BarredNoRights: "gone"}
 
 func (v *view) barWord(d devices.State, word string) string {
 	short, ok := barWords[word]

@@ -349,6 +349,22 @@ func TestLabelsForShelvesAndProductsAreJobsLikeReceipts(t *testing.T) {
 	}
 }
 
+func TestAPortThatIsBarredIsNotSaidToBeMissing(t *testing.T) {
+	for _, why := range []string{devices.BarredInUse, devices.BarredNoRights} {
+		word, level := Condition(devices.State{Phase: devices.Lost, LastError: "x", Barred: why})
+		if word != why || level != "bad" {
+			t.Errorf("Condition = %s, %s, want %s, bad", word, level, why)
+		}
+		for _, lang := range words.Langs() {
+			for _, part := range []string{"devices.word.", "devices.help."} {
+				if bareKey.MatchString(words.T(lang, part+word)) {
+					t.Errorf("%s%s has no text in %s", part, word, lang)
+				}
+			}
+		}
+	}
+}
+
 func TestThePageOfDevicesSaysWhatToDoInEveryLanguage(t *testing.T) {
 	f := openFitted(t, words.EN)
 	f.receive(50, breadGTIN)
