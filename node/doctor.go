@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"holdfast.dev/internal/process"
@@ -75,6 +76,7 @@ func Doctor(ctx context.Context, o DoctorOptions, file string, out io.Writer) er
 		d.checkPath(cfg)
 	}
 	if running {
+		d.checkRead(v.Devices)
 		d.checkDevices(v.Devices)
 	}
 	if err := d.withDevices(ctx, running); err != nil {
@@ -109,7 +111,8 @@ func (d *doctor) tell(f Finding) {
 		return
 	}
 	mark := map[Verdict]string{Sound: "  ok ", Doubt: "  ?  ", Bad: " BAD ", Asks: "  >> "}[f.State]
-	fmt.Fprintf(d.out, "%s %-24s %s\n", mark, f.Check, f.Says)
+	says := strings.ReplaceAll(f.Says, "\n", fmt.Sprintf("\n      %-24s ", ""))
+	fmt.Fprintf(d.out, "%s %-24s %s\n", mark, f.Check, says)
 	if f.Todo != "" {
 		fmt.Fprintf(d.out, "      %-24s -> %s\n", "", f.Todo)
 	}
@@ -117,11 +120,14 @@ func (d *doctor) tell(f Finding) {
 
 // judge tells a finding that is good unless there is an error.
 func (d *doctor) judge(check, good string, err error, todo string) {
+	d.tell(finding(check, good, err, todo))
+}
+
+func finding(check, good string, err error, todo string) Finding {
 	if err == nil {
-		d.tell(Finding{Check: check, State: Sound, Says: good})
-		return
+		return Finding{Check: check, State: Sound, Says: good}
 	}
-	d.tell(Finding{Check: check, State: Bad, Says: err.Error(), Todo: todo})
+	return Finding{Check: check, State: Bad, Says: err.Error(), Todo: todo}
 }
 
 func (d *doctor) checkConfig(file string) {

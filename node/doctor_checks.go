@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -122,33 +124,49 @@ func (d *doctor) checkClock() {
 	d.tell(f)
 }
 
-// checkCloud goes the way to the cloud step by step.
+// checkCloud goes the way to each process of the cloud step by step. One that
+// does not answer is no harm while another one does.
 func (d *doctor) checkCloud(ctx context.Context) {
 	id, err := d.identity()
 	if err != nil {
 		return // which was told
 	}
-	address := d.o.Cloud
-	if address == "" {
-		address = id.Addr()
+	several := strings.Split(cmp.Or(d.o.Cloud, id.Addr()), ",")
+	answers := false
+	var findings []Finding
+	for _, address := range several {
+		found, ok := lookAt(ctx, strings.TrimSpace(address), id.ClientTLS().Clone())
+		findings, answers = append(findings, found...), answers || ok
 	}
+	for _, f := range findings {
+		if f.State == Bad && answers {
+			f.State, f.Todo = Doubt, "The node uses the others. "+f.Todo
+		}
+		d.tell(f)
+	}
+}
+
+// lookAt goes the way to one process of the cloud, and tells whether it gets there.
+func lookAt(ctx context.Context, address string, config *tls.Config) (found []Finding, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
 	began := time.Now()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	d.judge("cloud, TCP", fmt.Sprintf("%s answers within %v", address, time.Since(began).Round(time.Millisecond)), err,
-		"Check the cable, the router and the firewall, and the cloud option. The store works on without.")
+	found = append(found, finding("cloud, TCP",
+		fmt.Sprintf("%s answers within %v", address, time.Since(began).Round(time.Millisecond)), err,
+		"Check the cable, the router and the firewall, and the cloud option. The store works on without."))
 	if err != nil {
-		return
+		return found, false
 	}
 	defer conn.Close()
-	config := id.ClientTLS().Clone()
 	if config.ServerName == "" {
 		config.ServerName, _, _ = net.SplitHostPort(address) // an address that was dialled has both
 	}
 	config.NextProtos = []string{"h2"}
 	began = time.Now()
 	err = tls.Client(conn, config).HandshakeContext(ctx)
-	d.judge("cloud, TLS", fmt.Sprintf("it is ours, and took %v", time.Since(began).Round(time.Millisecond)), err,
-		"Somebody else answers there, or the clock is wrong. Call head office if it stays so.")
+	found = append(found, finding("cloud, TLS",
+		fmt.Sprintf("it is ours, and took %v", time.Since(began).Round(time.Millisecond)), err,
+		"Somebody else answers there, or the clock is wrong. Call head office if it stays so."))
+	return found, err == nil
 }

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,6 +107,35 @@ func groupHint(info os.FileInfo) string {
 		}
 	}
 	return "Let the node's user read and write it."
+}
+
+// checkRead finds what was changed in the configuration since the running node
+// has read it. Nothing else would tell of a device that was added there.
+func (d *doctor) checkRead(running []devices.State) {
+	known := make(map[string]devices.State, len(running))
+	for _, s := range running {
+		known[s.Name] = s
+	}
+	var news []string
+	for _, cfg := range d.o.Devices {
+		s, ok := known[cfg.Name]
+		switch {
+		case !ok:
+			news = append(news, cfg.Name+" is new")
+		case s.Kind != cfg.Kind || s.Path != cfg.Path || cfg.Driver != "" && s.Driver != cfg.Driver:
+			news = append(news, fmt.Sprintf("%s was a %s by %s on %s", cfg.Name, s.Kind, s.Driver, s.Path))
+		}
+		delete(known, cfg.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		news = append(news, name+" is not in it any more")
+	}
+	if len(news) == 0 {
+		return
+	}
+	d.tell(Finding{Check: "configuration", State: Bad,
+		Says: "the running node has read another one: " + strings.Join(news, ", "),
+		Todo: "Start the node again: systemctl restart holdfast-node. Or name its file with --config."})
 }
 
 // checkDevices judges the states that a node's devices are in.

@@ -83,7 +83,7 @@ func examine(t *testing.T, o node.Options, test bool) (map[string]node.Finding, 
 	t.Helper()
 	var out bytes.Buffer
 	err := node.Doctor(t.Context(), node.DoctorOptions{Data: o.Data, Listen: o.Listen, Admin: o.Admin,
-		Devices: o.Devices, Stations: o.Stations, Measures: o.Measures, Country: o.Country,
+		Cloud: o.Cloud, Devices: o.Devices, Stations: o.Stations, Measures: o.Measures, Country: o.Country,
 		JSON: true, SelfTest: test, Wait: patient}, "node.toml", &out)
 	all := make(map[string]node.Finding)
 	lines := bufio.NewScanner(&out)
@@ -214,6 +214,54 @@ func TestTheDoctorSaysWhatIsWrong(t *testing.T) {
 		}
 		return cmp.Equal(want, bad(t, all))
 	})
+}
+
+func TestTheDoctorTellsThatTheNodeHasReadAnotherConfiguration(t *testing.T) {
+	d := furnish(t)
+	r := open(t, d.wire)
+	r.online()
+	changed := r.options
+	changed.Devices = slices.Clone(d.list[:5])
+	changed.Devices[1].Path = "127.0.0.1:9100"
+	changed.Devices = append(changed.Devices,
+		devices.Config{Name: "second", Kind: devices.Printer, Driver: "escpos-tcp", Path: "127.0.0.1:9101"})
+	all, err := examine(t, changed, false)
+	if !errors.Is(err, node.ErrUnwell) {
+		t.Errorf("Doctor = %v", err)
+	}
+	f := all["configuration"]
+	for _, part := range []string{"second is new", "paper was a printer by escpos-tcp on " + d.list[1].Path,
+		"pan is not in it any more"} {
+		if f.State != node.Bad || !strings.Contains(f.Says, part) || !strings.Contains(f.Todo, "restart") {
+			t.Errorf("configuration = %+v, want it to say %s", f, part)
+		}
+	}
+}
+
+func TestTheDoctorTriesEachProcessOfTheCloud(t *testing.T) {
+	r := open(t, func(*node.Options) {})
+	r.online()
+	const nobody = "127.0.0.1:1"
+	all, _ := examine(t, r.options, false)
+	somebody, _, _ := strings.Cut(all["cloud, TCP"].Says, " ")
+	for _, c := range []struct {
+		cloud string
+		want  node.Verdict
+	}{
+		{somebody + ", " + nobody, node.Doubt},
+		{nobody + "," + nobody, node.Bad},
+		{nobody, node.Bad},
+	} {
+		o := r.options
+		o.Cloud = c.cloud
+		all, _ := examine(t, o, false) // the verdict is what counts
+		if got := all["cloud, TCP"]; got.State != c.want || got.Todo == "" {
+			t.Errorf("%s: %+v, want %s", c.cloud, got, c.want)
+		}
+		if got := all["cloud, TLS"].State; c.want == node.Doubt && got != node.Sound {
+			t.Errorf("the process that answers is %s", got)
+		}
+	}
 }
 
 func TestTheDoctorExaminesANodeThatDoesNotRun(t *testing.T) {

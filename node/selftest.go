@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast.dev/hardware"
@@ -187,8 +188,8 @@ func (t selfTest) prove(ctx context.Context, code string, printed bool, scans <-
 			Todo: "Connect a printer and a scanner, and test again."})
 		return
 	}
-	t.tell(Finding{Check: "proof", State: Asks, Says: fmt.Sprintf("read the printed code %s with each of %q within %s",
-		code, waiting, t.wait)})
+	t.tell(Finding{Check: "proof", State: Asks, Says: fmt.Sprintf("read the printed code %s with %s within %s",
+		code, strings.Join(waiting, " and "), t.wait)})
 	late := time.After(t.wait)
 	for over := false; len(waiting) > 0 && !over; {
 		select {
