@@ -230,8 +230,11 @@ func (p *Printer) serveDo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Printer) serveAfter(w http.ResponseWriter, r *http.Request) {
-	bytes, err := strconv.Atoi(r.URL.Query().Get("bytes"))
-	if err == nil {
+	text := r.URL.Query().Get("bytes")
+	bytes, err := strconv.Atoi(text)
+	if err != nil {
+		err = fmt.Errorf("bytes %q: want a whole number", text)
+	} else {
 		err = p.After(bytes, Fault(r.PathValue("fault")))
 	}
 	if err != nil {

@@ -118,6 +118,25 @@ func TestThePageShowsTheReceiptWhileItPrints(t *testing.T) {
 	}
 }
 
+func TestQuestionsOfAHostDoNotBuryWhatItPrints(t *testing.T) {
+	p := openPanel(t)
+	conn := dial(t, p.Printer)
+	const rounds = 3000
+	send(t, conn, strings.Repeat("\x10\x04\x01\x10\x04\x02", rounds))
+	expect(t, conn, strings.Repeat("\x12", 2*rounds))
+	print(t, conn, "\x1b@text\n")
+	want := []printer.Parsed{
+		{Name: "DLE EOT", Bytes: "10 04 01", Times: rounds}, {Name: "DLE EOT", Bytes: "10 04 02", Times: rounds},
+		{Name: "ESC @", Bytes: "1B 40"}, {Name: "text", Text: "text"}, {Name: "LF", Bytes: "0A"},
+	}
+	if diff := cmp.Diff(want, p.state("").Commands[:len(want)]); diff != "" {
+		t.Error(diff)
+	}
+	if r := p.post("/after/unplug?bytes=x"); r != http.StatusBadRequest {
+		t.Errorf("a number that is none: %d", r)
+	}
+}
+
 func decimal(n uint64) string {
 	text, _ := json.Marshal(n)
 	return string(text)

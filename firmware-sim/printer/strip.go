@@ -46,7 +46,11 @@ type Parsed struct {
 	Bytes   string `json:"bytes,omitempty"` // hexadecimal, the first of them
 	Text    string `json:"text,omitempty"`
 	Ignored bool   `json:"ignored,omitempty"`
+	Times   int    `json:"times,omitempty"` // of a question that was asked more than once
 }
+
+// questions are the commands by which hosts ask all day how the printer is.
+var questions = map[string]bool{"DLE EOT": true, "GS r": true, "ESC ACK": true, "ENQ": true}
 
 const (
 	maxParsed = 5000 // commands of a receipt that are listed
@@ -90,8 +94,15 @@ func (s *strip) tag(symbol string) {
 	}
 }
 
-// log writes down a command.
+// log writes down a command, and a question once for as long as nothing else
+// comes: hours of them would leave no room for the receipt.
 func (s *strip) log(p Parsed) {
+	for i := len(s.done) - 1; questions[p.Name] && i >= 0 && questions[s.done[i].Name]; i-- {
+		if asked := &s.done[i]; asked.Bytes == p.Bytes {
+			asked.Times = max(1, asked.Times) + 1
+			return
+		}
+	}
 	if len(s.done) == maxParsed {
 		s.more++
 		return
