@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -41,12 +42,17 @@ func Verify(ctx context.Context, o VerifyOptions, progress io.Writer) (string, e
 }
 
 func verifyFile(ctx context.Context, o VerifyOptions, progress io.Writer) (r journal.Report, err error) {
+	path := filepath.Join(o.Data, journalFile)
+	// Opening would make one, and an empty journal proves itself.
+	if _, err := os.Stat(path); err != nil {
+		return r, fmt.Errorf("no journal of a node in %s: %w", o.Data, err)
+	}
 	id, err := identity.OpenNodeKey(o.Data)
 	if err != nil {
 		return r, err
 	}
 	machine := &shopfloor.Machine{Store: id.Peer().Store, Local: localTables()}
-	j, err := journal.Open(ctx, journal.Options{Path: filepath.Join(o.Data, journalFile), Machine: machine})
+	j, err := journal.Open(ctx, journal.Options{Path: path, Machine: machine})
 	if err != nil {
 		return r, err
 	}
