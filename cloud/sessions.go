@@ -22,10 +22,16 @@ func (c *cloud) closeOldSessions(ctx context.Context) error {
 	if err := member.Sync(ctx); err != nil {
 		return err
 	}
-	others := member.Members(ctx)
-	return c.closeSessions(ctx, func(id string) bool {
-		return !slices.ContainsFunc(others, func(i quorum.Info) bool { return i.ID == id && !i.Self })
-	})
+	return c.closeSessions(ctx, goneBefore(member.Leads(), member.ID(), member.Members(ctx)))
+}
+
+// goneBefore tells of which processes no stream can be alive when this one starts.
+// Only where the leader is, the list of members is sure to have everybody: a new
+// member may have been sent a list that is older than the newest of the others.
+func goneBefore(leads bool, self string, members []quorum.Info) func(id string) bool {
+	return func(id string) bool {
+		return id == self || leads && !slices.ContainsFunc(members, func(i quorum.Info) bool { return i.ID == id })
+	}
 }
 
 // silence counts, by process, how often it was silent in a row.
