@@ -71,7 +71,7 @@ func TestAChangedRowIsFound(t *testing.T) {
 	p.ended <- <-p.ended
 	path := filepath.Join(p.o.Data, engine.Database)
 	whole := read(t, path)
-	places := 0
+	places, differs := 0, 0
 	for at := 0; ; places++ {
 		next := bytes.Index(whole[at:], []byte("Tjalk"))
 		if next < 0 {
@@ -84,12 +84,15 @@ func TestAChangedRowIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		said, _, err := verify(t, VerifyOptions{File: p.o.Data})
-		if ExitCode(err) != exitDiffers {
-			t.Errorf("a letter at %d: %q, %v", at, said, err)
+		if err == nil {
+			t.Errorf("a letter at %d: %q", at, said)
+		}
+		if ExitCode(err) == exitDiffers { // the log's newest records are looked at before
+			differs++
 		}
 	}
-	if places < 2 {
-		t.Errorf("the name is in %d places, want one in the log and one in a table", places)
+	if places < 2 || differs < 1 {
+		t.Errorf("the name is in %d places, and %d differ; want one in the log and one in a table", places, differs)
 	}
 }
 
