@@ -84,6 +84,15 @@ func TestAProcessJoinsACloudAndLeavesIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other.o.Join = freeAddress(t) // nobody is there
+	stray := newPlace(t, other.o.Join)
+	if err := os.CopyFS(stray.o.Data, os.DirFS(other.o.Data)); err != nil {
+		t.Fatal(err)
+	}
+	other.o.Join = first.o.Members
+	stray.start(t)
+	until(t, "one that finds nobody waits", func() (string, error) { return Members(t.Context(), stray.admin()) },
+		func(s string) bool { return strings.Contains(s, "waits to be taken in") })
 	other.start(t)
 	text := until(t, "the second is taken in", list, func(s string) bool {
 		return strings.Contains(s, other.o.Members) && !strings.Contains(s, "not answer")

@@ -41,6 +41,9 @@ func Members(ctx context.Context, a AdminAt) (string, error) {
 	if err := a.call(ctx, http.MethodGet, "members", &infos); err != nil {
 		return "", err
 	}
+	if len(infos) == 0 {
+		return "This process is no member yet: it waits to be taken in. Its log says what for.", nil
+	}
 	text := ""
 	for _, i := range infos {
 		role := "new, without a vote yet"
@@ -55,6 +58,9 @@ func Members(ctx context.Context, a AdminAt) (string, error) {
 		}
 		if i.Problem != "" {
 			role = "does not answer: " + i.Problem
+		}
+		if i.Self {
+			role += "; this process"
 		}
 		text += fmt.Sprintf("%s  %s  entry %d  knows version %d  %s\n", i.ID, i.Address, i.Applied, i.Version, role)
 	}

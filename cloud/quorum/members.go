@@ -201,8 +201,8 @@ func (m *Member) takeIn(w wish) error {
 		case s.ID == id:
 			known = true
 		case s.Address == addr:
-			return stock.Refuse(stock.BadRequest, "member %s has the address %s: remove it first",
-				s.ID, addr).With("what", "address")
+			return stock.Refuse(stock.BadRequest, "member %s has the address %s: if it is lost, remove it, "+
+				"and this one is taken in", s.ID, addr).With("what", "address")
 		}
 	}
 	if !known && w.Known {
@@ -258,6 +258,7 @@ func (m *Member) transfer(id string) error {
 // in, one that has moved until they know.
 func (m *Member) announce() {
 	const again = 500 * time.Millisecond
+	said := ""
 	for {
 		self, listed := m.self()
 		fresh := m.o.Join != "" && len(m.servers()) == 0
@@ -268,7 +269,10 @@ func (m *Member) announce() {
 		err := m.askSomebody(askJoin, wish{ID: string(m.id), Address: string(m.address()), Known: moved,
 			Version: m.o.Machine.Version(), Tables: len(m.o.Machine.Migrations())})
 		if err != nil {
-			m.log.Info("announce this member", "err", err)
+			if text := err.Error(); text != said { // it may take a person, and hours
+				m.log.Warn("this member waits to be taken in", "err", err)
+				said = text
+			}
 		} else {
 			m.trans.outside.Store(false)
 		}
