@@ -17,7 +17,7 @@ import (
 type lineOptions struct {
 	Link   string `help:"Name to point at the pseudo terminal." placeholder:"PATH"`
 	TCP    string `name:"tcp" help:"Listen here for a host, instead of a pseudo terminal." placeholder:"HOST:PORT"`
-	Listen string `help:"Address of the page and the API." default:"127.0.0.1:8071"`
+	Listen string `help:"Address of the page and the API." default:"${page}"`
 	Seed   uint64 `help:"Of the faults: the same seed and bytes give the same."`
 }
 
@@ -44,7 +44,7 @@ func (o lineOptions) serve(ctx context.Context, p wire.Panel) (err error) {
 }
 
 type displayOptions struct {
-	lineOptions `embed:""`
+	lineOptions `embed:"" set:"page=127.0.0.1:8073"`
 	Dialect     string `help:"What it understands: epson or cd5220." enum:"epson,cd5220" default:"epson"`
 	Baud        int    `help:"Speed of the line, 9600 unless given; unlimited on TCP."`
 }
@@ -58,7 +58,7 @@ func (o displayOptions) run(ctx context.Context) error {
 }
 
 type lockerOptions struct {
-	lineOptions `embed:""`
+	lineOptions `embed:"" set:"page=127.0.0.1:8074"`
 	Dialect     string `help:"What its boards speak: cu16, cu48 or board24." enum:"cu16,cu48,board24" default:"cu16"`
 	Boards      []int  `help:"Addresses of its boards; one board unless given."`
 	Doors       int    `help:"Doors of each board; as many as it can have unless given."`
@@ -84,7 +84,7 @@ func (o lockerOptions) run(ctx context.Context) error {
 }
 
 type scaleOptions struct {
-	lineOptions `embed:""`
+	lineOptions `embed:"" set:"page=127.0.0.1:8075"`
 	Protocol    string `help:"What it speaks: 8217 or dialog06." enum:"8217,dialog06" default:"8217"`
 	Baud        int    `help:"Speed of the line, 9600 unless given; unlimited on TCP."`
 }
@@ -98,7 +98,7 @@ func (o scaleOptions) run(ctx context.Context) error {
 }
 
 type labelOptions struct {
-	lineOptions `embed:""`
+	lineOptions `embed:"" set:"page=127.0.0.1:8076"`
 	Speed       int    `help:"Speed of the labels in mm/s; 0 is at once." default:"100"`
 	Chatty      bool   `help:"Answer for its state also when labels are out or the head is open."`
 	Out         string `help:"Folder of the labels." default:"labels" placeholder:"DIR"`

@@ -22,7 +22,7 @@ type printerOptions struct {
 	Drawer   string `help:"Level of the drawer's switch when open; mute has no switch, none no drawer." enum:"high,low,mute,none" default:"high"`
 	NoProof  bool   `help:"Never say that something was printed."`
 	Mute     bool   `help:"Say nothing at all."`
-	Page     string `help:"Address of the page that shows it." default:"127.0.0.1:8071" placeholder:"HOST:PORT"`
+	Listen   string `help:"Address of the page and the API." default:"127.0.0.1:8072" aliases:"page"`
 	Out      string `help:"Folder of the receipts." default:"receipts" placeholder:"DIR"`
 }
 
@@ -42,11 +42,11 @@ func (o printerOptions) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	listener, err := process.Listen("page", o.Page)
+	listener, err := process.Listen("listen", o.Listen)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s printer at %s\nits page     http://%s\nreceipts in  %s\n",
+	fmt.Printf("Receipt printer, %s\nits line  %s\nits page  http://%s\nreceipts  %s\n\nCtrl-C switches it off.\n",
 		o.Language, p.State().Address, listener.Addr(), o.Out)
-	return process.Run(ctx, process.Serve("page", process.HTTPServer(o.Page, p.Handler()), listener))
+	return process.Run(ctx, process.Serve("page", process.HTTPServer(o.Listen, p.Handler()), listener))
 }
