@@ -105,10 +105,23 @@ func TestThePagesOfDevicesAreAccessible(t *testing.T) {
 			if wrong := eval[[]string](t, ctx, smallTargets); len(wrong) > 0 {
 				t.Errorf("%s on %s: too small or too wide: %s", p.name, size.name, strings.Join(wrong, "\n\t"))
 			}
+			if wide := eval[int](t, ctx, longNames); wide > 0 {
+				t.Errorf("%s on %s: the names of %d ports stick out", p.name, size.name, wide)
+			}
 			picture(t, ctx, p.name+"-"+size.name)
 		}
 	}
 }
+
+// longNames counts the ports that stick out of their cards, were their names as
+// long as those that udev gives.
+const longNames = `[...document.querySelectorAll(".card .code.wrap")].filter(e => {
+	const was = e.textContent;
+	e.textContent = "serial · /dev/serial/by-id/usb-Zebra_Technologies_Inc_Zebra_Scanner_S_N_0123456789-if00";
+	const wide = e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1;
+	e.textContent = was;
+	return wide;
+}).length`
 
 // spoil breaks something at every device.
 func (f *fitted) spoil(order string) {
