@@ -39,7 +39,7 @@ func (f uplinkFloor) Recover(ctx context.Context, w *uplinkv1.Welcome, remote *u
 		}
 		return f.Recovered(ctx, epoch)
 	case recordv1.SessionMode_SESSION_MODE_REBUILD:
-		if err := f.salvage(ctx, w.GetSalvageFrom(), remote); err != nil {
+		if _, err := f.salvage(ctx, w.GetSalvageFrom(), remote); err != nil {
 			return err
 		}
 		progress := func(done, total uint64) {
@@ -52,12 +52,30 @@ func (f uplinkFloor) Recover(ctx context.Context, w *uplinkv1.Welcome, remote *u
 		<-ctx.Done()
 		return ctx.Err()
 	case recordv1.SessionMode_SESSION_MODE_SALVAGE:
-		if err := f.salvage(ctx, w.GetSalvageFrom(), remote); err != nil {
+		taken, err := f.salvage(ctx, w.GetSalvageFrom(), remote)
+		if err != nil {
 			return err
 		}
-		return stock.Refuse(stock.Fenced, "this box was replaced; what it knew was handed over")
+		return shutOut(ctx, taken, f.node.link.State().Refused)
 	}
 	return stock.Refuse(stock.FeatureRefused, "session mode %s", w.GetMode()).With("what", "session mode")
+}
+
+// betweenGreetings is how long a box that was replaced, and has nothing new to
+// hand over, leaves head office alone: each greeting asks somebody there to look.
+const betweenGreetings = 10 * time.Minute
+
+// shutOut refuses to go on as the store. Only the first time says so at once:
+// from then on the refusal shows until the line is tried again.
+func shutOut(ctx context.Context, taken uint64, before string) error {
+	if taken == 0 && before == stock.Fenced.String() {
+		select {
+		case <-time.After(betweenGreetings):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return stock.Refuse(stock.Fenced, "this box was replaced; what it knew was handed over")
 }
 
 // fastForward appends what the cloud has of this store's own records.
@@ -72,20 +90,21 @@ func (f uplinkFloor) fastForward(ctx context.Context, last uint64, remote *uplin
 }
 
 // salvage hands over what this box has written and the cloud does not have. It
-// finds the last common record first: from is only where to look.
-func (f uplinkFloor) salvage(ctx context.Context, from uint64, remote *uplink.Remote) error {
+// finds the last common record first: from is only where to look. It returns how
+// much of it the cloud had not heard before.
+func (f uplinkFloor) salvage(ctx context.Context, from uint64, remote *uplink.Remote) (taken uint64, err error) {
 	if from == 0 {
-		return nil
+		return 0, nil
 	}
 	first, err := firstOwn(ctx, f.node.journal, from, remote)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	taken, err := remote.Salvage(ctx, f.Epoch(), uplink.SalvagePage(ctx, f.node.journal), first)
+	taken, err = remote.Salvage(ctx, f.Epoch(), uplink.SalvagePage(ctx, f.node.journal), first)
 	if err == nil {
 		f.node.log.Warn("handed over what the cloud did not know", "seq", first, "taken", taken)
 	}
-	return err
+	return taken, err
 }
 
 var errDiffers = errors.New("from here on the histories differ")
