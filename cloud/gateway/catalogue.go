@@ -181,6 +181,10 @@ func (g *Gateway) ListAvailability(ctx context.Context, r *shopv1.ListAvailabili
 	if err != nil {
 		return nil, err
 	}
+	if math.Abs(r.GetLatitude()) > 90 || math.Abs(r.GetLongitude()) > 180 {
+		return nil, stock.Refuse(stock.BadRequest, "no such place on Earth: %g, %g", r.GetLatitude(),
+			r.GetLongitude()).With("what", "latitude")
+	}
 	var all []*shopv1.Availability
 	err = g.view(ctx, func(tx *journal.Tx) error {
 		all, err = g.everywhere(tx, r)
@@ -216,12 +220,22 @@ func (g *Gateway) everywhere(tx *journal.Tx, r *shopv1.ListAvailabilityRequest) 
 			return nil, err
 		}
 		a.StoreName, a.Town = s.Info.GetName(), s.Info.GetTown()
-		if here != (place{}) {
-			a.DistanceKm = here.km(place{float64(s.Info.GetLatE6()) / 1e6, float64(s.Info.GetLonE6()) / 1e6})
+		there := place{float64(s.Info.GetLatE6()) / 1e6, float64(s.Info.GetLonE6()) / 1e6}
+		switch {
+		case here == (place{}):
+		case there == (place{}):
+			a.DistanceKm = math.Inf(1) // nobody said where it is
+		default:
+			a.DistanceKm = here.km(there)
 		}
 		all = append(all, a)
 	}
 	slices.SortStableFunc(all, func(a, b *shopv1.Availability) int { return cmp.Compare(a.DistanceKm, b.DistanceKm) })
+	for _, a := range all {
+		if math.IsInf(a.DistanceKm, 1) {
+			a.DistanceKm = 0
+		}
+	}
 	return all, nil
 }
 

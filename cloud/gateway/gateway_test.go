@@ -456,3 +456,20 @@ func TestAStoreThatMeansNothingIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAStoreThatIsNobodyKnowsWhereIsLast(t *testing.T) {
+	s := open(t)
+	must(t)(s.Office().PutStore(t.Context(), &shopv1.PutStoreRequest{Store: &shopv1.Store{Store: 3, Name: "Vlet"}}))
+	ask := &shopv1.ListAvailabilityRequest{Gtin: bread, Latitude: 52.1, Longitude: 5.1}
+	resp, err := s.ListAvailability(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := resp.GetAvailability(); len(all) != 2 || all[1].GetStore() != 3 || all[1].GetDistanceKm() != 0 {
+		t.Errorf("%v", all)
+	}
+	ask.Latitude = 91
+	if _, err := s.ListAvailability(t.Context(), ask); !stock.Refused(err, stock.BadRequest) {
+		t.Errorf("a place beyond the pole: %v", err)
+	}
+}

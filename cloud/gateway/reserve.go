@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -227,10 +228,17 @@ func (g *Gateway) CancelReservation(ctx context.Context, r *shopv1.CancelReserva
 	}
 	_, err = g.o.Engine.Propose(ctx, &recordv1.Command{Body: &recordv1.Command_RequestCancel{
 		RequestCancel: &recordv1.RequestCancel{Reservation: id[:], Reason: r.GetReason()}}})
-	if err != nil {
+	if err != nil && !stock.Refused(err, stock.AlreadyFinished) {
 		return nil, err
 	}
-	return g.reservation(ctx, id, "")
+	now, readErr := g.reservation(ctx, id, "")
+	if readErr != nil {
+		return nil, cmp.Or(err, readErr)
+	}
+	if err != nil && now.GetState() != shopv1.ReservationState_CANCELLED {
+		return nil, err
+	}
+	return now, nil // cancelling what is cancelled changes nothing
 }
 
 // WatchReservation sends the reservation now, after every change, and at least

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
@@ -266,5 +267,31 @@ func TestTheProductPageFollowsTheShelf(t *testing.T) {
 		{Sku: w.sku(crisp), Units: 1}}}}})
 	if got, want := live.next("supply-1"), "4 here just now\n"; got != want {
 		t.Errorf("pushed %q, want %q", got, want)
+	}
+}
+
+func TestCancellingWhatIsCancelledChangesNothing(t *testing.T) {
+	w, _, _, promise := reserved(t, "en")
+	id := uuid.UUID(promise.GetReservation()).String()
+	cancel := func() (*shopv1.Reservation, error) {
+		return w.shop.CancelReservation(t.Context(), &shopv1.CancelReservationRequest{Reservation: id})
+	}
+	w.accept(promise)
+	if r, err := cancel(); err != nil || !r.GetCancelRequested() {
+		t.Errorf("the first time: %v, %v", r, err)
+	}
+	w.release(promise, recordv1.ReleaseReason_RELEASE_REASON_CANCEL)
+	if r, err := cancel(); err != nil || r.GetState() != shopv1.ReservationState_CANCELLED {
+		t.Errorf("again, after a lost answer: %v, %v", r, err)
+	}
+
+	w, _, _, promise = reserved(t, "en")
+	id = uuid.UUID(promise.GetReservation()).String()
+	w.accept(promise)
+	w.pick(promise)
+	w.stage(promise, "A1")
+	w.collect(promise)
+	if r, err := cancel(); !stock.Refused(err, stock.AlreadyFinished) && !stock.Refused(err, stock.AlreadyCollected) {
+		t.Errorf("what was handed over: %v, %v", r, err)
 	}
 }

@@ -75,8 +75,12 @@ func (v *visit) shops() (*shops, error) {
 // earthKm is the mean radius of the earth (IUGG).
 const earthKm = 6371.0088
 
-// km is the great-circle distance of a store by the haversine formula.
+// km is the great-circle distance of a store by the haversine formula. Where nobody
+// said where a store is, it is far away.
 func (s *shops) km(to *shopv1.Store) float64 {
+	if s.lat == 0 && s.lon == 0 || to.GetLatitude() == 0 && to.GetLongitude() == 0 {
+		return math.Inf(1)
+	}
 	const rad = math.Pi / 180
 	lat := math.Sin((to.GetLatitude() - s.lat) * rad / 2)
 	lon := math.Sin((to.GetLongitude() - s.lon) * rad / 2)
@@ -91,6 +95,8 @@ func (v *visit) distance(s *shops, to *shopv1.Store) string {
 		return ""
 	case s.mine != nil && v.place.store == to.GetStore():
 		return v.T("place.yours")
+	case math.IsInf(s.km(to), 1):
+		return ""
 	case s.km(to) < 1:
 		return v.T("place.near")
 	}

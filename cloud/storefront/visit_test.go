@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"holdfast.dev/firmware-sim/demodata"
 	shopv1 "holdfast.dev/proto/shop/v1"
 	"holdfast.dev/stock"
 	"holdfast.dev/stock/words"
@@ -43,6 +44,18 @@ func TestThePlaceIsRememberedToTheKilometreAndOrdersTheStores(t *testing.T) {
 		}
 	}
 	wantPage(t, s.get("/"), 200, "/", "Tjalk Lübeck", "5 in Lübeck just now")
+}
+
+func TestAStoreWithoutAPlaceIsNoDistanceAway(t *testing.T) {
+	w := newWorld(t, assortment)
+	w.putStore(demodata.Store{ID: 9, Name: "Tjalk Nowhere", Town: "Nowhere", Timezone: "UTC", Language: "en", Currency: "EUR"})
+	w.stock(1, crisp, 5, 3)
+	w.stock(9, crisp, 5, 3)
+	p := w.shopper("en").get("/p/" + crisp + "?lat=53.8654987&lon=10.6866123")
+	at, others := strings.Index(p.html, "Tjalk Nowhere"), strings.Index(p.html, "Tjalk Utrecht")
+	if at < others || others < 0 || strings.Contains(text(p.html), "Tjalk Nowhere · ") {
+		t.Errorf("at %d, Utrecht at %d: %s", at, others, text(p.html))
+	}
 }
 
 func TestLanguageIsAskedForThenRememberedThenTheBrowsers(t *testing.T) {
