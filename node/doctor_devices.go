@@ -149,7 +149,7 @@ func (d *doctor) checkDevices(all []devices.State) {
 		}
 		if level != "ok" {
 			f.State, f.Todo = map[string]Verdict{"warn": Doubt, "bad": Bad}[level], helpFor(s)
-			if s.LastError != "" {
+			if s.LastError != "" && s.LastError != word {
 				f.Says += ": " + s.LastError
 			}
 		}

@@ -67,6 +67,10 @@ func (c deviceCard) LastTrouble() string {
 	return c.Fault
 }
 
+// Named tells whether a trouble is one that a device told of itself, which has a
+// word in every language. The others are errors of ports.
+func (v *view) Named(trouble string) bool { return words.Has("devices.word." + trouble) }
+
 var deviceIcons = map[devices.Kind]string{devices.Scanner: "scan-barcode", devices.Printer: "printer",
 	devices.LabelPrinter: "qr-code", devices.Display: "receipt-text", devices.Locker: "package", devices.Scale: "scale"}
 

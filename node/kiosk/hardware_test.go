@@ -365,6 +365,22 @@ func TestAPortThatIsBarredIsNotSaidToBeMissing(t *testing.T) {
 	}
 }
 
+func TestATroubleThatIsOverIsNamedInEveryLanguage(t *testing.T) {
+	f := openFitted(t, words.EN)
+	f.paper.SetPaperOut(true)
+	f.until("no paper", func() bool { return f.state("paper").Trouble() == "paper_out" })
+	f.paper.SetPaperOut(false)
+	f.until("paper again", func() bool { return f.state("paper").Phase == devices.Ready })
+	b := f.browser()
+	for _, lang := range words.Langs() {
+		_, page := b.open("/devices?lang=" + string(lang))
+		want := template.HTMLEscapeString(words.T(lang, "devices.word.paper_out"))
+		if !strings.Contains(page, want) || strings.Contains(page, ">paper_out<") {
+			t.Errorf("the page in %s does not call the last trouble %q", lang, want)
+		}
+	}
+}
+
 func TestThePageOfDevicesSaysWhatToDoInEveryLanguage(t *testing.T) {
 	f := openFitted(t, words.EN)
 	f.receive(50, breadGTIN)
