@@ -75,12 +75,17 @@ func eval[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-// until waits for a script to become true.
+// until waits for a script to become true; a page that is just being drawn may
+// take its script's place away.
 func until(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(10*time.Second))); err != nil {
-		t.Fatalf("waiting for %s: %v", script, err)
+	var err error
+	for begun := time.Now(); time.Since(begun) < 10*time.Second; {
+		if _, err = chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(10*time.Second))); err == nil {
+			return
+		}
 	}
+	t.Fatalf("waiting for %s: %v", script, err)
 }
 
 func prefer(dark bool) chromedp.Action[chromedp.Void] {

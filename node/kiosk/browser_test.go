@@ -73,12 +73,17 @@ func eval[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-// until waits for a script to become true.
+// until waits for a script to become true; a page that is just being drawn may
+// take its script's place away.
 func until(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(10*time.Second))); err != nil {
-		t.Fatalf("waiting for %s: %v", script, err)
+	var err error
+	for begun := time.Now(); time.Since(begun) < 10*time.Second; {
+		if _, err = chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(10*time.Second))); err == nil {
+			return
+		}
 	}
+	t.Fatalf("waiting for %s: %v", script, err)
 }
 
 func sized(s screenSize) chromedp.Action[chromedp.Void] {
@@ -151,6 +156,8 @@ func everyPage(s *shop, id string) []struct {
 		{"inbox-nl", "/inbox?lang=nl", nil},
 		{"home-suspect-nl", "/", func() { s.comeBack() }},
 		{"settle-de", "/settle?lang=de", nil},
+		{"home-de", "/?lang=de", nil},
+		{"orders-nl", "/orders?lang=nl", nil},
 		{"reconcile-none", "/reconcile?lang=en", nil},
 		{"sell-safe", "/sell", func() { s.distrust() }},
 		{"inbox-frozen", "/inbox", func() { s.link.state = uplink.State{Phase: uplink.Offline, Refused: "FROZEN"} }},
@@ -234,6 +241,8 @@ const smallTargets = `[...document.querySelectorAll("a, button, input:not([type=
   .filter((e) => e.checkVisibility() && !e.closest(".skip, dialog:not([open])") && !e.matches(".skip, .card-link, .choice input, .crumbs a"))
   .map((e) => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.height < 55.5 || r.right > innerWidth + 1)
   .map(([e, r]) => e.outerHTML.slice(0, 120) + " " + Math.round(r.width) + "x" + Math.round(r.height))
+  .concat([...document.querySelectorAll(".tile, .tabs, .nav a")].filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+    .map((e) => "words stick out of " + e.outerHTML.slice(0, 120)))
   .concat(document.documentElement.scrollWidth > innerWidth ? ["the page is wider than the screen"] : [])`
 
 func TestEveryPageIsAccessible(t *testing.T) {
