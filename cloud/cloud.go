@@ -85,6 +85,8 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	log.Info("running", "member", c.engine.Member().ID(), "shoppers", ls.pages.Addr().String(),
+		"nodes", ls.nodes.Addr().String(), "operators", ls.admin.Addr().String())
 	pages, err := c.pages(ctx)
 	if err != nil {
 		return err

@@ -69,6 +69,7 @@ func (m *Member) serveTerm(ctx context.Context) {
 	}
 	m.news.ring()
 	m.log.Info("this member leads", "term", applied.term)
+	defer m.log.Info("this member leads no more", "term", applied.term)
 	newcomers := make(map[raft.ServerID]*newcomer)
 	tick := time.NewTicker(m.o.Timing.Election / 4)
 	defer tick.Stop()
