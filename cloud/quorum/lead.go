@@ -214,13 +214,23 @@ func (m *Member) yield(infos []Info) error {
 	if !m.scarce() {
 		return nil
 	}
+	heir, found := roomy(infos)
+	if !found {
+		return nil
+	}
+	m.log.Warn("this member's disk is all but full: another one leads", "member", heir)
+	return m.transfer(heir)
+}
+
+// roomy finds another member that can lead and has room; the office stays where
+// it is when nobody has.
+func roomy(infos []Info) (id string, found bool) {
 	for _, i := range infos {
 		if i.Voter && i.Problem == "" && !i.Scarce && !i.Self {
-			m.log.Warn("this member's disk is all but full: another one leads", "member", i.ID)
-			return m.transfer(i.ID)
+			return i.ID, true
 		}
 	}
-	return nil
+	return "", false
 }
 
 // change runs a change of the members, on the leader.

@@ -240,22 +240,23 @@ func TestALeaderWithoutRoomLetsAnotherOneLead(t *testing.T) {
 	first := c.leader()
 	full.Store(first.name, true)
 	c.until("another one leads", func() bool { return c.leader() != first })
-	for _, name := range c.names() {
-		full.Store(name, true)
-	}
-	c.until("every member says that its disk is full", func() bool {
-		for _, i := range c.leader().m.Members(t.Context()) {
-			if !i.Scarce {
-				return false
-			}
+}
+
+func TestTheOfficeGoesOnlyToWhoHasRoom(t *testing.T) {
+	self, full := Info{ID: "a", Voter: true, Scarce: true, Self: true}, Info{ID: "b", Voter: true, Scarce: true}
+	for name, tt := range map[string]struct {
+		others []Info
+		want   string
+	}{
+		"somebody has room":             {[]Info{full, {ID: "c", Voter: true}}, "c"},
+		"nobody has":                    {[]Info{full}, ""},
+		"who has room does not answer":  {[]Info{full, {ID: "c", Voter: true, Problem: "no answer"}}, ""},
+		"who has room has no vote":      {[]Info{full, {ID: "c"}}, ""},
+		"the leader has room meanwhile": {[]Info{{ID: "d", Voter: true, Self: true}}, ""},
+	} {
+		if got, found := roomy(append([]Info{self}, tt.others...)); got != tt.want || found != (tt.want != "") {
+			t.Errorf("%s: %q leads, want %q", name, got, tt.want)
 		}
-		return true
-	})
-	c.settle()
-	last := c.leader()
-	c.fill(last, 5)
-	if c.leader() != last {
-		t.Error("the office was handed on although nobody has room")
 	}
 }
 
