@@ -129,7 +129,7 @@ func (st *store) apart() string {
 		}
 	}
 	for _, f := range st.lost {
-		if f.kept && f.handed == nil || f.told && books.Salvageable(f.rec) {
+		if !f.apart && (f.kept && f.handed == nil || f.told && books.Salvageable(f.rec)) {
 			return fmt.Sprintf("record %d of box %d is still lost: %T", f.seq, f.box, f.rec.GetBody())
 		}
 	}

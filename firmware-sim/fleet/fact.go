@@ -26,6 +26,7 @@ type fact struct {
 	handed  *promise // that it handed over
 	kept    bool     // a till keeps the request
 	told    bool     // the disk that has it was read
+	apart   bool     // a person has to say what to do with it
 	refused bool     // nobody heard that it was booked, and who asked again was told no
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -34,10 +35,29 @@ func (st *store) book(f *fact) {
 		st.apply(f)
 		return
 	}
+	if f.rec.GetUnclassified() != nil {
+		st.setApart(f, first)
+		return
+	}
 	f.first = first.first
 	f.compare()
 	st.w.logf("store %d: record %d brings back record %d", st.id, f.seq, first.seq)
 	st.tally()
+}
+
+// keptIDs is how long the ids of requests are kept: by the box's clock.
+const keptIDs = 35 * 24 * time.Hour
+
+// setApart notes that a lost fact is left to a person: it looks so old that
+// nobody can tell whether it was booked.
+func (st *store) setApart(f, lost *fact) {
+	age := time.Duration(st.box.clock.now()-books.Time(lost.rec)) * time.Millisecond
+	if age <= keptIDs {
+		st.w.fail("INV-4", "store %d: record %d sets a fact apart that is %s old", st.id, f.seq, age)
+	}
+	lost.apart = true
+	st.w.logf("store %d: record %d leaves record %d to a person", st.id, f.seq, lost.seq)
+	st.apply(f)
 }
 
 // apply adds what a fact did to the sums; see tally.
