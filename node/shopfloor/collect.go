@@ -39,7 +39,8 @@ type Presented struct {
 
 // CollectFor hands over an order to a shopper who may have to say a PIN.
 // An order that lies behind the door of a compartment is handed over when the
-// door is open.
+// door is open. A request that was recorded is answered with that, also when the
+// key of its token was taken back since.
 func (f *Floor) CollectFor(ctx context.Context, c Cause, p Presented) (Handover, error) {
 	if f.resent(c) {
 		return f.collectAgain(ctx, c, p)
@@ -50,7 +51,7 @@ func (f *Floor) CollectFor(ctx context.Context, c Cause, p Presented) (Handover,
 	if human, err := token.ParseCode(p.Code); err == nil {
 		return f.collectByCode(ctx, c, human, p)
 	}
-	t, err := token.Verify(p.Code, f.tokenKeys())
+	t, err := f.shown(ctx, c.ID, p.Code)
 	if err != nil {
 		return Handover{}, err
 	}
@@ -77,6 +78,18 @@ func (f *Floor) CollectFor(ctx context.Context, c Cause, p Presented) (Handover,
 		err = f.setMode(ctx, recordv1.NodeMode_NODE_MODE_SAFE)
 	}
 	return h, err
+}
+
+// shown reads the token of a request. Of one that was recorded it was checked then.
+func (f *Floor) shown(ctx context.Context, request ID, code string) (token.Token, error) {
+	before, err := f.Asked(ctx, request)
+	if err != nil {
+		return token.Token{}, err
+	}
+	if before != nil {
+		return token.Read(code)
+	}
+	return token.Verify(code, f.tokenKeys())
 }
 
 // mayHandUnheard asks for the PIN, and for a manager while the store does not

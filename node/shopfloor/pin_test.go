@@ -48,3 +48,38 @@ func TestOrderWithAPINIsHandedToWhoKnowsItOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestAHandoverIsAnsweredAgainAfterItsKeyIsGone(t *testing.T) {
+	s := open(t)
+	s.receive(3)
+	s.grant(3)
+	heard := s.reserve("AAAAAAAA", 1)
+	if err := s.direct(&recordv1.Directive{Body: &recordv1.Directive_Reserve{Reserve: heard}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Pick(t.Context(), shopfloor.Cause{}, [16]byte(heard.Reservation), bread, 0); err != nil {
+		t.Fatal(err)
+	}
+	asked := map[shopfloor.ID]string{s.id(): s.token(heard), s.id(): s.token(s.reserve("BBBBBBBB", 1))}
+	for id, code := range asked {
+		if _, err := s.Collect(t.Context(), shopfloor.Cause{ID: id}, code); err != nil {
+			t.Fatal(err)
+		}
+	}
+	none := &recordv1.Directive_Keys{Keys: &recordv1.KeySet{Version: 2}}
+	if err := s.direct(&recordv1.Directive{Body: none}); err != nil {
+		t.Fatal(err)
+	}
+	other := s.token(s.reserve("CCCCCCCC", 1))
+	for id, code := range asked {
+		if h, err := s.Collect(t.Context(), shopfloor.Cause{ID: id}, code); err != nil || !h.Repeated {
+			t.Errorf("asked again: %+v, %v", h, err)
+		}
+		if _, err := s.Collect(t.Context(), shopfloor.Cause{ID: id}, other); !stock.Refused(err, stock.IDReused) {
+			t.Errorf("another order with the id of a handover: %v", err)
+		}
+		if _, err := s.Collect(t.Context(), shopfloor.Cause{ID: s.id()}, code); !stock.Refused(err, stock.UnknownKey) {
+			t.Errorf("a new request: %v", err)
+		}
+	}
+}
