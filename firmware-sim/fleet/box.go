@@ -48,6 +48,7 @@ type box struct {
 	seen      []seenRecord
 	eye       *nodeEye
 	backups   [][]byte
+	returns   bool                        // it was replaced, and is switched on again
 	suspect   bool                        // the cloud refused its history when a person last looked
 	handedTo  uint64                      // records before it were handed over
 	rows      map[stock.SKU]books.Account // as this box has them, if it does not count

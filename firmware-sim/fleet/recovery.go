@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	clouduplink "holdfast.dev/cloud/uplink"
@@ -297,7 +298,7 @@ const (
 func (w *World) exchange(st *store, c chance, kind int) {
 	b := st.box
 	b.stop(true)
-	st.replacing = true
+	st.replacing, b.returns = true, kind == boxReturns
 	old := b.image
 	b.rows = st.rows()
 	w.logf("store %d: box %d is lost, kind %d", st.id, b.number, kind)
@@ -427,7 +428,9 @@ func (st *store) endTwin(twin *box, keep bool, c chance) {
 	for _, t := range st.tills {
 		t.box = nil
 	}
-	if st.replacing || !st.box.up {
+	if st.replacing || !st.box.up || slices.ContainsFunc(st.boxes, func(o *box) bool {
+		return o.returns && o.node == twin.node // nobody could tell the two apart any more
+	}) {
 		keep = true
 	}
 	loser := twin
