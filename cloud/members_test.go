@@ -42,7 +42,13 @@ func newPlace(t *testing.T, join string) *place {
 func (p *place) start(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	go func() { p.ended <- Run(ctx, p.o, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		err := Run(ctx, p.o, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Logf("the process of %s ended: %v", p.o.Admin, err)
+		}
+		p.ended <- err
+	}()
 	t.Cleanup(func() {
 		stop()
 		<-p.ended
@@ -51,10 +57,13 @@ func (p *place) start(t *testing.T) {
 
 func (p *place) admin() AdminAt { return AdminAt{Admin: p.o.Admin} }
 
+// patience is how long a test waits for what must happen.
+const patience = time.Minute
+
 // until waits for what operators will see.
 func until(t *testing.T, what string, ask func() (string, error), holds func(string) bool) string {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		text, err := ask()
 		if err == nil && holds(text) {
 			return text
@@ -113,7 +122,7 @@ func TestAProcessJoinsACloudAndLeavesIt(t *testing.T) {
 	select {
 	case err = <-other.ended:
 		other.ended <- err
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the removed process goes on")
 	}
 	if !errors.Is(err, quorum.ErrRemoved) || ExitCode(err) != exitRemoved {
