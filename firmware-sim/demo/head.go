@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,8 +21,12 @@ import (
 	shopv1 "holdfast.dev/proto/shop/v1"
 )
 
-// standingWithin bounds how long the members are asked how they stand.
-const standingWithin = time.Second
+const (
+	// standingWithin bounds how long the members are asked how they stand,
+	// stateWithin how a store stands.
+	standingWithin = time.Second
+	stateWithin    = 5 * time.Second
+)
 
 // sharedKeys are the files that all members of a cloud have the same of.
 var sharedKeys = []string{"ca.key", "ca.crt", "pickup.key"}
@@ -44,6 +49,7 @@ type Member struct {
 	Nodes   string // host:port where nodes connect
 	Peers   string // host:port where the others reach it
 	dir     string
+	office  shopv1.HeadOfficeClient // of this process alone
 }
 
 // Standing is what the members say of one of them.
@@ -60,6 +66,11 @@ func (r *Room) newHead() (h *Head, err error) {
 	for i, p := range r.layout.members {
 		m := r.newMember(i, p)
 		h.Members = append(h.Members, m)
+		own, err := dial(m.Admin)
+		if err != nil {
+			return h, err
+		}
+		h.conns, m.office = append(h.conns, own), shopv1.NewHeadOfficeClient(own)
 		shops, admins = append(shops, program.Address(p.shop)), append(admins, m.Admin)
 		if err := os.MkdirAll(m.dir, 0o700); err != nil {
 			return h, fmt.Errorf("make data folder: %w", err)
@@ -265,9 +276,36 @@ func (m *Member) standings(ctx context.Context) (said []Standing, err error) {
 	return said, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&said)
 }
 
-// State is how the cloud sees a store.
-func (h *Head) State(ctx context.Context, store uint32) (*shopv1.StoreState, error) {
-	all, err := h.Office.ListStoreStates(ctx, &shopv1.ListStoreStatesRequest{})
+// State is how the cloud sees a store: what the member says that knows most, for
+// the others hear of what was done a moment later.
+func (h *Head) State(ctx context.Context, store uint32) (newest *shopv1.StoreState, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	defer cancel()
+	states := make([]*shopv1.StoreState, len(h.Members))
+	faults := make([]error, len(h.Members))
+	var all sync.WaitGroup
+	for i, m := range h.Members {
+		all.Go(func() { states[i], faults[i] = m.state(ctx, store) })
+	}
+	all.Wait()
+	for _, s := range states {
+		if s != nil && (newest == nil || slices.Compare(progress(s), progress(newest)) > 0) {
+			newest = s
+		}
+	}
+	if newest == nil {
+		return nil, errors.Join(faults...)
+	}
+	return newest, nil
+}
+
+// progress grows with everything that the cloud does with a store.
+func progress(s *shopv1.StoreState) []uint64 {
+	return []uint64{uint64(s.GetTimeline()), s.GetSession(), s.GetJournalApplied(), s.GetDirectivesNext(), s.GetDirectivesAcked()}
+}
+
+func (m *Member) state(ctx context.Context, store uint32) (*shopv1.StoreState, error) {
+	all, err := m.office.ListStoreStates(ctx, &shopv1.ListStoreStatesRequest{})
 	if err != nil {
 		return nil, err
 	}
