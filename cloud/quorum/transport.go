@@ -38,7 +38,7 @@ type transport struct {
 	outside   atomic.Bool // nobody took this member in yet
 }
 
-var errOutside = errors.New("this member waits to be taken in: another one was at its address")
+var errOutside = errors.New("this member waits to be taken in: it answers for nobody else")
 
 const noPipeline = 1
 
